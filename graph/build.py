@@ -1,0 +1,70 @@
+"""Building nodes by name. In: arrays, types, variables, other nodes; out: nodes."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .dims import Dim, Size
+from .dtype import DType
+from .ir import ArrayType, Literal, Node, VariableRef, make
+from .op import REGISTRY
+
+_parameter_ids = itertools.count()
+
+
+def constant(array: Any) -> Node:
+    """A constant node holding a copy of the array; its dtype must be one of weft's."""
+    return make(REGISTRY["constant"], (), {"value": Literal(array)})
+
+
+def parameter(type: ArrayType, name: str = "x") -> Node:
+    """A new input of a graph; no two are the same node."""
+    return make(REGISTRY["parameter"], (), {"type": type, "name": name, "uid": next(_parameter_ids)})
+
+
+def read(variable: VariableRef) -> Node:
+    """The variable's value at the start of the graph."""
+    return make(REGISTRY["read"], (), {"variable": variable})
+
+
+def dim_value(size: Size, dtype: DType) -> Node:
+    """A scalar holding a size, known when the graph runs; a constant if the size is an integer."""
+    if isinstance(size, Dim):
+        return make(REGISTRY["dim_value"], (), {"size": size, "dtype": dtype})
+    return constant(dtype.np.type(size))
+
+
+class Builder:
+    """Makes nodes by op name: ``o.mul(a, b)``, ``o.reduce_sum(x, axes=(0,), keepdims=False)``.
+
+    Given to gradient rules and rewrite rules, so that op files never import each other. A Python number among the arguments
+    becomes a constant of the first node argument's dtype.
+    """
+
+    def __getattr__(self, name: str) -> Callable[..., Node]:
+        try:
+            op = REGISTRY[name]
+        except KeyError:
+            raise AttributeError(f"There is no op called {name!r}.") from None
+
+        def build(*args: Any, **attrs: Any) -> Node:
+            first = next((a for a in args if isinstance(a, Node)), None)
+            nodes = [a if isinstance(a, Node) else self.constant_like(a, first) for a in args]
+            return make(op, nodes, attrs)
+
+        build.__name__ = name
+        setattr(self, name, build)
+        return build
+
+    def constant_like(self, value: Any, like: Node | None) -> Node:
+        """A constant scalar of the dtype of ``like``."""
+        if like is None:
+            raise TypeError("A number needs a node beside it to take its element type from.")
+        return constant(np.asarray(value, like.dtype.np))
+
+
+o = Builder()

@@ -1,0 +1,139 @@
+"""The op record and its registry. In: one `define` call per op, in ``ops/``; out: everything the project knows about that op.
+
+Read this second. What differs between kinds of ops (shape rule, legality of fusion, data for the code generator) belongs to the
+family, see ``families``. No pass and no printer tests an op's name: it asks the family or a declared property.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .dims import Shape, Size
+from .dtype import DType
+from .errors import DTypeError, ShapeError
+from .ir import Node, Type
+
+Types = tuple[Any, ...]  # of ArrayType, but for the few ops that take tuples or tokens
+Attrs = Mapping[str, Any]
+GradientRule = Callable[[Any, Node, Node], Sequence["Node | None"]]  # (builder, node, gradient)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Arguments the generated tests call the op with: arrays, attributes, and whether the gradient is checked there."""
+
+    args: tuple[Any, ...]
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+    differentiable: bool = True
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Op:
+    """One operation; subclasses are the families.
+
+    name: in the text form, lower_case. params: names of the tensor arguments, TensorFlow's where it has the op.
+    public: dotted names under ``weft`` that a generated function gets, e.g. ``("exp", "math.exp")``; empty for internal ops.
+    attributes: attribute names with defaults; a value of ``...`` means required.
+    gradient: ``rule(o, node, g)`` returns, per argument, the gradient or None, built with the ops of ``o``. It may leave
+    broadcasting undone: the reverse walk sums the result to the argument's shape. None: no gradient flows.
+    samples: arguments for the generated tests. doc: the public docstring.
+    """
+
+    family: ClassVar[str] = "abstract"
+
+    name: str
+    params: tuple[str, ...] = ()
+    public: tuple[str, ...] = ()
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    gradient: GradientRule | None = None
+    samples: Callable[[], Sequence[Sample]] = tuple
+    doc: str = ""
+
+    def canonical(self, attrs: Attrs) -> Attrs:
+        """The attributes in declared order with defaults filled in; TypeError for unknown or missing ones."""
+        if len(attrs) > len(self.attributes) or any(k not in self.attributes for k in attrs):
+            unknown = sorted(set(attrs) - set(self.attributes))
+            raise TypeError(f"{self.name} has no attribute {', '.join(unknown)}. It has: {', '.join(self.attributes) or 'none'}.")
+        out = {k: attrs.get(k, default) for k, default in self.attributes.items()}
+        missing = [k for k, v in out.items() if v is ...]
+        if missing:
+            raise TypeError(f"{self.name} needs the attribute {', '.join(missing)}.")
+        return out
+
+    def infer(self, types: Types, attrs: Attrs) -> Type:
+        """The result's type. Raises `ShapeError` or `DTypeError` naming the rule and what was received."""
+        raise NotImplementedError
+
+    def evaluate(self, arrays: Sequence[np.ndarray], attrs: Attrs) -> Any:
+        """The NumPy kernel: the eager path and the oracle. Arguments have the inferred types and are never written."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return f"<Op {self.name}>"
+
+
+REGISTRY: dict[str, Op] = {}
+
+
+def define(op: Op) -> Op:
+    """Registers the op under its name and returns it. ValueError if the name is taken."""
+    if op.name in REGISTRY:
+        raise ValueError(f"The op {op.name!r} is defined twice.")
+    REGISTRY[op.name] = op
+    return op
+
+
+def require_kind(op: Op, types: Types, kinds: str) -> None:
+    """DTypeError unless every argument's dtype is of one of NumPy's kinds (``f`` float, ``i``/``u`` integer, ``b`` bool)."""
+    for t in types:
+        if t.dtype.kind not in kinds:
+            words = {"f": "floating", "i": "integer", "u": "unsigned integer", "b": "bool"}
+            allowed = ", ".join(words[k] for k in kinds)
+            raise DTypeError(f"{op.name} takes {allowed} tensors. Received: {received(op, types)}.")
+
+
+def require_same_dtype(op: Op, types: Types) -> DType:
+    """The common dtype; DTypeError if there are several, because weft never promotes between tensors."""
+    first = types[0].dtype
+    if any(t.dtype is not first for t in types):
+        raise DTypeError(
+            f"{op.name} needs tensors of one dtype; weft does not promote between tensors, use cast. "
+            f"Received: {received(op, types)}."
+        )
+    return first
+
+
+def received(op: Op, types: Types) -> str:
+    """``x: float32 (2, 3), y: int32 (3,)`` for messages."""
+    names = op.params if len(op.params) == len(types) else tuple(f"argument {i}" for i in range(len(types)))
+    return ", ".join(f"{n}: {t.dtype.name} ({', '.join(map(str, t.shape))}{',' * (t.rank == 1)})" for n, t in zip(names, types))
+
+
+class DimConflict(ShapeError):
+    """Two sizes met that are not known to be equal, at least one of them symbolic. The tracer may unify or pin them."""
+
+    def __init__(self, message: str, a: Size, b: Size) -> None:
+        super().__init__(message)
+        self.sizes = (a, b)
+
+
+def broadcast_shapes(shapes: Sequence[Shape], describe: Callable[[], str]) -> Shape:
+    """The shape after NumPy broadcasting. `ShapeError` (or `DimConflict` if a symbolic size is involved) if there is none."""
+    rank = max((len(s) for s in shapes), default=0)
+    out: list[Size] = [1] * rank
+    for shape in shapes:
+        for i, size in enumerate(shape, rank - len(shape)):
+            if size == 1 or size == out[i]:
+                continue
+            if out[i] == 1:
+                out[i] = size
+                continue
+            message = f"Shapes cannot be broadcast together: {out[i]} against {size} on axis {i}. Received: {describe()}."
+            if isinstance(size, int) and isinstance(out[i], int):
+                raise ShapeError(message)
+            raise DimConflict(message, out[i], size)
+    return tuple(out)
