@@ -1,0 +1,158 @@
+"""The compiler's product as plain data. In: what `generate` planned; out: one Python module's text and the tables to run it.
+
+A `Program` holds no addresses, no nodes and no code objects: it can be stored as JSON beside its constants and run by another
+process. ``step(p, d)`` in ``source`` calls the kernels; ``p`` has one pointer per entry of ``buffers``, ``d`` one integer per
+entry of ``sizes``. It returns 0, a positive code of ``checks``, or -1 when an effect has left an exception behind.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class ContractDecl:
+    """A matrix product that a library routine may replace: element type (short name) and which operands are transposed."""
+
+    dtype: str
+    transpose_a: bool
+    transpose_b: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KernelDecl:
+    """The signature of one kernel: pointers first (dtype short names, in order), then ``integers`` int64 sizes; returns int32.
+
+    writes: positions of the pointers that are written. checks: the kernel may return a non-zero check code.
+    contract: set if the kernel has the canonical signature (a, b, c, batch, m, n, k, stride_a, stride_b).
+    """
+
+    name: str
+    pointers: tuple[str, ...]
+    integers: int
+    writes: tuple[int, ...] = ()
+    checks: bool = False
+    contract: ContractDecl | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """One entry of the pointer table: C-contiguous elements.
+
+    kind: "input", "variable", "constant", "output" (``index`` counts within the kind) or "scratch" (``index`` is the slot).
+    shape: size texts, see `graph.dims.parse_size`.
+    """
+
+    kind: str
+    index: int
+    dtype: str
+    shape: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VariableDecl:
+    """One variable's storage, in the order the caller passes them: ``order_variables(graph)``."""
+
+    name: str
+    dtype: str
+    shape: tuple[str, ...]
+    written: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """One input or output of the step: its buffer, element type and size texts."""
+
+    buffer: int
+    dtype: str
+    shape: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckDecl:
+    """What a non-zero result of ``step`` means: the class in `graph.errors`, the message, and the user's line."""
+
+    error: str
+    message: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class EffectDecl:
+    """One call back into Python: the op's ``act`` with the arrays in these buffers and these attributes.
+
+    ``shapes`` are the arrays' size texts; ``attrs`` holds JSON values only.
+    """
+
+    op: str
+    buffers: tuple[int, ...]
+    shapes: tuple[tuple[str, ...], ...]
+    attrs: Mapping[str, Any]
+    origin: str
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """Everything needed to run one graph.
+
+    sizes: what ``step`` gets in ``d``, in order (names of symbolic sizes). slots: per scratch slot the sizes in bytes (texts) of
+    the buffers that share it; it needs the largest. constants: C-contiguous read-only arrays, stored beside the JSON text.
+    checks: code ``i`` is ``checks[i - 1]``.
+    """
+
+    source: str
+    kernels: tuple[KernelDecl, ...]
+    buffers: tuple[Buffer, ...]
+    sizes: tuple[str, ...]
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    variables: tuple[VariableDecl, ...]
+    constants: tuple[np.ndarray, ...]
+    slots: tuple[tuple[str, ...], ...]
+    checks: tuple[CheckDecl, ...] = ()
+    effects: tuple[EffectDecl, ...] = ()
+    name: str = "graph"
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """The program as JSON text, all but the constants."""
+        tables = {k: getattr(self, k) for k in self.__dataclass_fields__ if k != "constants"}
+        return json.dumps(tables, default=asdict, sort_keys=True)
+
+    @staticmethod
+    def from_json(text: str, constants: Sequence[np.ndarray]) -> Program:
+        """The inverse of `to_json`. ValueError or KeyError if the text is no program."""
+        t = json.loads(text)
+        return Program(
+            source=t["source"],
+            kernels=tuple(_kernel(k) for k in t["kernels"]),
+            buffers=tuple(Buffer(b["kind"], b["index"], b["dtype"], tuple(b["shape"])) for b in t["buffers"]),
+            sizes=tuple(t["sizes"]),
+            inputs=tuple(_port(p) for p in t["inputs"]),
+            outputs=tuple(_port(p) for p in t["outputs"]),
+            variables=tuple(VariableDecl(v["name"], v["dtype"], tuple(v["shape"]), v["written"]) for v in t["variables"]),
+            constants=tuple(constants),
+            slots=tuple(tuple(s) for s in t["slots"]),
+            checks=tuple(CheckDecl(**c) for c in t["checks"]),
+            effects=tuple(_effect(e) for e in t["effects"]),
+            name=t["name"],
+            notes=t["notes"],
+        )
+
+
+def _kernel(t: dict[str, Any]) -> KernelDecl:
+    contract = ContractDecl(**t["contract"]) if t["contract"] else None
+    return KernelDecl(t["name"], tuple(t["pointers"]), t["integers"], tuple(t["writes"]), t["checks"], contract)
+
+
+def _port(t: dict[str, Any]) -> Port:
+    return Port(t["buffer"], t["dtype"], tuple(t["shape"]))
+
+
+def _effect(t: dict[str, Any]) -> EffectDecl:
+    return EffectDecl(t["op"], tuple(t["buffers"]), tuple(map(tuple, t["shapes"])), t["attrs"], t["origin"])
