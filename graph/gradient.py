@@ -55,19 +55,20 @@ def sum_to(node: Node, shape: Shape) -> Node:
 
 
 def fit_gradient(gradient: Node, like: Node) -> Node:
-    """The gradient in the shape of the node it belongs to: summed where that was broadcast, stretched where the rule left it narrow."""
+    """The gradient in the shape of the node it belongs to.
+
+    It is summed over the axes along which that node was broadcast, and stretched along those that the rule left at size 1.
+    """
     shape = like.shape
     if gradient.shape == shape:
         return gradient
-    lead = gradient.rank - len(shape)
-    narrow = lead < 0 or any(have == 1 and want != 1 for have, want in zip(gradient.shape[max(lead, 0) :], shape[max(-lead, 0) :]))
-    if not narrow:
-        return sum_to(gradient, shape)
-    joint = tuple(
-        want if have == 1 else have
-        for have, want in zip((1,) * -lead + gradient.shape, (1,) * lead + shape)
-    )
-    return sum_to(o.broadcast_to(gradient, shape=joint), shape)
+    rank = max(gradient.rank, len(shape))
+    have = (1,) * (rank - gradient.rank) + gradient.shape
+    want = (1,) * (rank - len(shape)) + shape
+    joint = tuple(w if h == 1 else h for h, w in zip(have, want, strict=True))
+    if joint != gradient.shape:
+        gradient = o.broadcast_to(gradient, shape=joint)
+    return sum_to(gradient, shape)
 
 
 def ones_like(node: Node) -> Node:
@@ -112,7 +113,7 @@ class _Walk:
                     f"The gradient rule of {node.op.name} must return one gradient per argument ({len(node.args)}). "
                     f"Received: {len(given)}."
                 )
-            for arg, part in zip(node.args, given):
+            for arg, part in zip(node.args, given, strict=True):
                 if part is not None and arg in self.connected and _carries_gradient(arg):
                     self.add(arg, fit_gradient(part, arg))
 

@@ -14,7 +14,8 @@
 
 Scalar constants stand where they are used: ``0.0`` has the dtype of the first other argument, ``f32(0.0)`` says its own. Array
 constants of at most 16 elements are spelled out, constants of equal elements as that element, others by the hash of their
-content (``$1f2e...``); `literals` gives the arrays. Attributes at their default, ``uid`` and a type equal to the node's are not shown.
+content (``$1f2e...``); `literals` gives the arrays. Attributes at their default, ``uid`` and a type equal to the node's are
+not shown.
 """
 
 from __future__ import annotations
@@ -163,7 +164,8 @@ class _Printer:
         show += [f"write {self.variable(v)} = {self.operand(n, None, numbers)}" for v, n in graph.writes]
         if graph.token is not None:
             show.append(f"effects {numbers[graph.token]}")
-        name = "graph" if self.anonymous else graph.name if re.fullmatch(r"[A-Za-z_][\w.]*", graph.name) else json.dumps(graph.name)
+        name = "graph" if self.anonymous else graph.name
+        name = name if re.fullmatch(r"[A-Za-z_]\w*", name) else json.dumps(name)
         label = f"{self.subgraphs[id(graph)]} " if id(graph) in self.subgraphs else ""
         return "\n".join([f"graph {label}{name}({self.operands(graph.inputs, numbers)}):", *lines, *(f"  {s}" for s in show)])
 

@@ -1,4 +1,4 @@
-"""Reading the text form. In: text written by `text.to_text` or by hand; out: the `Graph`. The notation is described in ``text``."""
+"""Reading the text form, which ``text`` describes. In: text written by `text.to_text` or by hand; out: the `Graph`."""
 
 from __future__ import annotations
 
@@ -109,6 +109,13 @@ class _Reader:
         self.graphs: dict[str, Graph] = {}
         self.label = ""
         self.name: str | None = None
+        self.readers = {
+            "variable": self.read_variable,
+            "graph": self.read_graph,
+            "return": self.read_return,
+            "write": self.read_write,
+            "effects": self.read_effects,
+        }
 
     def read_line(self, text: str) -> None:
         line = _Line(text)
@@ -117,7 +124,7 @@ class _Reader:
         if line.kind == "node":
             self.read_node(line)
         else:
-            getattr(self, f"read_{line.take()}", self.reject)(line)
+            self.readers.get(line.take(), self.reject)(line)
         if line.kind != "end":
             raise ValueError(f"{line.next} is left over")
 
