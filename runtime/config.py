@@ -1,0 +1,34 @@
+"""The run time's few settings. In: the environment; out: the `Config` object behind ``weft.config``.
+
+``WEFT_CACHE_DIR`` names the folder of the cache on disk; empty or ``off`` keeps everything in memory.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+def default_cache_dir() -> Path | None:
+    """What ``WEFT_CACHE_DIR`` says, else ``weft`` in the user's cache folder; None: no cache on disk."""
+    chosen = os.environ.get("WEFT_CACHE_DIR")
+    if chosen is not None:
+        return None if chosen.strip().lower() in ("", "off") else Path(chosen).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "weft"
+
+
+@dataclass
+class Config:
+    """cache_dir: where compiled steps are kept, None for memory only. cache_bytes: the oldest entries above this total are deleted.
+
+    use_blas: let an installed BLAS compute matrix products; without it they are compiled loops.
+    """
+
+    cache_dir: Path | None = field(default_factory=default_cache_dir)
+    cache_bytes: int = 512 * 1024 * 1024
+    use_blas: bool = True
+
+
+config = Config()
