@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .dims import Dim, Size
+from .dims import Dim, Shape, Size
 from .dtype import DType
 from .ir import ArrayType, Literal, Node, VariableRef, make
 from .op import REGISTRY
@@ -38,11 +38,28 @@ def dim_value(size: Size, dtype: DType) -> Node:
     return constant(dtype.np.type(size))
 
 
+def zeros_like(node: Node) -> Node:
+    """Zeros of the node's dtype and shape."""
+    zero = constant(node.dtype.np.type(0))
+    return zero if not node.shape else make(REGISTRY["broadcast_to"], (zero,), {"shape": node.shape})
+
+
+def expand_dims(node: Node, axis: int) -> Node:
+    """The node with an axis of size 1 inserted before ``axis`` (which may be the rank or -1: at the end)."""
+    at = axis if axis >= 0 else node.rank + 1 + axis
+    return reshape(node, (*node.shape[:at], 1, *node.shape[at:]))
+
+
+def reshape(node: Node, shape: Shape) -> Node:
+    """The node with another shape; itself if it has it already."""
+    return node if node.shape == shape else make(REGISTRY["reshape"], (node,), {"shape": shape})
+
+
 class Builder:
     """Makes nodes by op name: ``o.mul(a, b)``, ``o.reduce_sum(x, axes=(0,), keepdims=False)``.
 
     Given to gradient rules and rewrite rules, so that op files never import each other. A Python number among the arguments
-    becomes a constant of the first node argument's dtype.
+    becomes a constant of the dtype of the first node argument (masks do not count).
     """
 
     def __getattr__(self, name: str) -> Callable[..., Node]:
@@ -52,7 +69,7 @@ class Builder:
             raise AttributeError(f"There is no op called {name!r}.") from None
 
         def build(*args: Any, **attrs: Any) -> Node:
-            first = next((a for a in args if isinstance(a, Node)), None)
+            first = next((a for a in args[getattr(op, "masks", 0) :] if isinstance(a, Node)), None)
             nodes = [a if isinstance(a, Node) else self.constant_like(a, first) for a in args]
             return make(op, nodes, attrs)
 

@@ -29,6 +29,7 @@ from .dtype import DType, bool_
 from .errors import DTypeError, ShapeError
 from .ir import ArrayType, Type
 from .op import Attrs, Op, Types, broadcast_shapes, received, require_kind, require_same_dtype
+from .quiet import quietly
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -55,7 +56,8 @@ class Elementwise(Op):
     dtype of ``a`` (of ``b`` if the first argument is a mask). numpy: a faster or exacter NumPy kernel than the derived one.
     kinds: allowed dtypes. result: "same", "bool", or the name of the attribute that holds the dtype (cast).
     masks: how many leading arguments are bool masks (where). check: a condition (same syntax) under which the element is an
-    error, with ``error`` the exception class and ``message`` its text.
+    error, with ``error`` the exception class and ``message`` its text; it applies to value arguments of the dtype kinds
+    ``check_kinds`` only (integers divide by zero, floats do not).
     """
 
     family: ClassVar[str] = "elementwise"
@@ -67,6 +69,7 @@ class Elementwise(Op):
     check: str = ""
     error: type[Exception] | None = None
     message: str = ""
+    check_kinds: str = "fiub"
 
     def infer(self, types: Types, attrs: Attrs) -> Type:
         if any(not t.dtype.is_bool for t in types[: self.masks]):
@@ -117,7 +120,7 @@ class Reduce(Op):
         (x,) = arrays
         if self.index:
             return np.asarray(self.ufunc(x, axis=attrs["axes"][0])).astype(attrs["dtype"].np)
-        return np.asarray(self.ufunc(x, axis=attrs["axes"], keepdims=attrs["keepdims"])).astype(x.dtype, copy=False)
+        return np.asarray(quietly(self.ufunc, x, axis=attrs["axes"], keepdims=attrs["keepdims"]), x.dtype)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +176,7 @@ class Contract(Op):
         return ArrayType(require_same_dtype(self, types), self.shape(types, attrs))
 
     def evaluate(self, arrays: Sequence[np.ndarray], attrs: Attrs) -> Any:
-        return self.compute(*arrays, **attrs)
+        return quietly(self.compute, *arrays, **attrs)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -201,9 +204,10 @@ class Row(Op):
 
     phases: (name, "max" | "sum", expression); each runs over the row and may use the names before it. result: an expression; with
     ``keeps`` one value per element, else one per row. Names: ``a, b, c`` the arguments at this element (arguments without the
-    last axis are the same along the row), ``j`` the column as an integer of the labels' dtype, ``n`` the row's length in the
-    dtype of ``a``, attributes by name.
-    row_args: how many trailing arguments have no last axis (labels). check/error/message: as for `Elementwise`, per row.
+    last axis are the same along the row), ``j`` the column and ``n`` the row's length, both integers of the labels' dtype (int64
+    without integer labels), attributes by name. A phase over no columns is -inf (max) or 0 (sum).
+    row_args: how many trailing arguments have no last axis (labels). check/error/message: as for `Elementwise`, per row, over
+    the row arguments, ``n`` and attributes.
     """
 
     family: ClassVar[str] = "row"
@@ -248,26 +252,31 @@ class Scan(Op):
         return x
 
     def evaluate(self, arrays: Sequence[np.ndarray], attrs: Attrs) -> Any:
-        return self.compute(*arrays, **attrs)
+        return quietly(self.compute, *arrays, **attrs)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Random(Op):
     """Numbers from Philox 4x32-10 (Salmon et al. 2011). The one argument is the key: uint64 (seed, draw number).
 
-    Element ``i`` of the row-major result is lane ``i % 4`` of the block whose counter is (draw, i // 4). ``transform`` turns the
-    lanes into numbers in eager mode; ``distribution`` names the same transform for the code generator.
+    Elements of up to 4 bytes take one 32-bit lane each: element ``i`` of the row-major result lane ``i % 4`` of block ``i // 4``.
+    8-byte elements take two: lanes ``2 * (i % 2)`` (low half) and the next (high half) of block ``i // 2``. ``transform`` turns
+    them into numbers in eager mode; ``distribution`` names the same transform for the code generator (stated in ``ops/random``).
+    demand: further demands on types and attributes.
     """
 
     family: ClassVar[str] = "random"
     distribution: str
     transform: Callable[..., np.ndarray]
+    demand: Callable[[Types, Attrs], None] | None = None
 
     def infer(self, types: Types, attrs: Attrs) -> Type:
         (key,) = types
+        if self.demand is not None:
+            self.demand(types, attrs)
         if key.dtype.name != "uint64" or key.shape != (2,):
             raise DTypeError(f"{self.name} needs a uint64 key of shape (2,). Received: {received(self, types)}.")
-        return ArrayType(attrs["dtype"], attrs["shape"])
+        return ArrayType(attrs["dtype"], tuple(attrs["shape"]))
 
     def evaluate(self, arrays: Sequence[np.ndarray], attrs: Attrs) -> Any:
         return self.transform(arrays[0], **attrs)
