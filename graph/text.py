@@ -28,12 +28,13 @@ from typing import Any
 
 import numpy as np
 
+from .conditions import constant_value
 from .dims import Dim, Size
 from .dtype import BY_SHORT, DType
 from .ir import ArrayType, Graph, Literal, Node, VariableRef, _attr_key
 from .text_parser import parse
 
-__all__ = ["constant_value", "fingerprint", "graph_tree", "literals", "parse", "to_text"]
+__all__ = ["fingerprint", "graph_tree", "literals", "parse", "to_text"]
 
 SPELLED_OUT = 16  # elements
 SHOWN_ORIGINS = 3
@@ -87,12 +88,6 @@ def graph_tree(graph: Graph) -> Iterator[Graph]:
         yield part
 
     return visit(graph)
-
-
-def constant_value(node: Node) -> np.ndarray | None:
-    """The array of a constant node, None for any other node."""
-    value = node.attrs.get("value")
-    return value.array if isinstance(value, Literal) and not node.args else None
 
 
 def content_hash(array: np.ndarray, digits: int = 16) -> str:

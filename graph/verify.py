@@ -131,4 +131,5 @@ def _check_tokens(graph: Graph, nodes: Iterable[Node]) -> None:
         chain.add(token)
         token = next((a for a in token.args if isinstance(a.type, TokenType)), None)
     for node in nodes:
-        _require(not isinstance(node.type, TokenType) or node in chain, "Every effect is on the graph's one chain of tokens.", node)
+        in_order = not isinstance(node.type, TokenType) or node in chain
+        _require(in_order, "Every effect is on the graph's one chain of tokens.", node)

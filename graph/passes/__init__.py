@@ -1,1 +1,50 @@
+"""The passes. In: a graph as it was traced; out: an equal graph that is cheaper to run.
 
+`PIPELINE` is the whole list. Common subexpressions merge when nodes are made, and what nothing depends on is not in the graph,
+so that neither needs a pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..ir import Graph
+from ..verify import verify
+from .absorb_broadcasts import absorb_broadcasts
+from .eliminate_transposes import eliminate_transposes
+from .fold_constants import fold_constants
+from .inline_calls import inline_calls
+from .simplify_algebra import simplify_algebra
+
+__all__ = ["PIPELINE", "optimize"]
+
+Pass = Callable[[Graph], Graph]
+
+PIPELINE: tuple[Pass, ...] = (inline_calls, fold_constants, eliminate_transposes, absorb_broadcasts, simplify_algebra)
+ROUNDS = 8  # the pipeline has settled after two or three
+
+
+def optimize(graph: Graph, verify_each: bool = False, pipeline: tuple[Pass, ...] = PIPELINE) -> Graph:
+    """Runs the pipeline until it changes nothing. The result computes the same bits (reductions: as exact or better).
+
+    verify_each: check the graph before and after every pass; `VerificationError` names the pass that broke it.
+    """
+    if verify_each:
+        verify(graph)
+    for _ in range(ROUNDS):
+        before = graph.roots
+        for run in pipeline:
+            graph = run(graph)
+            if verify_each:
+                _verify_after(run, graph)
+        if all(a is b for a, b in zip(graph.roots, before, strict=True)):
+            break
+    return graph
+
+
+def _verify_after(run: Pass, graph: Graph) -> None:
+    try:
+        verify(graph)
+    except Exception as error:
+        error.add_note(f"This is the graph after {run.__name__}.")
+        raise

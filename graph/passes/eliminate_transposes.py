@@ -1,0 +1,56 @@
+"""Layout. In: a graph; out: the same graph with fewer ops that only move elements.
+
+Transposes go into the flags of matrix products, chains of layout ops become one, and those that change nothing go.
+"""
+
+from __future__ import annotations
+
+from ..ir import Graph
+from ..rewrite import Rule, Rules
+from .fold_constants import FOLD
+
+
+def eliminate_transposes(graph: Graph) -> Graph:
+    """Applies the layout rules until none applies. All are exact: they move elements and change none."""
+    return RULES.rewrite(graph)
+
+
+CHAINS = (
+    Rule("reshape(reshape(x, shape=s), shape=t)", "reshape(x, shape=t)",
+         example={"x": "f32[2,6]", "s": (3, 4), "t": (12,)}),
+    Rule("transpose(transpose(x, perm=p), perm=q)", "transpose(x, perm=composed(p, q))",
+         example={"x": "f32[2,3,4]", "p": (1, 2, 0), "q": (0, 2, 1)}),
+    Rule("broadcast_to(broadcast_to(x, shape=s), shape=t)", "broadcast_to(x, shape=t)",
+         example={"x": "f32[3]", "s": (2, 3), "t": (4, 2, 3)}),
+)
+
+NOTHING_TO_DO = (
+    Rule("reshape(x, shape=s)", "x", where="s == x.shape", example={"x": "f32[2,3]", "s": (2, 3)}),
+    Rule("broadcast_to(x, shape=s)", "x", where="s == x.shape", example={"x": "f32[2,3]", "s": (2, 3)}),
+    Rule("transpose(x, perm=p)", "x", where="identity_permutation(p)", example={"x": "f32[2,3]", "p": (0, 1)}),
+    Rule("slice(x, begin=b, shape=s, strides=t)", "x", where="full_slice(x, b, s, t)",
+         example={"x": "f32[2,3]", "b": (0, 0), "s": (2, 3), "t": (1, 1)}),
+    Rule("pad(x, low=l, high=h, interior=i, value=v)", "x", where="all_zero(l, h, i)",
+         example={"x": "f32[2,3]", "l": (0, 0), "h": (0, 0), "i": (0, 0), "v": 0.0}),
+    Rule("reverse(x, axes=a)", "x", where="ones_at(x, a)", example={"x": "f32[2,1]", "a": (1,)}),
+    Rule("concat(x, axis=a)", "x", example={"x": "f32[2,3]", "a": 0}),
+)
+
+CHEAPER_MOVES = (
+    Rule("transpose(x, perm=p)", "reshape(x, shape=root.shape)", where="moves_only_ones(x, p)",
+         example={"x": "f32[2,1,3]", "p": (1, 0, 2)}, why="no element moves in memory"),
+    Rule("reshape(k, shape=s)", "broadcast_to(k, shape=s)", where="not k.shape and s != ()",
+         example={"k": "f32[]", "s": (2, 3)}, why="a constant of equal elements is a broadcast scalar in any shape"),
+    Rule("transpose(k, perm=p)", "broadcast_to(k, shape=root.shape)", where="not k.shape and p != ()",
+         example={"k": "f32[]", "p": (1, 0)}),
+)
+
+PRODUCTS = (
+    Rule("matmul(transpose(x, perm=p), y, transpose_a=s, transpose_b=t)", "matmul(x, y, transpose_a=not s, transpose_b=t)",
+         where="swaps_last_two(p)", example={"x": "f32[3,2]", "p": (1, 0), "y": "f32[3,4]", "s": False, "t": False}),
+    Rule("matmul(x, transpose(y, perm=p), transpose_a=s, transpose_b=t)", "matmul(x, y, transpose_a=s, transpose_b=not t)",
+         where="swaps_last_two(p)", example={"x": "f32[5,2,3]", "p": (0, 2, 1), "y": "f32[5,4,3]", "s": False, "t": False}),
+)
+
+LAYOUT = (*CHAINS, *NOTHING_TO_DO, *CHEAPER_MOVES, *PRODUCTS)
+RULES = Rules((*FOLD, *LAYOUT))
