@@ -16,6 +16,7 @@ from .families import Layout
 from .ir import ArrayType, Literal, Node
 
 __all__ = [
+    "adds_leading_ones",
     "all_zero",
     "composed",
     "full_slice",
@@ -136,6 +137,12 @@ def moves_only_ones(node: Node, perm: Sequence[int]) -> bool:
     """Whether the axes that are not of size 1 stay in order, so that no element moves in memory."""
     kept = [i for i in perm if node.shape[i] != 1]
     return kept == sorted(kept)
+
+
+def adds_leading_ones(node: Node, shape: Shape) -> bool:
+    """Whether the shape is the node's with axes of size 1 in front."""
+    lead = len(shape) - node.rank
+    return lead >= 0 and shape == (1,) * lead + node.shape
 
 
 def ones_at(node: Node, axes: Sequence[int]) -> bool:

@@ -10,8 +10,9 @@ from typing import Any
 
 from .dims import Dim
 from .errors import VerificationError
+from .families import Control, Effect, Layout
 from .ir import ArrayType, Graph, Node, TokenType, TupleType
-from .op import REGISTRY
+from .op import REGISTRY, Op
 
 
 def verify(graph: Graph) -> Graph:
@@ -69,7 +70,7 @@ def _acyclic(graph: Graph) -> list[Node]:
 def _check_node(node: Node) -> None:
     op = node.op
     _require(REGISTRY.get(op.name) is op, "A node's op must be the registered one.", op.name)
-    if op.params and not any(p.startswith("*") for p in op.params):
+    if not _takes_any_number(op):
         _require(len(node.args) == len(op.params), f"{op.name} takes {len(op.params)} arguments ({', '.join(op.params)}).", node)
     _require(list(node.attrs) == list(op.attributes), f"{op.name} has the attributes {list(op.attributes)}.", list(node.attrs))
     try:
@@ -77,6 +78,11 @@ def _check_node(node: Node) -> None:
     except Exception as error:
         raise VerificationError(f"The rule of {op.name} rejects its own node: {error}") from error
     _require(inferred == node.type, f"The rule of {op.name} gives {inferred}.", node)
+
+
+def _takes_any_number(op: Op) -> bool:
+    """Whether the last parameter stands for any number of arguments: concat, print, call."""
+    return isinstance(op, (Effect, Control)) or (isinstance(op, Layout) and op.place is not None)
 
 
 def _known_sizes(graph: Graph, nodes: Iterable[Node]) -> frozenset[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..dtype import bool_, float32, float64, int32, int64, uint8
+from ..dtype import float32, float64, int32, int64, uint8
 from ..rewrite import Exactness, Rule
 
 NAN = Exactness.EXACT_EXCEPT_NAN

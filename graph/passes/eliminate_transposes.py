@@ -22,6 +22,12 @@ CHAINS = (
          example={"x": "f32[2,3,4]", "p": (1, 2, 0), "q": (0, 2, 1)}),
     Rule("broadcast_to(broadcast_to(x, shape=s), shape=t)", "broadcast_to(x, shape=t)",
          example={"x": "f32[3]", "s": (2, 3), "t": (4, 2, 3)}),
+    Rule("broadcast_to(reshape(x, shape=s), shape=t)", "broadcast_to(x, shape=t)", where="adds_leading_ones(x, s)",
+         example={"x": "f32[3]", "s": (1, 3), "t": (2, 3)}),
+    Rule("reshape(broadcast_to(x, shape=s), shape=t)", "broadcast_to(x, shape=t)", where="x.shape == ()",
+         example={"x": "f32[]", "s": (6,), "t": (2, 3)}),
+    Rule("transpose(broadcast_to(x, shape=s), perm=p)", "broadcast_to(x, shape=root.shape)", where="x.shape == ()",
+         example={"x": "f32[]", "s": (2, 3), "p": (1, 0)}),
 )
 
 NOTHING_TO_DO = (
@@ -39,10 +45,6 @@ NOTHING_TO_DO = (
 CHEAPER_MOVES = (
     Rule("transpose(x, perm=p)", "reshape(x, shape=root.shape)", where="moves_only_ones(x, p)",
          example={"x": "f32[2,1,3]", "p": (1, 0, 2)}, why="no element moves in memory"),
-    Rule("reshape(k, shape=s)", "broadcast_to(k, shape=s)", where="not k.shape and s != ()",
-         example={"k": "f32[]", "s": (2, 3)}, why="a constant of equal elements is a broadcast scalar in any shape"),
-    Rule("transpose(k, perm=p)", "broadcast_to(k, shape=root.shape)", where="not k.shape and p != ()",
-         example={"k": "f32[]", "p": (1, 0)}),
 )
 
 PRODUCTS = (
