@@ -1,0 +1,170 @@
+"""Learning rates that depend on the step. In: the step counter; out: the learning rate, computed inside the compiled step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import weft
+from weft.layers.precision import floatx
+from weft.layers.serialization import deserialize_object, public, serialize_object
+
+
+class LearningRateSchedule:
+    """A function of the step counter. A subclass implements ``__call__(step)`` with weft's operations and `get_config`."""
+
+    def __call__(self, step: Any) -> Any:
+        raise NotImplementedError(f"{type(self).__name__} must implement __call__(step).")
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {k: v for k, v in vars(self).items() if not k.startswith("_")}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> LearningRateSchedule:
+        """The inverse of `get_config`."""
+        return cls(**config)
+
+
+def _number(step: Any) -> Any:
+    return weft.cast(step, floatx())
+
+
+def _check_positive(name: str, value: float) -> None:
+    if value <= 0:
+        raise ValueError(f"{name} must be positive. Received: {value}")
+
+
+@public("keras.optimizers.schedules")
+class ExponentialDecay(LearningRateSchedule):
+    """``initial_learning_rate * decay_rate ** (step / decay_steps)``; staircase: with the quotient rounded down."""
+
+    def __init__(
+        self, initial_learning_rate: float, decay_steps: int, decay_rate: float, staircase: bool = False,
+        name: str = "ExponentialDecay",
+    ) -> None:  # fmt: skip
+        _check_positive("decay_steps", decay_steps)
+        self.initial_learning_rate = initial_learning_rate
+        self.decay_steps = decay_steps
+        self.decay_rate = decay_rate
+        self.staircase = staircase
+        self.name = name
+
+    def __call__(self, step: Any) -> Any:
+        part = _number(step) / float(self.decay_steps)
+        part = weft.floor(part) if self.staircase else part
+        return self.initial_learning_rate * weft.pow(weft.constant(self.decay_rate, floatx()), part)
+
+
+@public("keras.optimizers.schedules")
+class InverseTimeDecay(LearningRateSchedule):
+    """``initial_learning_rate / (1 + decay_rate * step / decay_steps)``; staircase: with the quotient rounded down."""
+
+    def __init__(
+        self, initial_learning_rate: float, decay_steps: int, decay_rate: float, staircase: bool = False,
+        name: str = "InverseTimeDecay",
+    ) -> None:  # fmt: skip
+        _check_positive("decay_steps", decay_steps)
+        self.initial_learning_rate = initial_learning_rate
+        self.decay_steps = decay_steps
+        self.decay_rate = decay_rate
+        self.staircase = staircase
+        self.name = name
+
+    def __call__(self, step: Any) -> Any:
+        part = _number(step) / float(self.decay_steps)
+        part = weft.floor(part) if self.staircase else part
+        return self.initial_learning_rate / (1.0 + self.decay_rate * part)
+
+
+@public("keras.optimizers.schedules")
+class PolynomialDecay(LearningRateSchedule):
+    """From ``initial_learning_rate`` to ``end_learning_rate`` in ``decay_steps``, along ``(1 - step / decay_steps) ** power``.
+
+    cycle: begin anew, ever more slowly, instead of staying at the end.
+    """
+
+    def __init__(
+        self, initial_learning_rate: float, decay_steps: int, end_learning_rate: float = 0.0001, power: float = 1.0,
+        cycle: bool = False, name: str = "PolynomialDecay",
+    ) -> None:  # fmt: skip
+        _check_positive("decay_steps", decay_steps)
+        self.initial_learning_rate = initial_learning_rate
+        self.decay_steps = decay_steps
+        self.end_learning_rate = end_learning_rate
+        self.power = power
+        self.cycle = cycle
+        self.name = name
+
+    def __call__(self, step: Any) -> Any:
+        now, length = _number(step), weft.constant(self.decay_steps, floatx())
+        if self.cycle:
+            length = length * weft.maximum(weft.math.ceil(now / float(self.decay_steps)), 1.0)
+        else:
+            now = weft.minimum(now, float(self.decay_steps))
+        left = weft.pow(1.0 - now / length, weft.constant(self.power, floatx()))
+        return (self.initial_learning_rate - self.end_learning_rate) * left + self.end_learning_rate
+
+
+@public("keras.optimizers.schedules")
+class PiecewiseConstantDecay(LearningRateSchedule):
+    """``values[0]`` up to and including step ``boundaries[0]``, then ``values[1]`` up to ``boundaries[1]``, ..."""
+
+    def __init__(self, boundaries: Sequence[int], values: Sequence[float], name: str = "PiecewiseConstant") -> None:
+        if len(boundaries) != len(values) - 1 or not boundaries:
+            raise ValueError(
+                f"There must be one value more than boundaries. Received: {len(boundaries)} boundaries, {len(values)} values"
+            )
+        self.boundaries = list(boundaries)
+        self.values = list(values)
+        self.name = name
+
+    def __call__(self, step: Any) -> Any:
+        now = _number(step)
+        rate = weft.constant(self.values[-1], floatx())
+        for boundary, value in zip(reversed(self.boundaries), reversed(self.values[:-1]), strict=True):
+            rate = weft.where(now <= float(boundary), weft.constant(value, floatx()), rate)
+        return rate
+
+
+@public("keras.optimizers.schedules")
+class CosineDecay(LearningRateSchedule):
+    """Half a cosine from ``initial_learning_rate`` to ``alpha`` times it in ``decay_steps``.
+
+    warmup_target, warmup_steps: first a straight line from the initial rate to the target, which then is what decays.
+    """
+
+    def __init__(
+        self, initial_learning_rate: float, decay_steps: int, alpha: float = 0.0, name: str = "CosineDecay",
+        warmup_target: float | None = None, warmup_steps: int = 0,
+    ) -> None:  # fmt: skip
+        _check_positive("decay_steps", decay_steps)
+        self.initial_learning_rate = initial_learning_rate
+        self.decay_steps = decay_steps
+        self.alpha = alpha
+        self.name = name
+        self.warmup_target = warmup_target
+        self.warmup_steps = warmup_steps
+
+    def __call__(self, step: Any) -> Any:
+        now = _number(step)
+        if self.warmup_target is None:
+            return self._decay(now, self.initial_learning_rate)
+        rise = (self.warmup_target - self.initial_learning_rate) * now / float(max(self.warmup_steps, 1))
+        decayed = self._decay(now - float(self.warmup_steps), self.warmup_target)
+        return weft.where(now < float(self.warmup_steps), self.initial_learning_rate + rise, decayed)
+
+    def _decay(self, now: Any, start: float) -> Any:
+        part = weft.minimum(now, float(self.decay_steps)) / float(self.decay_steps)
+        return start * ((1.0 - self.alpha) * 0.5 * (1.0 + weft.cos(part * math.pi)) + self.alpha)
+
+
+def serialize(learning_rate_schedule: LearningRateSchedule) -> Any:
+    """The schedule as JSON-able data."""
+    return serialize_object(learning_rate_schedule)
+
+
+def deserialize(config: Any, custom_objects: Any = None) -> Any:
+    """The inverse of `serialize`."""
+    return deserialize_object(config, custom_objects)
