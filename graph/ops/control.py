@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
+from ..build import parameter
 from ..dims import Dim, Size
 from ..errors import ShapeError
 from ..evaluate import evaluate
 from ..families import Control
-from ..ir import ArrayType, Graph, TupleType, Type
+from ..gradient import gradients
+from ..ir import ArrayType, Graph, Node, TupleType, Type
 from ..op import Attrs, Types, define
 
 
@@ -36,6 +39,37 @@ def _call(*arrays: Any, graph: Graph) -> Any:
     return evaluate(graph, arrays).outputs
 
 
+_backward: weakref.WeakKeyDictionary[Graph, dict[Any, tuple[Graph, tuple[int, ...]]]] = weakref.WeakKeyDictionary()
+
+
+def backward_graph(graph: Graph, given: tuple[bool, ...]) -> tuple[Graph, tuple[int, ...]]:
+    """The graph from inputs and output gradients to input gradients, and the inputs that have one. Made once per combination.
+
+    given: which outputs have a gradient; only those are inputs of the result.
+    """
+    made = _backward.setdefault(graph, {})
+    if given not in made:
+        seeds = [parameter(n.type, "gradient") if g else None for n, g in zip(graph.outputs, given)]
+        targets = [n for n, g in zip(graph.outputs, given) if g]
+        found = gradients(targets, graph.inputs, [s for s in seeds if s is not None])
+        connected = tuple(i for i, g in enumerate(found) if g is not None)
+        inputs = (*graph.inputs, *(s for s in seeds if s is not None))
+        outputs = tuple(g for g in found if g is not None)
+        made[given] = Graph(inputs, outputs, name=f"{graph.name}_gradient"), connected
+    return made[given]
+
+
+def _call_gradient(o: Any, node: Node, grads: Any) -> list[Node | None]:
+    graph: Graph = node.attrs["graph"]
+    backward, connected = backward_graph(graph, tuple(g is not None for g in grads))
+    out: list[Node | None] = [None] * len(node.args)
+    if connected:
+        results = o.call(*node.args, *(g for g in grads if g is not None), graph=backward)
+        for index, position in enumerate(connected):
+            out[position] = o.item(results, index=index)
+    return out
+
+
 define(
     Control(
         name="call",
@@ -43,6 +77,7 @@ define(
         attributes={"graph": ...},
         rule=_call_rule,
         compute=_call,
+        gradient=_call_gradient,
         doc="The outputs of a graph without variables and effects, as a tuple.",
     )
 )

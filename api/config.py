@@ -1,0 +1,32 @@
+"""Settings under TensorFlow's names. In: calls like ``weft.config.run_functions_eagerly(True)``; out: the run time's settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from weft.runtime.config import config as _config
+
+
+def run_functions_eagerly(run_eagerly: bool) -> None:
+    """With True every compiled function, fit's steps included, runs its Python code op by op, so that a debugger can step."""
+    _config.run_functions_eagerly = bool(run_eagerly)
+
+
+def functions_run_eagerly() -> bool:
+    """Whether `run_functions_eagerly` is on."""
+    return _config.run_functions_eagerly
+
+
+def set_cache_dir(path: str | Path | None) -> None:
+    """Where compiled steps are kept between processes; None keeps them in memory. The environment's ``WEFT_CACHE_DIR`` is the default."""
+    _config.cache_dir = None if path is None else Path(path)
+
+
+def cache_dir() -> Path | None:
+    """The folder of the cache on disk, or None."""
+    return _config.cache_dir
+
+
+def set_use_blas(use: bool) -> None:
+    """Whether an installed BLAS may compute matrix products of steps compiled from now on."""
+    _config.use_blas = bool(use)

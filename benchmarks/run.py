@@ -1,0 +1,120 @@
+"""Times weft against its peers in one run. In: the workloads' names and a peer environment's Python; out: a table of ratios.
+
+    python benchmarks/run.py --peers /path/to/peers/bin/python --rounds 9
+
+Every framework runs in a process of its own; rounds are interleaved and medians compared. What is printed are ratios (peer's time
+over weft's), weft's GFLOP/s, and the floor of the work on one core of this machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+from machine import measure_bandwidth, measure_fma_peak
+from workloads import WORKLOADS, Workload
+
+HERE = Path(__file__).resolve().parent
+PEERS = {
+    "tf": ["run_tensorflow.py"],
+    "tf-xla": ["run_tensorflow.py", "--xla"],
+    "jax": ["run_keras_jax.py"],
+    "torch": ["run_torch.py"],
+    "torch-compile": ["run_torch.py", "--compile"],
+}
+
+
+class Worker:
+    """A framework in a process of its own that runs one round when asked."""
+
+    def __init__(self, python: str, script: list[str]) -> None:
+        command = [python, str(HERE / "peers" / script[0]), *script[1:]]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.name = self.version = ""
+        hello = self.process.stdout.readline()
+        if hello:
+            self.name, self.version = (json.loads(hello)[k] for k in ("name", "version"))
+
+    def round(self, workload: str) -> dict:
+        self.process.stdin.write(json.dumps({"workload": workload}) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        return json.loads(line) if line else {"error": "the process ended"}
+
+    def close(self) -> None:
+        self.process.stdin.close()
+        self.process.wait(timeout=60)
+
+
+def measure(workers: list[Worker], workload: Workload, rounds: int) -> dict[str, dict]:
+    """Per framework: median seconds per step over the rounds, its first-call seconds and last loss."""
+    seconds: dict[str, list[float]] = {w.name: [] for w in workers}
+    out: dict[str, dict] = {w.name: {} for w in workers}
+    for _ in range(rounds):
+        for worker in workers:
+            if "error" in out[worker.name]:
+                continue
+            answer = worker.round(workload.name)
+            if "error" in answer:
+                out[worker.name]["error"] = answer["error"]
+                continue
+            if answer["first"] is not None:
+                out[worker.name]["first"] = answer["first"]
+            out[worker.name]["loss"] = answer["loss"]
+            seconds[worker.name].append(answer["seconds"] / answer["steps"])
+    for name, values in seconds.items():
+        if values:
+            out[name]["median"], out[name]["spread"] = statistics.median(values), (min(values), max(values))
+    return out
+
+
+def report(workload: Workload, results: dict[str, dict], peak: float, bandwidth: float) -> None:
+    """Prints one workload's table."""
+    floor = max(workload.flops / peak * 1e-9, workload.bytes / bandwidth * 1e-9)
+    print(f"\n### {workload.name}, batch {workload.batch}, {workload.optimizer}")
+    print(f"floor on one core: {floor * 1e6:.1f} µs ({workload.flops / 1e6:.1f} MFLOP, {workload.bytes / 1e6:.2f} MB)\n")
+    print("| | µs per step (min … max) | time ÷ weft's | GFLOP/s | share of the floor | first call, s | last loss |")
+    print("|---|---|---|---|---|---|---|")
+    base = results["weft"].get("median")
+    for name, r in results.items():
+        if "median" not in r:
+            print(f"| {name} | failed: {r.get('error', '?')[:80]} | | | | | |")
+            continue
+        low, high = r["spread"]
+        ratio = f"{r['median'] / base:.2f}" if base else "?"
+        rate = workload.flops / r["median"] * 1e-9
+        print(
+            f"| {name} | {r['median'] * 1e6:,.1f} ({low * 1e6:,.1f} … {high * 1e6:,.1f}) | {ratio} | {rate:.1f} "
+            f"| {floor / r['median']:.2f} | {r.get('first', float('nan')):.2f} | {r['loss']:.4f} |"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--peers", help="Python of an environment with tensorflow, keras, jax, torch; without it only weft is timed")
+    parser.add_argument("--only", nargs="*", choices=sorted(PEERS), help="which peers (default: all that start)")
+    parser.add_argument("--workloads", nargs="*", choices=sorted(WORKLOADS), default=None)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--eager", action="store_true", help="also time weft's own eager mode")
+    arguments = parser.parse_args()
+    workers = [Worker(sys.executable, ["run_weft.py"])]
+    if arguments.eager:
+        workers.append(Worker(sys.executable, ["run_weft.py", "--eager"]))
+    if arguments.peers:
+        workers += [Worker(arguments.peers, PEERS[p]) for p in (arguments.only or PEERS)]
+    workers = [w for w in workers if w.name]
+    peak, bandwidth = measure_fma_peak(), measure_bandwidth()
+    print(f"one core: {peak:.0f} GFLOP/s float32 FMA peak, {bandwidth:.1f} GB/s copy bandwidth (measured)")
+    print("; ".join(f"{w.name} {w.version}" for w in workers))
+    for name in arguments.workloads or WORKLOADS:
+        report(WORKLOADS[name], measure(workers, WORKLOADS[name], arguments.rounds), peak, bandwidth)
+    for worker in workers:
+        worker.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""From a traced graph to something that runs. In: a graph as traced; out: a `Compiled`: program and executable.
+
+The only place where the stages meet: look the graph up in the cache, else optimise it and generate code, then bind the program to
+the variables' storage.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from weft.codegen import Program, generate, order_variables
+from weft.graph.ir import Graph, VariableRef
+from weft.graph.passes import optimize
+from weft.graph.text import fingerprint, to_text
+
+from . import cache
+from .executable import Executable, build
+from .target import host_target
+
+VARIABLE_ORDER = "variables"  # key in Program.notes: positions among the traced graph's variables
+
+
+@dataclass(eq=False)
+class Compiled:
+    """One graph, ready to run.
+
+    graph: as traced. program: the generated module and its tables. executable: call it with the input arrays. cached: the
+    program came from the disk, so neither the passes nor the code generator ran. seconds: what building it took.
+    """
+
+    graph: Graph
+    program: Program
+    executable: Executable
+    written: tuple[Any, ...]
+    cached: bool
+    seconds: float
+
+    @cached_property
+    def optimized(self) -> Graph:
+        """The graph after the passes, computed anew when the program came from the cache."""
+        return optimize(self.graph)
+
+    @property
+    def text(self) -> str:
+        """The optimised graph as text."""
+        return to_text(self.optimized)
+
+    @property
+    def source_path(self) -> Path:
+        """The file with the generated module."""
+        return cache.source_path(self.program)
+
+    def run(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Runs the step. Variables are updated; if a check fails, its exception is raised and they are as before."""
+        outputs = self.executable(arrays)
+        for variable in self.written:
+            variable.mark_written()
+        return outputs
+
+
+def compile_graph(graph: Graph, *, python: bool = False) -> Compiled:
+    """Compiles the graph, or loads what an earlier process compiled.
+
+    python: run the generated module un-jitted, for stepping through it with a debugger.
+    Raises `UnimplementedError` naming op and user line for what cannot be compiled.
+    """
+    started = time.perf_counter()
+    refs = order_variables(graph)
+    key = f"{fingerprint(graph)}-{host_target()}"
+    program = cache.load_program(key)
+    cached = program is not None
+    if program is None:
+        optimized = optimize(graph)
+        program = generate(optimized, host_target())
+        order = [refs.index(r) for r in order_variables(optimized)]
+        program = dataclasses.replace(program, notes={**program.notes, VARIABLE_ORDER: order})
+        cache.store_program(key, program)
+    used = [owner_of(refs[i]) for i in program.notes[VARIABLE_ORDER]]
+    executable = build(program, [v._storage for v in used], mode="python" if python else "compiled")
+    written = tuple(v for v, d in zip(used, program.variables, strict=True) if d.written)
+    return Compiled(graph, program, executable, written, cached, time.perf_counter() - started)
+
+
+def owner_of(ref: VariableRef) -> Any:
+    """The variable behind the reference; RuntimeError if it is gone."""
+    owner = ref.owner() if isinstance(ref.owner, weakref.ref) else ref.owner
+    if owner is None:
+        raise RuntimeError(f"The variable {ref.name!r} that a compiled function uses no longer exists; keep a reference to it.")
+    return owner
