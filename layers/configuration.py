@@ -1,0 +1,69 @@
+"""Settings of a layer as data. In: a layer; out: the dictionary its class can be built from again.
+
+A class either names the attributes to save in ``saved``, or defines ``get_config`` itself, or leaves it to its constructor's
+arguments, which are remembered.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, ClassVar
+
+from . import activations
+from .precision import DTypePolicy
+from .serialization import deserialize_object, serialize_object
+
+
+class Configurable:
+    """What can be described by ``get_config`` and rebuilt by ``from_config``."""
+
+    saved: ClassVar[tuple[str, ...]] = ()
+    _constructor: tuple[tuple[Any, ...], dict[str, Any]]
+
+    def base_config(self) -> dict[str, Any]:
+        """Settings that every object of the family has."""
+        return {}
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that build an equal object, as JSON-able data.
+
+        NotImplementedError if the constructor took something that cannot be saved and the class does not define get_config.
+        """
+        config = self.base_config()
+        named = [n for cls in reversed(type(self).__mro__) for n in cls.__dict__.get("saved", ())]
+        for name in named:
+            value = getattr(self, name)
+            config[name] = activations.serialize(value) if name == "activation" else serialize_object(value)
+        if not named and type(self).__init__ is not object.__init__:
+            config.update(self._constructor_config())
+        return config
+
+    def _constructor_config(self) -> dict[str, Any]:
+        args, kwargs = self._constructor
+        signature = inspect.signature(type(self).__init__)
+        bound = signature.bind(self, *args, **kwargs)
+        bound.apply_defaults()
+        config: dict[str, Any] = {}
+        for name, parameter in list(signature.parameters.items())[1:]:
+            value = bound.arguments.get(name)
+            if parameter.kind is parameter.VAR_KEYWORD:
+                config.update(value or {})
+            elif parameter.kind is not parameter.VAR_POSITIONAL and name not in self.base_config():
+                config[name] = value
+        try:
+            return {k: v.name if isinstance(v, DTypePolicy) else serialize_object(v) for k, v in config.items()}
+        except TypeError as error:
+            raise NotImplementedError(
+                f"The class {type(self).__name__} must define get_config(self), because its constructor took something that cannot "
+                f"be saved as data: {error}"
+            ) from error
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """An object with these settings. TypeError, naming the class, if they do not fit its constructor."""
+        try:
+            return cls(**config)
+        except TypeError:
+            if not any(isinstance(v, dict) and "class_name" in v for v in config.values()):
+                raise
+        return cls(**{k: deserialize_object(v) for k, v in config.items()})

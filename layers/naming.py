@@ -1,0 +1,66 @@
+"""Names of layers and what is looked up by name. In: a class or a wish; out: a unique name, or an error with near matches."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+_counts: dict[str, int] = {}
+_lock = threading.Lock()
+
+
+class _Path(threading.local):
+    names: tuple[str, ...] = ()
+
+
+_path = _Path()
+
+
+def to_snake_case(name: str) -> str:
+    """``"BatchNormalization"`` becomes ``"batch_normalization"``, ``"ReLU"`` ``"re_lu"``, as Keras names layers."""
+    name = re.sub(r"\W+", "", name)
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def auto_name(prefix: str) -> str:
+    """``prefix``, then ``prefix_1``, ``prefix_2``, ... for every call since the last `reset_names`."""
+    with _lock:
+        count = _counts.get(prefix, 0)
+        _counts[prefix] = count + 1
+    return prefix if count == 0 else f"{prefix}_{count}"
+
+
+def reset_names() -> None:
+    """Starts the counting of automatic names again."""
+    with _lock:
+        _counts.clear()
+
+
+@contextmanager
+def name_scope(name: str) -> Iterator[None]:
+    """Weights made inside have paths that begin with this name."""
+    before, _path.names = _path.names, (*_path.names, name)
+    try:
+        yield
+    finally:
+        _path.names = before
+
+
+def current_path() -> str:
+    """``"model/dense"`` inside the scopes of these names."""
+    return "/".join(_path.names)
+
+
+def near_matches(name: str, known: Iterable[str]) -> str:
+    """``Did you mean 'a' or 'b'?``, or the list of known names where none is near."""
+    names = sorted(set(known))
+    lower = {n.lower(): n for n in reversed(names)}
+    squeezed = {n.replace("_", ""): n for n in lower}
+    near = [squeezed[m] for m in difflib.get_close_matches(str(name).lower().replace("_", ""), squeezed, n=3, cutoff=0.6)]
+    if near:
+        return f"Did you mean {' or '.join(repr(lower[n]) for n in near)}?"
+    return f"Known: {', '.join(names)}."

@@ -1,0 +1,190 @@
+"""Objects as plain data. In: layers, initializers, functions; out: JSON-able dictionaries, and the objects built back from them.
+
+A name found in a configuration is only ever a key into the registry below or into the caller's ``custom_objects``: nothing is
+imported and no attribute is looked up because a file says so.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import numpy as np
+
+from weft.tracer.tensor import DType
+
+from .naming import near_matches, to_snake_case
+
+T = TypeVar("T")
+
+_builtin: dict[str, Any] = {}  # class or function name -> object
+_modules: dict[Any, str] = {}  # object -> the public module it is written under
+_custom: dict[str, Any] = {}  # registered name -> the user's object
+_custom_names: dict[Any, str] = {}
+
+
+class _Scope(threading.local):
+    objects: Mapping[str, Any] = {}  # noqa: RUF012 - replaced, never changed
+
+
+_scope = _Scope()
+
+
+def public(module: str) -> Callable[[T], T]:
+    """A decorator: the class or function is one of weft's own, known under this public module."""
+
+    def decorate(target: T) -> T:
+        _builtin[target.__name__] = target  # type: ignore[attr-defined]
+        _modules[target] = module
+        return target
+
+    return decorate
+
+
+def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable[[T], T]:
+    """A decorator for user classes and functions that configurations may mention."""
+
+    def decorate(target: T) -> T:
+        registered = f"{package}>{name or target.__name__}"  # type: ignore[attr-defined]
+        _custom[registered] = target
+        _custom_names[target] = registered
+        return target
+
+    return decorate
+
+
+@contextmanager
+def custom_object_scope(objects: Mapping[str, Any]) -> Iterator[None]:
+    """Inside, these names are also understood in configurations and string arguments."""
+    before, _scope.objects = _scope.objects, {**_scope.objects, **objects}
+    try:
+        yield
+    finally:
+        _scope.objects = before
+
+
+def get_custom_objects() -> dict[str, Any]:
+    """The user's registered objects by registered name; changing it changes the registry."""
+    return _custom
+
+
+def find_custom(name: str) -> Any | None:
+    """The user's object of this name, from a scope or from the registry; None if there is none."""
+    if name in _scope.objects:
+        return _scope.objects[name]
+    if name in _custom:
+        return _custom[name]
+    return next((target for key, target in _custom.items() if key.split(">")[-1] == name), None)
+
+
+def serialize_object(value: Any) -> Any:
+    """The value as JSON-able data: numbers and strings as they are, objects as ``{"module", "class_name", "config", ...}``."""
+    if value is None or isinstance(value, (str, bool, int, float)):
+        return value
+    if isinstance(value, DType):
+        return value.name
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return {"class_name": "__numpy__", "config": {"value": value.tolist(), "dtype": value.dtype.name}}
+    if isinstance(value, (list, tuple)):
+        return [serialize_object(v) for v in value]
+    if isinstance(value, dict):
+        return {k: serialize_object(v) for k, v in value.items()}
+    if hasattr(value, "get_config"):
+        return _serialize_instance(value)
+    if callable(value) and hasattr(value, "__name__"):
+        return _serialize_function(value)
+    raise TypeError(f"The configuration holds a value that cannot be saved. Received: {value!r} of type {type(value).__name__}")
+
+
+def _serialize_instance(value: Any) -> dict[str, Any]:
+    cls = type(value)
+    config = {
+        "module": _modules.get(cls),
+        "class_name": cls.__name__,
+        "config": value.get_config(),
+        "registered_name": None if cls in _modules else _custom_names.get(cls, cls.__name__),
+    }
+    build_config = value.get_build_config() if hasattr(value, "get_build_config") else None
+    if build_config:
+        config["build_config"] = serialize_object(build_config)
+    return config
+
+
+def _serialize_function(value: Any) -> Any:
+    if value in _modules:
+        return value.__name__
+    name = _custom_names.get(value, value.__name__)
+    return {"module": "builtins", "class_name": "function", "config": value.__name__, "registered_name": name}
+
+
+def deserialize_object(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """The inverse of `serialize_object`. ValueError, with near matches, for a class that is not known."""
+    if custom_objects:
+        with custom_object_scope(custom_objects):
+            return deserialize_object(config)
+    if isinstance(config, list):
+        return [deserialize_object(v) for v in config]
+    if not isinstance(config, dict):
+        return config
+    if "class_name" not in config or "config" not in config:
+        return {k: deserialize_object(v) for k, v in config.items()}
+    if config["class_name"] == "__numpy__":
+        return np.asarray(config["config"]["value"], config["config"]["dtype"])
+    if config["class_name"] == "function":
+        return find_object(config.get("registered_name") or config["config"])
+    cls = find_object(config.get("registered_name") or config["class_name"], config["class_name"])
+    instance = cls.from_config(config["config"]) if hasattr(cls, "from_config") else cls(**config["config"])
+    build_config = config.get("build_config")
+    if build_config and hasattr(instance, "build_from_config") and not getattr(instance, "built", True):
+        instance.build_from_config(build_config)
+    return instance
+
+
+def find_object(name: str, fallback: str | None = None) -> Any:
+    """The class or function of this name: the user's own first, then weft's."""
+    for key in (name, fallback):
+        if key is not None:
+            found = find_custom(key)
+            found = _builtin.get(key) if found is None else found
+            if found is not None:
+                return found
+    raise ValueError(
+        f"There is no class or function called {name!r}. {near_matches(name, [*_builtin, *_custom, *_scope.objects])} "
+        "Register your own with keras.saving.register_keras_serializable() or pass custom_objects={...}."
+    )
+
+
+def resolve(kind: str, table: Mapping[str, Any], base: type | None, identifier: Any) -> Any:
+    """What string arguments mean: None, an object, its configuration, or a name in ``table`` (a class is instantiated).
+
+    Raises ValueError with the near matches if nothing of that kind has the name.
+    """
+    if identifier is None or (base is not None and isinstance(identifier, base)):
+        return identifier
+    if isinstance(identifier, dict):
+        return deserialize_object(identifier)
+    if isinstance(identifier, str):
+        found = find_custom(identifier)
+        found = table.get(identifier) if found is None else found
+        if found is None:
+            raise ValueError(f"There is no {kind} called {identifier!r}. {near_matches(identifier, table)}")
+        return found() if isinstance(found, type) else found
+    if isinstance(identifier, type) and base is not None and issubclass(identifier, base):
+        return identifier()
+    if callable(identifier):
+        return identifier
+    raise ValueError(f"A {kind} is given by name, object or function. Received: {identifier!r} of type {type(identifier).__name__}")
+
+
+def name_table(*targets: Any, **aliases: Any) -> dict[str, Any]:
+    """Names to objects: every class under its own name and its snake_case form, plus the aliases."""
+    table: dict[str, Any] = {}
+    for target in targets:
+        table[target.__name__] = target
+        table.setdefault(to_snake_case(target.__name__), target)
+    table.update(aliases)
+    return table
