@@ -1,0 +1,195 @@
+"""The loop IR: what a kernel computes, in which loops. In: built by `build_nest` and the ``lower_*`` files; out: printed as text.
+
+The grammar, complete::
+
+    Kernel    = Param* Statement*                       pointers; integers are found by the printer
+    Statement = Loop(variable, extent, Statement*)      variable runs over range(extent)
+              | Let(name, Expr)                         a new name, or a new value for an accumulator
+              | Store(array, index, Expr)               array[index] = value
+              | Check(condition, code)                  returns code if the condition holds
+    Expr      = Const(value) | Name(name) | SizeOf(size) | Load(array, index) | Apply(function, Expr*)
+    index     = Affine: size + sum of size * variable
+    size      = an integer or a `Dim`
+
+Every `Expr` has the element type of its value; an index has none (it is an address). Arrays are flat and C-contiguous. Two
+arrays of one kernel never overlap unless neither is written: in-place work uses one array under one name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Union
+
+from weft.graph.dims import Size
+from weft.graph.dtype import DType
+
+
+@dataclass(frozen=True, slots=True)
+class Affine:
+    """``offset + sum(factor * variable)``, canonical: sorted by variable, no zero factors."""
+
+    offset: Size = 0
+    terms: tuple[tuple[str, Size], ...] = ()
+
+    def __add__(self, other: Affine) -> Affine:
+        factors = dict(self.terms)
+        for name, factor in other.terms:
+            factors[name] = factors.get(name, 0) + factor
+        return affine(self.offset + other.offset, factors.items())
+
+    def scale(self, by: Size) -> Affine:
+        return affine(self.offset * by, ((n, f * by) for n, f in self.terms))
+
+    def factor(self, variable: str) -> Size:
+        return dict(self.terms).get(variable, 0)
+
+    @property
+    def variables(self) -> frozenset[str]:
+        return frozenset(n for n, _ in self.terms)
+
+
+def affine(offset: Size, terms: Iterable[tuple[str, Size]] = ()) -> Affine:
+    return Affine(offset, tuple(sorted((n, f) for n, f in terms if f != 0)))
+
+
+ZERO = Affine()
+
+
+def variable(name: str) -> Affine:
+    return Affine(0, ((name, 1),))
+
+
+def flatten_index(index: Sequence[Affine], shape: Sequence[Size]) -> Affine:
+    """The position in row-major order of an element of an array of that shape."""
+    flat, stride = ZERO, 1  # type: Affine, Size
+    for position, size in zip(reversed(index), reversed(shape)):
+        flat = flat + position.scale(stride)
+        stride = stride * size
+    return flat
+
+
+@dataclass(frozen=True, slots=True)
+class Const:
+    value: Any
+    dtype: DType
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    name: str
+    dtype: DType
+
+
+@dataclass(frozen=True, slots=True)
+class SizeOf:
+    """A size as a number of the dtype."""
+
+    size: Size
+    dtype: DType
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """An index as a number of the dtype (for iota)."""
+
+    index: Affine
+    dtype: DType
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    array: str
+    index: Affine
+    dtype: DType
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """An operator (``+ - * / // % **``, comparisons, ``& | ^``, ``neg``, ``cast``) or a function of the prelude."""
+
+    function: str
+    args: tuple[Expr, ...]
+    dtype: DType
+
+
+Expr = Union[Const, Name, SizeOf, Position, Load, Apply]
+
+
+@dataclass(slots=True)
+class Loop:
+    variable: str
+    extent: Size
+    body: list[Statement]
+
+
+@dataclass(slots=True)
+class Let:
+    name: str
+    value: Expr
+    note: str = ""
+
+
+@dataclass(slots=True)
+class Store:
+    array: str
+    index: Affine
+    value: Expr
+    note: str = ""
+
+
+@dataclass(slots=True)
+class Check:
+    """Return ``code`` if the condition holds; ``code`` counts the kernel's checks from 1."""
+
+    condition: Expr
+    code: int
+    note: str = ""
+
+
+@dataclass(slots=True)
+class Text:
+    """Lines of generated Python that no other statement can say (the Philox loop, the plain matrix product)."""
+
+    lines: tuple[str, ...]
+
+
+Statement = Union[Loop, Let, Store, Check, Text]
+
+
+@dataclass(slots=True)
+class Param:
+    """One pointer: its name in the body, element type, number of elements, and whether it is written."""
+
+    name: str
+    dtype: DType
+    size: Size
+    written: bool = False
+
+
+@dataclass(slots=True)
+class Kernel:
+    """One loop nest or a few in sequence. ``title`` names it; ``ops`` are the op names for the reader."""
+
+    title: str
+    params: list[Param]
+    body: list[Statement]
+    ops: tuple[str, ...] = ()
+    checks: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+def statements(body: Iterable[Statement]) -> Iterator[Statement]:
+    """All statements, outer before inner."""
+    for statement in body:
+        yield statement
+        if isinstance(statement, Loop):
+            yield from statements(statement.body)
+
+
+def expressions(value: Expr) -> Iterator[Expr]:
+    """The expression and all its parts."""
+    yield value
+    if isinstance(value, Apply):
+        for arg in value.args:
+            yield from expressions(arg)

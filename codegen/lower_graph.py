@@ -1,0 +1,160 @@
+"""The graph -> terms. In: an optimised `Graph`; out: `Lowered`: one term per node, plus effects and the leaves' order.
+
+Dispatch is by the op's family; what a family says about its op (expression, view, phases) is all that is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from weft.graph import families
+from weft.graph.errors import UnimplementedError
+from weft.graph.ir import Graph, Node, TokenType, VariableRef
+
+from .lower_formula import refuse_half
+from .lower_layout import lower_layout
+from .lower_reduce import lower_reduce
+from .lower_rows import lower_row
+from .terms import Fault, Formula, Leaf, Own, Pick, Ramp, SizeValue, Term, Terms
+
+
+@dataclass
+class Lowered:
+    """terms: by node. effects: (node, its array arguments), in program order. constants: leaf arrays by index."""
+
+    table: Terms
+    terms: dict[Node, Term] = field(default_factory=dict)
+    effects: list[tuple[Node, tuple[Term, ...]]] = field(default_factory=list)
+    constants: list[np.ndarray] = field(default_factory=list)
+    variables: dict[VariableRef, int] = field(default_factory=dict)
+    inputs: dict[Node, int] = field(default_factory=dict)
+
+
+def order_variables(graph: Graph) -> tuple[VariableRef, ...]:
+    """The variables whose storages a program of this graph takes, in its order: reads first, then those only written."""
+    return tuple(dict.fromkeys((*graph.reads(), *(v for v, _ in graph.writes))))
+
+
+def lower_graph(graph: Graph) -> Lowered:
+    """Lowers every node. Raises UnimplementedError, naming op and user line, for what cannot be compiled."""
+    lowered = Lowered(Terms())
+    lowered.variables = {v: i for i, v in enumerate(order_variables(graph))}
+    lowered.inputs = {n: i for i, n in enumerate(graph.inputs)}
+    for node in graph.nodes():
+        if isinstance(node.type, TokenType):
+            if node.args:
+                lowered.effects.append((node, tuple(lowered.terms[a] for a in node.args[1:])))
+            continue
+        origin = origin_text(node)
+        refuse_half(node.dtype, node.op.name, origin)
+        lower = _LOWER.get(node.op.family)
+        if lower is None:
+            raise UnimplementedError(f"{node.op.name} cannot be compiled{f' at {origin}' if origin else ''}.")
+        lowered.table.node = None if node.op.family == "source" else node
+        lowered.terms[node] = lower(lowered, node, [lowered.terms[a] for a in node.args])
+    lowered.table.node = None
+    return lowered
+
+
+def origin_text(node: Node) -> str:
+    """The user's lines, shortest form."""
+    return ", ".join(dict.fromkeys(map(str, node.origins)))
+
+
+def _source(lowered: Lowered, node: Node, args: list[Term]) -> Term:
+    table, attrs = lowered.table, node.attrs
+    if node in lowered.inputs:
+        return table.make(Leaf("input", lowered.inputs[node]), (), node.dtype, node.shape)
+    if "variable" in attrs:
+        return table.make(Leaf("variable", lowered.variables[attrs["variable"]]), (), node.dtype, node.shape)
+    if "value" in attrs:
+        return _constant(lowered, node, attrs["value"].array)
+    if "size" in attrs:
+        rule: Any = Ramp(0) if node.shape else SizeValue(attrs["size"])
+        return table.make(rule, (), node.dtype, node.shape)
+    raise UnimplementedError(f"The graph uses {node.op.name} {attrs.get('name', '')!r}, which is not among its inputs.")
+
+
+def _constant(lowered: Lowered, node: Node, array: np.ndarray) -> Term:
+    first = array.reshape(-1)[:1]
+    if array.size and array.tobytes() == first.tobytes() * array.size:
+        return lowered.table.literal(first[0], node.dtype, node.shape)
+    lowered.constants.append(array)
+    return lowered.table.make(Leaf("constant", len(lowered.constants) - 1), (), node.dtype, node.shape)
+
+
+def _elementwise(lowered: Lowered, node: Node, args: list[Term]) -> Term:
+    op = node.op
+    assert isinstance(op, families.Elementwise)
+    numbers = args[op.masks].dtype
+    fault = None
+    if op.check and numbers.kind in op.check_kinds:
+        assert op.error is not None
+        fault = Fault(op.check, op.error.__name__, f"{op.name}: {op.message}")
+    formula = Formula(op.expr, tuple("abc"[: len(args)]), numbers, numeric_attrs(node), op.name, fault)
+    if formula.expr == "a" and fault is None and node.dtype is args[0].dtype:
+        return args[0]
+    return lowered.table.formula(formula, args, node.dtype, node.shape)
+
+
+def numeric_attrs(node: Node) -> tuple[tuple[str, Any], ...]:
+    """The attributes that a scalar expression may name."""
+    return tuple((k, v) for k, v in node.attrs.items() if type(v) in (int, float))
+
+
+def _contract(lowered: Lowered, node: Node, args: list[Term]) -> Term:
+    facts = (bool(node.attrs["transpose_a"]), bool(node.attrs["transpose_b"]))
+    return lowered.table.make(Own("contract", facts), args, node.dtype, node.shape)
+
+
+def _gather(lowered: Lowered, node: Node, args: list[Term]) -> Term:
+    op, attrs = node.op, node.attrs
+    assert isinstance(op, families.Gather)
+    fault = Fault("", "IndexRangeError", f"{op.name}: an index is out of range.")
+    if op.scatters:
+        return lowered.table.make(Own("scatter", (attrs["axis"], attrs["batch_dims"], fault)), args, node.dtype, node.shape)
+    return lowered.table.make(Pick(attrs["axis"], attrs["batch_dims"], fault), args, node.dtype, node.shape)
+
+
+def _scan(lowered: Lowered, node: Node, args: list[Term]) -> Term:
+    op, attrs = node.op, node.attrs
+    assert isinstance(op, families.Scan)
+    start = repr(np.asarray(op.start(node.dtype), node.dtype.np).item())
+    facts = (attrs["axis"], bool(attrs["exclusive"]), bool(attrs["reverse"]), op.combine, start)
+    return lowered.table.make(Own("scan", facts), args, node.dtype, node.shape)
+
+
+def _random(lowered: Lowered, node: Node, args: list[Term]) -> Term:
+    op = node.op
+    assert isinstance(op, families.Random)
+    facts = (op.distribution, *((k, v) for k, v in node.attrs.items() if k not in ("shape", "dtype")))
+    return lowered.table.make(Own("random", facts), args, node.dtype, node.shape)
+
+
+def _layout(lowered: Lowered, node: Node, args: list[Term]) -> Term:
+    return lower_layout(lowered.table, node, args)
+
+
+def _reduce(lowered: Lowered, node: Node, args: list[Term]) -> Term:
+    return lower_reduce(lowered.table, node, args)
+
+
+def _row(lowered: Lowered, node: Node, args: list[Term]) -> Term:
+    return lower_row(lowered.table, node, args)
+
+
+_LOWER: dict[str, Callable[[Lowered, Node, list[Term]], Term]] = {
+    "source": _source,
+    "elementwise": _elementwise,
+    "reduce": _reduce,
+    "layout": _layout,
+    "contract": _contract,
+    "gather": _gather,
+    "row": _row,
+    "scan": _scan,
+    "random": _random,
+}

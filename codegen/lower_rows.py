@@ -1,0 +1,106 @@
+"""Row ops (softmax, cross-entropy) -> terms. In: a row node; out: folds over the last axis and formulas between them.
+
+The phases become ordinary terms, so that phases of two ops over the same row merge, and everything before and after them fuses.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from typing import Any
+
+from weft.graph.dims import Shape
+from weft.graph.dtype import DType, int64
+from weft.graph.families import Row
+from weft.graph.ir import Node
+from weft.graph.op import broadcast_shapes
+from weft.graph.scalar import names_in, parse
+
+from .lower_formula import EXPENSIVE
+from .lower_reduce import extreme, fold_rule
+from .terms import Fault, Formula, Ramp, SizeValue, Term, Terms
+
+Attrs = tuple[tuple[str, Any], ...]
+_COMBINE = {"max": "maximum(acc, a)", "sum": "acc + a"}
+
+
+def lower_row(table: Terms, node: Node, args: list[Term]) -> Term:
+    op = node.op
+    assert isinstance(op, Row)
+    x = args[0]
+    row = (*x.shape[:-1], 1)
+    full = len(args) - op.row_args
+    counter = args[-1].dtype if op.row_args and args[-1].dtype.is_integer else int64
+    scope = _scope(table, op, args, full, row, counter)
+    attrs = tuple((k, v) for k, v in node.attrs.items() if type(v) in (int, float))
+
+    def formula(expr: str, shape: Shape, title: str) -> Term:
+        expr = ast.unparse(_SplitCalls(table, scope, attrs, x.dtype).visit(ast.parse(expr, mode="eval").body))
+        rule = Formula(expr, tuple(scope), x.dtype, attrs, title)
+        return trim(table, rule, tuple(scope.values()), x.dtype, shape)
+
+    if op.check:
+        _attach_check(table, op, scope, attrs, x.dtype)
+    for name, kind, expr in op.phases:
+        values = formula(expr, x.shape, f"{op.name}_{name}")
+        start = extreme(x.dtype, lowest=True) if kind == "max" else "0.0"
+        fold = fold_rule((len(x.shape) - 1,), _COMBINE[kind], x.dtype, start, False, f"{op.name}_{name}")
+        scope[name] = table.reshape(table.make(fold, (values,), x.dtype, x.shape[:-1]), row)
+    return _result(table, op, formula, node)
+
+
+class _SplitCalls(ast.NodeTransformer):
+    """Makes every costly call a term of its own, so that two phases that need it compute it once."""
+
+    def __init__(self, table: Terms, scope: dict[str, Term], attrs: Attrs, dtype: DType) -> None:
+        self.table, self.scope, self.attrs, self.dtype = table, scope, attrs, dtype
+
+    def visit_Call(self, tree: ast.Call) -> ast.expr:
+        self.generic_visit(tree)
+        function = getattr(tree.func, "id", "")
+        if function not in EXPENSIVE:
+            return tree
+        used = [self.scope[n] for n in names_in(tree) if n in self.scope]
+        shape = broadcast_shapes([t.shape for t in used], lambda: ast.unparse(tree))
+        rule = Formula(ast.unparse(tree), tuple(self.scope), self.dtype, self.attrs, function)
+        name = f"{function}_{len(self.scope)}"
+        self.scope[name] = trim(self.table, rule, tuple(self.scope.values()), self.dtype, shape)
+        return ast.Name(name, ast.Load())
+
+
+def _result(table: Terms, op: Row, formula: Callable[[str, Shape, str], Term], node: Node) -> Term:
+    x = node.args[0]
+    if op.keeps:
+        return formula(op.result, x.shape, op.name)
+    return table.reshape(formula(op.result, (*x.shape[:-1], 1), op.name), node.shape)
+
+
+def _scope(table: Terms, op: Row, args: list[Term], full: int, row: Shape, counter: DType) -> dict[str, Term]:
+    scope = {name: arg if i < full else table.reshape(arg, row) for i, (name, arg) in enumerate(zip("abc", args))}
+    last = args[0].shape[-1]
+    scope["j"] = table.make(Ramp(0), (), counter, (last,))
+    scope["n"] = table.make(SizeValue(last), (), counter, ())
+    return scope
+
+
+def _attach_check(table: Terms, op: Row, scope: dict[str, Term], attrs: Attrs, dtype: DType) -> None:
+    """The check guards the last argument: whoever reads it has tested it."""
+    assert op.error is not None
+    name = [n for n in scope if n in "abc"][-1]
+    x = scope[name]
+    fault = Fault(op.check, op.error.__name__, f"{op.name}: {op.message}")
+    rule = Formula(name, tuple(scope), x.dtype, attrs, op.name, fault)
+    scope[name] = trim(table, rule, tuple(scope.values()), x.dtype, x.shape)
+
+
+def trim(table: Terms, rule: Formula, args: tuple[Term, ...], dtype: DType, shape: Shape) -> Term:
+    """The formula with only the arguments that its expression and its check name."""
+    from_names = used_names(rule)
+    kept = [(n, a) for n, a in zip(rule.names, args) if n in from_names]
+    slim = Formula(rule.expr, tuple(n for n, _ in kept), rule.numbers, rule.attrs, rule.title, rule.fault)
+    return table.formula(slim, [a for _, a in kept], dtype, shape)
+
+
+def used_names(rule: Formula) -> set[str]:
+    names = set(names_in(parse(rule.expr)))
+    return names | set(names_in(parse(rule.fault.condition))) if rule.fault else names

@@ -1,0 +1,194 @@
+"""Tensor-level terms: the graph in the few forms the code generator distinguishes. In: nodes, by `lower_graph`; out: `Term` trees.
+
+Ten kinds of term, told apart by the class of ``rule``:
+
+===========  =============================================================================================
+`Leaf`       an input, variable or constant: an array that exists before the step
+`Literal`    one number, the same everywhere
+`SizeValue`  a size as a number
+`Ramp`       the element's own index along one axis
+`Formula`    one scalar expression of broadcast arguments (elementwise ops, the phases of row ops)
+`Strided`    a view: each index is offset + stride * one output index
+`Reshape`    the same elements in row-major order
+`Fold`       a reduction over some axes
+`Pick`       gather: an index read from a second argument
+`Own`        computed by a kernel of its own kind: contraction, scatter, scan, random numbers, placing
+===========  =============================================================================================
+
+Terms are interned per graph, so common parts that only appear after lowering (two softmax phases) merge too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Union
+
+from weft.graph.dims import Shape, Size, product
+from weft.graph.dtype import DType
+from weft.graph.ir import Node
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """kind: "input", "variable" or "constant"; index: position among them."""
+
+    kind: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """``text`` is the exact repr, so that 0.0 and -0.0 stay apart."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SizeValue:
+    size: Size
+
+
+@dataclass(frozen=True, slots=True)
+class Ramp:
+    """The index along ``axis``."""
+
+    axis: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A condition (scalar language) under which an element is an error, and what is raised then."""
+
+    condition: str
+    error: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """``expr`` in the scalar language. names: what the arguments are called in it. numbers: dtype of its literals.
+
+    attrs: numeric attributes by name. title: for the reader.
+    """
+
+    expr: str
+    names: tuple[str, ...]
+    numbers: DType
+    attrs: tuple[tuple[str, Any], ...] = ()
+    title: str = ""
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Strided:
+    """Index ``k`` of the argument is ``offset[k] + stride[k] * index[axis[k]]`` (axis None: ``offset[k]``)."""
+
+    axis: tuple[int | None, ...]
+    stride: tuple[int, ...]
+    offset: tuple[Size, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reshape:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """``acc = combine(acc, a)`` over ``axes``, from ``start``. wide: float32 is summed in float64. additive: combine is a sum.
+
+    winner: the result is the position along the one axis of the element for which combine ("a beats acc") held last.
+    """
+
+    axes: tuple[int, ...]
+    combine: str
+    start: str
+    wide: bool = False
+    additive: bool = False
+    winner: bool = False
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """Arguments (params, indices): index ``axis`` of params is read from indices; ``batch`` leading axes are common."""
+
+    axis: int
+    batch: int
+    fault: Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """``family`` names the builder; ``attrs`` are its facts (hashable)."""
+
+    family: str
+    attrs: tuple[Any, ...] = ()
+
+
+Rule = Union[Leaf, Literal, SizeValue, Ramp, Formula, Strided, Reshape, Fold, Pick, Own]
+
+
+class Term:
+    """An array-valued expression. Identity is equality within one `Terms` table. ``nodes``: where it comes from."""
+
+    __slots__ = ("args", "dtype", "nodes", "order", "rule", "shape")
+
+    def __init__(self, rule: Rule, args: tuple[Term, ...], dtype: DType, shape: Shape, order: int) -> None:
+        self.rule = rule
+        self.args = args
+        self.dtype = dtype
+        self.shape = shape
+        self.order = order  # every argument has a smaller one
+        self.nodes: list[Node] = []
+
+    @property
+    def size(self) -> Size:
+        return product(self.shape)
+
+    @property
+    def title(self) -> str:
+        """A short word for the reader."""
+        name = getattr(self.rule, "title", "") or getattr(self.rule, "family", "")
+        return name or type(self.rule).__name__.lower()
+
+    def __repr__(self) -> str:
+        return f"<Term {self.order} {self.title} {self.dtype.short}[{','.join(map(str, self.shape))}]>"
+
+
+class Terms:
+    """The interning table of one graph."""
+
+    def __init__(self) -> None:
+        self._table: dict[Any, Term] = {}
+        self.node: Node | None = None  # the node being lowered
+
+    def make(self, rule: Rule, args: Sequence[Term], dtype: DType, shape: Iterable[Size]) -> Term:
+        shape = tuple(shape)
+        key = (type(rule), rule, tuple(a.order for a in args), dtype.name, shape)
+        term = self._table.get(key)
+        if term is None:
+            term = self._table[key] = Term(rule, tuple(args), dtype, shape, len(self._table))
+        if self.node is not None and self.node not in term.nodes:
+            term.nodes.append(self.node)
+        return term
+
+    def formula(self, rule: Formula, args: Sequence[Term], dtype: DType, shape: Iterable[Size]) -> Term:
+        return self.make(rule, args, dtype, shape)
+
+    def reshape(self, x: Term, shape: Iterable[Size]) -> Term:
+        """The term with another shape of the same size; reshapes of reshapes collapse."""
+        shape = tuple(shape)
+        while isinstance(x.rule, Reshape):
+            (x,) = x.args
+        return x if x.shape == shape else self.make(Reshape(), (x,), x.dtype, shape)
+
+    def literal(self, value: Any, dtype: DType, shape: Iterable[Size] = ()) -> Term:
+        text = repr(value.item() if hasattr(value, "item") else value)
+        return self.make(Literal(text), (), dtype, shape)
+
+    def copy(self, x: Term, purpose: Any) -> Term:
+        """A new term with the elements of ``x`` that is kept apart from it: what a second buffer is filled with."""
+        rule = Formula("a", ("a",), x.dtype, (("copy", purpose),), "copy")
+        return self.make(rule, (x,), x.dtype, x.shape)
