@@ -16,6 +16,7 @@ import struct
 import tempfile
 import warnings
 from collections import OrderedDict
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
@@ -26,6 +27,7 @@ import weft.graph
 from weft.codegen.program import Program
 
 from .config import config
+from .engine import compile_text
 
 _MAGIC = b"weft cache 1\n"
 _MEMORY_ENTRIES = 256
@@ -196,3 +198,12 @@ def _warn(what: str, error: Exception | None) -> None:
         _warned.add(what)
         reason = "" if error is None else f" ({type(error).__name__}: {error})"
         warnings.warn(f"weft's cache: {what}{reason}.", CacheWarning, stacklevel=3)
+
+
+def compiled_object(key: str, text: Callable[[], str], *, vectorize: bool = True) -> bytes:
+    """Object code stored under the key, or compiled now from the LLVM text that ``text()`` returns, and stored."""
+    code = load_bytes("objects", key)
+    if code is None:
+        code = compile_text(text(), vectorize=vectorize)
+        store_bytes("objects", key, code)
+    return code

@@ -24,11 +24,13 @@ class Config:
     """cache_dir: where compiled steps are kept, None for memory only. cache_bytes: the oldest entries above this total are deleted.
 
     use_blas: let an installed BLAS compute matrix products; without it they are compiled loops.
+    run_functions_eagerly: compiled functions run their Python code op by op, for debugging.
     """
 
     cache_dir: Path | None = field(default_factory=default_cache_dir)
     cache_bytes: int = 512 * 1024 * 1024
     use_blas: bool = True
+    run_functions_eagerly: bool = False
 
 
 config = Config()

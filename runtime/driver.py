@@ -1,0 +1,175 @@
+"""The compiled ``step``. In: the syntax tree of ``step(p, d)`` and each kernel's symbol; out: LLVM text that calls them.
+
+``step`` is a list of calls, so Numba would spend seconds on inferring types that are known: pointers, int64 sizes, int32 codes.
+This printer takes the statements that the emitter writes and refuses any other:
+
+    batch = size(d, 0)                      sizes: integers, + - * //, names
+    e = kernel(pointer(p, 0), batch * 64)   or the call alone
+    if e:                                   also ``if e != 0:``
+        return 3                            a code, or ``return e``
+    e = effect(2)
+    return 0
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+STEP_SYMBOL = "weft_step"
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call site: the kernel, the indices of the pointers, and the size arguments as LLVM values."""
+
+    kernel: str
+    pointers: tuple[int, ...]
+    sizes: tuple[str, ...]
+
+
+Resolve = Callable[[str, tuple[int, ...]], tuple[str, tuple[int, ...]]]
+"""(kernel, pointer indices) -> (symbol, positions of the pointers to pass)"""
+
+
+@dataclass
+class _Printer:
+    resolve: Resolve
+    lines: list[str] = field(default_factory=list)
+    names: dict[str, tuple[str, str]] = field(default_factory=dict)  # variable -> (LLVM type, value)
+    symbols: dict[str, str] = field(default_factory=dict)  # symbol -> declaration
+    count: int = 0
+
+    def value(self, text: str) -> str:
+        self.count += 1
+        self.lines.append(f"  %v{self.count} = {text}")
+        return f"%v{self.count}"
+
+    def label(self) -> str:
+        self.count += 1
+        return f"b{self.count}"
+
+    def block(self, statements: Sequence[ast.stmt]) -> bool:
+        """Prints the statements; True if they end in a return."""
+        for statement in statements:
+            if isinstance(statement, ast.Return):
+                kind, code = self.expression(statement.value) if statement.value else ("i64", "0")
+                self.lines.append(f"  ret i32 {self.as_int32(kind, code)}")
+                return True
+            if isinstance(statement, ast.If):
+                self.branch(statement)
+            elif isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+                self.names[statement.targets[0].id] = self.expression(statement.value)
+            elif isinstance(statement, ast.Expr):
+                if not isinstance(statement.value, ast.Constant):  # a docstring is no call
+                    self.expression(statement.value)
+            elif not isinstance(statement, ast.Pass):
+                raise _refusal(statement)
+        return False
+
+    def branch(self, statement: ast.If) -> None:
+        kind, value = self.expression(statement.test)
+        condition = value if kind == "i1" else self.value(f"icmp ne {kind} {value}, 0")
+        inside, after = self.label(), self.label()
+        self.lines.append(f"  br i1 {condition}, label %{inside}, label %{after}\n{inside}:")
+        if statement.orelse or not self.block(statement.body):
+            raise _refusal(statement)
+        self.lines.append(f"{after}:")
+
+    def as_int32(self, kind: str, value: str) -> str:
+        return value if kind == "i32" or value.lstrip("-").isdigit() else self.value(f"trunc {kind} {value} to i32")
+
+    def expression(self, node: ast.expr) -> tuple[str, str]:
+        """(LLVM type, value) of an integer expression or a call."""
+        if isinstance(node, ast.Constant) and isinstance(node.value, int):
+            return "i64", str(int(node.value))
+        if isinstance(node, ast.Name) and node.id in self.names:
+            return self.names[node.id]
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            return "i64", self.value(f"sub i64 0, {self.integer(node.operand)}")
+        if isinstance(node, ast.BinOp):
+            return "i64", self.arithmetic(node)
+        if isinstance(node, ast.Compare) and len(node.ops) == 1:
+            return "i1", self.comparison(node)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            return self.call(node.func.id, node.args)
+        raise _refusal(node)
+
+    def integer(self, node: ast.expr) -> str:
+        kind, value = self.expression(node)
+        if kind == "i32":
+            return self.value(f"sext i32 {value} to i64")
+        if kind != "i64":
+            raise _refusal(node)
+        return value
+
+    def arithmetic(self, node: ast.BinOp) -> str:
+        operations: dict[type, str] = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.FloorDiv: "sdiv", ast.Mod: "srem"}
+        operation = operations.get(type(node.op))  # sizes are never negative, so // and % are C's
+        if operation is None:
+            raise _refusal(node)
+        return self.value(f"{operation} i64 {self.integer(node.left)}, {self.integer(node.right)}")
+
+    def comparison(self, node: ast.Compare) -> str:
+        operations: dict[type, str] = {
+            ast.Eq: "eq", ast.NotEq: "ne", ast.Lt: "slt", ast.LtE: "sle", ast.Gt: "sgt", ast.GtE: "sge",
+        }  # fmt: skip
+        operation = operations.get(type(node.ops[0]))
+        if operation is None:
+            raise _refusal(node)
+        return self.value(f"icmp {operation} i64 {self.integer(node.left)}, {self.integer(node.comparators[0])}")
+
+    def call(self, name: str, args: Sequence[ast.expr]) -> tuple[str, str]:
+        if name == "size":
+            slot = self.value(f"getelementptr i64, ptr %d, i64 {_index(args[1])}")
+            return "i64", self.value(f"load i64, ptr {slot}")
+        if name == "effect":
+            return "i32", self.value(f"call i32 %effect(i64 {_index(args[0])})")
+        if name in ("max", "min") and len(args) == 2:
+            return "i64", self.extreme(name, args)
+        return "i32", self.kernel(name, args)
+
+    def extreme(self, name: str, args: Sequence[ast.expr]) -> str:
+        a, b = self.integer(args[0]), self.integer(args[1])
+        first = self.value(f"icmp {'sgt' if name == 'max' else 'slt'} i64 {a}, {b}")
+        return self.value(f"select i1 {first}, i64 {a}, i64 {b}")
+
+    def kernel(self, name: str, args: Sequence[ast.expr]) -> str:
+        indices = tuple(_index(a.args[1]) for a in args if _is_pointer(a))
+        sizes = [f"i64 {self.integer(a)}" for a in args if not _is_pointer(a)]
+        symbol, passed = self.resolve(name, indices)
+        pointers = []
+        for index in (indices[i] for i in passed):
+            slot = self.value(f"getelementptr ptr, ptr %p, i64 {index}")
+            pointers.append(f"ptr {self.value(f'load ptr, ptr {slot}')}")
+        kinds = ", ".join(["ptr"] * len(pointers) + ["i64"] * len(sizes))
+        self.symbols[symbol] = f"declare i32 @{symbol}({kinds})\n"
+        return self.value(f"call i32 @{symbol}({', '.join([*pointers, *sizes])})")
+
+
+def _is_pointer(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "pointer"
+
+
+def _index(node: ast.expr) -> int:
+    if not isinstance(node, ast.Constant) or not isinstance(node.value, int):
+        raise _refusal(node)
+    return node.value
+
+
+def _refusal(node: ast.AST) -> ValueError:
+    return ValueError(f"step holds a statement that cannot be compiled. Received: {ast.unparse(node)!r}")
+
+
+def print_step(step: ast.FunctionDef, resolve: Resolve) -> tuple[str, list[str]]:
+    """LLVM text of ``int32 weft_step(ptr p, ptr d, ptr effect)`` and the symbols it calls.
+
+    ValueError for a statement outside the list above.
+    """
+    printer = _Printer(resolve)
+    if not printer.block(step.body):
+        printer.lines.append("  ret i32 0")
+    body = "\n".join(printer.lines)
+    head = f"define i32 @{STEP_SYMBOL}(ptr %p, ptr %d, ptr %effect) {{\nentry:\n"
+    return "".join(printer.symbols.values()) + head + body + "\n}\n", list(printer.symbols)

@@ -1,0 +1,249 @@
+"""The way from Python into a compiled step. In: a frame's header; out: a Python callable that costs a tenth of a microsecond.
+
+`native_call` is a C function of CPython's calling convention METH_O, printed as LLVM text and shared by all steps. It takes a
+tuple of the input and output arrays, compares every input with what the frame is bound to (exact ndarray, element type, shape,
+C order, alignment), copies data addresses into the pointer table, releases the GIL, forces the BLAS to one thread, and runs the
+step. Whatever does not match is left to Python: it returns `MISMATCH` and nothing has happened.
+
+The layout of array objects that this relies on (NumPy's C ABI) is checked once per process on a real array.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from . import cache
+from .engine import engine, machine_key
+
+MISMATCH = -2
+SYMBOL = "weft_native_call"
+
+HEADER = ("step", "pointers", "sizes", "effect", "inputs", "specs", "moves", "move_count", "ndarray", "blas_count", "blas_get", "blas_set")
+"""The header's int64 fields, in order.
+
+specs: per input the address of its dtype object, its rank, its sizes. moves: pairs (position in the tuple, index in the pointer
+table). blas_count: address of the number of steps now running with the BLAS forced to one thread (and, beside it, the number of
+threads to restore); 0 if the step calls no BLAS.
+"""
+
+_HEAD = object.__basicsize__  # 16; larger on builds without the GIL
+_ITEMS = tuple.__basicsize__
+_DATA, _NDIM, _DIMS, _DESCR, _FLAGS = _HEAD, _HEAD + 8, _HEAD + 16, _HEAD + 40, _HEAD + 48
+_REQUIRED = 0x0101  # NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED
+
+_TEXT = f"""
+declare ptr @PyLong_AsVoidPtr(ptr)
+declare ptr @PyLong_FromLongLong(i64)
+declare ptr @PyEval_SaveThread()
+declare void @PyEval_RestoreThread(ptr)
+
+define internal i64 @field(ptr %header, i64 %i) alwaysinline {{
+  %at = getelementptr i64, ptr %header, i64 %i
+  %v = load i64, ptr %at
+  ret i64 %v
+}}
+define internal ptr @address(ptr %header, i64 %i) alwaysinline {{
+  %at = getelementptr ptr, ptr %header, i64 %i
+  %v = load ptr, ptr %at
+  ret ptr %v
+}}
+define internal ptr @member(ptr %object, i64 %offset) alwaysinline {{
+  %at = getelementptr i8, ptr %object, i64 %offset
+  %v = load ptr, ptr %at
+  ret ptr %v
+}}
+define internal i32 @member32(ptr %object, i64 %offset) alwaysinline {{
+  %at = getelementptr i8, ptr %object, i64 %offset
+  %v = load i32, ptr %at
+  ret i32 %v
+}}
+
+define internal ptr @check(ptr %array, ptr %spec, ptr %type) {{
+entry:
+  %kind = call ptr @member(ptr %array, i64 {_HEAD - 8})
+  %exact = icmp eq ptr %kind, %type
+  br i1 %exact, label %object, label %bad
+object:
+  %descr = call ptr @member(ptr %array, i64 {_DESCR})
+  %wanted = load ptr, ptr %spec
+  %same = icmp eq ptr %descr, %wanted
+  %flags = call i32 @member32(ptr %array, i64 {_FLAGS})
+  %held = and i32 %flags, {_REQUIRED}
+  %whole = icmp eq i32 %held, {_REQUIRED}
+  %rank32 = call i32 @member32(ptr %array, i64 {_NDIM})
+  %rank = zext i32 %rank32 to i64
+  %rank.wanted = call i64 @field(ptr %spec, i64 1)
+  %ranks = icmp eq i64 %rank, %rank.wanted
+  %ok0 = and i1 %same, %whole
+  %ok = and i1 %ok0, %ranks
+  br i1 %ok, label %shape, label %bad
+shape:
+  %dims = call ptr @member(ptr %array, i64 {_DIMS})
+  br label %axis
+axis:
+  %i = phi i64 [ 0, %shape ], [ %next, %compare ]
+  %more = icmp slt i64 %i, %rank
+  br i1 %more, label %compare, label %good
+compare:
+  %dim = call i64 @field(ptr %dims, i64 %i)
+  %at = add i64 %i, 2
+  %expected = call i64 @field(ptr %spec, i64 %at)
+  %next = add i64 %i, 1
+  %equal = icmp eq i64 %dim, %expected
+  br i1 %equal, label %axis, label %bad
+good:
+  %size = add i64 %rank, 2
+  %after = getelementptr i64, ptr %spec, i64 %size
+  ret ptr %after
+bad:
+  ret ptr null
+}}
+
+define internal void @limit_threads(ptr %header, ptr %count) {{
+  %before = atomicrmw add ptr %count, i64 1 seq_cst
+  %first = icmp eq i64 %before, 0
+  br i1 %first, label %set, label %done
+set:
+  %get = call ptr @address(ptr %header, i64 10)
+  %threads = call i32 %get()
+  %wide = sext i32 %threads to i64
+  %kept = getelementptr i64, ptr %count, i64 1
+  store i64 %wide, ptr %kept
+  %setter = call ptr @address(ptr %header, i64 11)
+  call void %setter(i32 1)
+  br label %done
+done:
+  ret void
+}}
+
+define internal void @restore_threads(ptr %header, ptr %count) {{
+  %before = atomicrmw sub ptr %count, i64 1 seq_cst
+  %last = icmp eq i64 %before, 1
+  br i1 %last, label %set, label %done
+set:
+  %kept = getelementptr i64, ptr %count, i64 1
+  %wide = load i64, ptr %kept
+  %threads = trunc i64 %wide to i32
+  %setter = call ptr @address(ptr %header, i64 11)
+  call void %setter(i32 %threads)
+  br label %done
+done:
+  ret void
+}}
+
+define ptr @{SYMBOL}(ptr %self, ptr %tuple) {{
+entry:
+  %header = call ptr @PyLong_AsVoidPtr(ptr %self)
+  %items = getelementptr i8, ptr %tuple, i64 {_ITEMS}
+  %inputs = call i64 @field(ptr %header, i64 4)
+  %specs = call ptr @address(ptr %header, i64 5)
+  %type = call ptr @address(ptr %header, i64 8)
+  br label %input
+input:
+  %i = phi i64 [ 0, %entry ], [ %i.next, %matched ]
+  %spec = phi ptr [ %specs, %entry ], [ %spec.next, %matched ]
+  %more = icmp slt i64 %i, %inputs
+  br i1 %more, label %match, label %moves.start
+match:
+  %array = call ptr @address(ptr %items, i64 %i)
+  %spec.next = call ptr @check(ptr %array, ptr %spec, ptr %type)
+  %failed = icmp eq ptr %spec.next, null
+  br i1 %failed, label %mismatch, label %matched
+matched:
+  %i.next = add i64 %i, 1
+  br label %input
+mismatch:
+  %no = call ptr @PyLong_FromLongLong(i64 {MISMATCH})
+  ret ptr %no
+moves.start:
+  %pointers = call ptr @address(ptr %header, i64 1)
+  %moves = call ptr @address(ptr %header, i64 6)
+  %count = call i64 @field(ptr %header, i64 7)
+  br label %move
+move:
+  %m = phi i64 [ 0, %moves.start ], [ %m.next, %moving ]
+  %some = icmp slt i64 %m, %count
+  br i1 %some, label %moving, label %run
+moving:
+  %from.at = mul i64 %m, 2
+  %to.at = add i64 %from.at, 1
+  %from = call i64 @field(ptr %moves, i64 %from.at)
+  %to = call i64 @field(ptr %moves, i64 %to.at)
+  %source = call ptr @address(ptr %items, i64 %from)
+  %data = call ptr @member(ptr %source, i64 {_DATA})
+  %slot = getelementptr ptr, ptr %pointers, i64 %to
+  store ptr %data, ptr %slot
+  %m.next = add i64 %m, 1
+  br label %move
+run:
+  %state = call ptr @PyEval_SaveThread()
+  %blas = call ptr @address(ptr %header, i64 9)
+  %has.blas = icmp ne ptr %blas, null
+  br i1 %has.blas, label %limit, label %step
+limit:
+  call void @limit_threads(ptr %header, ptr %blas)
+  br label %step
+step:
+  %function = call ptr @address(ptr %header, i64 0)
+  %sizes = call ptr @address(ptr %header, i64 2)
+  %effect = call ptr @address(ptr %header, i64 3)
+  %code = call i32 %function(ptr %pointers, ptr %sizes, ptr %effect)
+  br i1 %has.blas, label %restore, label %end
+restore:
+  call void @restore_threads(ptr %header, ptr %blas)
+  br label %end
+end:
+  call void @PyEval_RestoreThread(ptr %state)
+  %long = sext i32 %code to i64
+  %result = call ptr @PyLong_FromLongLong(i64 %long)
+  ret ptr %result
+}}
+"""
+
+
+class _MethodDef(ctypes.Structure):
+    _fields_ = (("name", ctypes.c_char_p), ("function", ctypes.c_void_p), ("flags", ctypes.c_int), ("doc", ctypes.c_char_p))
+
+
+_METH_O = 0x0008
+_NEEDED = ("PyLong_AsVoidPtr", "PyLong_FromLongLong", "PyEval_SaveThread", "PyEval_RestoreThread")
+
+
+@lru_cache(maxsize=None)
+def layout_is_known() -> bool:
+    """Whether array and tuple objects look as `native_call` expects, tried on a real array."""
+    array = np.arange(6, dtype=np.float32).reshape(2, 3)
+    at = id(array)
+    dims = ctypes.c_void_p.from_address(at + _DIMS).value
+    if dims is None or ctypes.sizeof(ctypes.c_void_p) != 8:
+        return False
+    seen = (
+        ctypes.c_void_p.from_address(at + _HEAD - 8).value, ctypes.c_void_p.from_address(at + _DATA).value,
+        ctypes.c_int.from_address(at + _NDIM).value, *(ctypes.c_int64 * 2).from_address(dims),
+        ctypes.c_void_p.from_address(at + _DESCR).value, ctypes.c_int.from_address(at + _FLAGS).value & _REQUIRED,
+    )  # fmt: skip
+    pair = (array, array)
+    item = ctypes.c_void_p.from_address(id(pair) + _ITEMS + 8).value
+    return (*seen, item) == (id(np.ndarray), array.ctypes.data, 2, 2, 3, id(array.dtype), _REQUIRED, at)
+
+
+@lru_cache(maxsize=None)
+def _method() -> _MethodDef:
+    """The method definition over the compiled `native_call`; it must outlive every callable made from it."""
+    api = {name: ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value or 0 for name in _NEEDED}
+    code = cache.compiled_object(cache.content_key("entry", _TEXT, machine_key()), lambda: _TEXT)
+    return _MethodDef(b"step", engine.keep(code, SYMBOL, api), _METH_O, None)
+
+
+def make_native_call(header: int) -> Callable[[tuple[Any, ...]], int]:
+    """The Python callable that runs the step described by the header at this address, which must stay valid."""
+    new = ctypes.pythonapi.PyCFunction_NewEx
+    new.restype = ctypes.py_object
+    new.argtypes = (ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)
+    result: Callable[[tuple[Any, ...]], int] = new(ctypes.addressof(_method()), header, None)
+    return result

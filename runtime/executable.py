@@ -1,0 +1,114 @@
+"""A program made callable. In: a `Program` and the storages of its variables; out: `Executable`, arrays in, fresh arrays out.
+
+Compiled mode runs machine code without the GIL; python mode runs the same module un-jitted, line by line under pdb if one likes.
+Both write variables in place, leave them untouched if a check fails, and raise the same errors.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import Any, Protocol
+
+import numpy as np
+
+from weft.codegen.program import Program
+from weft.graph.dims import size_value
+
+from . import failures
+from .entry import MISMATCH
+from .frame import Binding, Frame, Layout
+from .interpreted import InterpretedStep
+from .jit import compile_step
+
+_empty = np.empty
+update_lock = threading.RLock()
+"""Held by compiled steps that write variables, so that two threads never write one variable at once."""
+
+
+class Executable(Protocol):
+    """``executable(inputs)`` returns the program's outputs as fresh arrays.
+
+    Raises the error of the check that failed (a class of `weft.graph.errors`), what an effect raised, or `ShapeError` and
+    `DTypeError` for inputs that do not fit.
+    """
+
+    program: Program
+
+    def __call__(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]: ...
+
+
+def build(program: Program, variables: Sequence[np.ndarray], mode: str = "compiled") -> Executable:
+    """Makes a program callable on these storages, one per ``program.variables``, in order.
+
+    variables: C-contiguous arrays whose memory stays where it is; the executable keeps them alive. mode: "compiled" or "python".
+    Raises `ShapeError` for storages that do not fit and ValueError for an unknown mode.
+    """
+    if mode == "compiled":
+        return CompiledStep(program, variables)
+    if mode == "python":
+        return InterpretedStep(program, variables)
+    raise ValueError(f'mode is "compiled" or "python". Received: {mode!r}')
+
+
+class CompiledStep:
+    """A program as machine code. Several threads may call it: each call takes a frame of its own from a pool."""
+
+    def __init__(self, program: Program, variables: Sequence[np.ndarray]) -> None:
+        self.program = program
+        self._layout = Layout(program, variables)
+        self._step = compile_step(program)
+        self._frames: list[Frame] = []
+        self._count = len(program.inputs)
+        self._lock: Any = update_lock if any(v.written for v in program.variables) else nullcontext()
+
+    def __call__(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        try:
+            frame = self._frames.pop()
+        except IndexError:
+            frame = Frame(self._layout, self._step, self._run_effect)
+        binding = frame.current
+        try:
+            if binding is not None and len(inputs) == self._count:
+                outputs = [_empty(shape, dtype) for shape, dtype in binding.outputs]
+                with self._lock:
+                    code = binding.call((*inputs, *outputs))
+                if code == 0 and self._layout.plain_results:
+                    return outputs
+            else:
+                code, outputs = MISMATCH, []
+            return self._finish(frame, inputs, code, outputs)
+        finally:
+            self._frames.append(frame)
+
+    def _finish(self, frame: Frame, inputs: Sequence[np.ndarray], code: int, outputs: list[np.ndarray]) -> list[np.ndarray]:
+        """The rare rest of a call: inputs that need preparing, new sizes, failed checks, outputs that are copies."""
+        if code == MISMATCH:
+            arrays = self._layout.prepare(inputs)
+            binding = frame.bind(arrays)
+            outputs = [_empty(shape, dtype) for shape, dtype in binding.outputs]
+            with self._lock:
+                code = binding.call((*arrays, *outputs))
+        if code != 0:
+            self._fail(frame, code)
+        assert frame.current is not None
+        return [outputs[r] if r >= 0 else self._copy(frame.current, -1 - r) for r in self._layout.results]
+
+    def _copy(self, binding: Binding, buffer: int) -> np.ndarray:
+        shape = tuple(size_value(s, binding.dims) for s in self._layout.buffers[buffer].shape)
+        return binding.read(self._layout, buffer, shape)
+
+    def _fail(self, frame: Frame, code: int) -> None:
+        error, frame.error = frame.error, None
+        if error is not None:
+            raise error
+        raise failures.failed_check(self.program, code)
+
+    def _run_effect(self, frame: Frame, index: int) -> None:
+        binding = frame.current
+        assert binding is not None
+        decl = self.program.effects[index]
+        shapes = [failures.shape_of(s, binding.dims) for s in decl.shapes]
+        arrays = [binding.read(self._layout, b, s) for b, s in zip(decl.buffers, shapes)]
+        failures.run_effect(self.program, index, arrays)

@@ -1,0 +1,190 @@
+"""What a compiled step runs on. In: a program, the variables' storages and the sizes of one call; out: pointer table and callable.
+
+A `Layout` is a program's tables, parsed once. A `Frame` is one thread's memory: an arena, and one `Binding` per set of input
+shapes seen. A binding's tables are complete but for the inputs' and outputs' addresses, which each call writes.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from weft.codegen.program import Program
+from weft.graph.dims import parse_size, size_value
+from weft.graph.dtype import BY_SHORT
+from weft.graph.errors import DTypeError, ShapeError
+from weft.graph.evaluate import solve_dims
+from weft.graph.ir import ArrayType
+
+from . import blas, entry
+from .arena import Arena, SlotPlan, aligned_copy
+from .jit import NativeStep
+
+EffectCallback = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int64)
+
+
+def parse_type(dtype: str, shape: Sequence[str]) -> ArrayType:
+    return ArrayType(BY_SHORT[dtype], tuple(parse_size(s) for s in shape))
+
+
+class Layout:
+    """A program's tables with sizes parsed and constants in aligned memory.
+
+    moves: (position among inputs and outputs, index in the pointer table). results: per output of the program the position of its
+    array among the step's output arrays, or (negative) the buffer to copy it from, as ``-1 - buffer``.
+    """
+
+    def __init__(self, program: Program, variables: Sequence[np.ndarray]) -> None:
+        self.program = program
+        self.inputs = [parse_type(p.dtype, p.shape) for p in program.inputs]
+        self.buffers = [parse_type(b.dtype, b.shape) for b in program.buffers]
+        self.sizes = [parse_size(s) for s in program.sizes]
+        self.slots = SlotPlan(program.slots)
+        self.constants = [aligned_copy(c) for c in program.constants]
+        self.variables = _checked_storages(program, variables)
+        self.fresh = sorted({b.index: t for b, t in zip(program.buffers, self.buffers) if b.kind == "output"}.items())
+        position = {index: i for i, (index, _) in enumerate(self.fresh)}
+        kinds = [program.buffers[p.buffer].kind for p in program.outputs]
+        self.results = [
+            position[program.buffers[p.buffer].index] if kind == "output" else -1 - p.buffer
+            for p, kind in zip(program.outputs, kinds)
+        ]
+        self.plain_results = self.results == list(range(len(self.fresh)))
+        offset = {"input": dict(enumerate(range(len(self.inputs)))), "output": {k: len(self.inputs) + i for k, i in position.items()}}
+        self.moves = [(offset[b.kind][b.index], i) for i, b in enumerate(program.buffers) if b.kind in offset]
+
+    def prepare(self, inputs: Sequence[Any]) -> list[np.ndarray]:
+        """The inputs as exact, C-contiguous, aligned arrays. Raises `DTypeError` or `ShapeError` for what does not fit at all."""
+        if len(inputs) != len(self.inputs):
+            raise ShapeError(f"This step takes {len(self.inputs)} arrays. Received: {len(inputs)}.")
+        arrays = []
+        for value, expected in zip(inputs, self.inputs):
+            array = np.asarray(value)
+            if array.dtype != expected.dtype.np:
+                raise DTypeError(f"An input of type {expected} takes arrays of its dtype. Received: {array.dtype}.")
+            arrays.append(np.require(array, expected.dtype.np, ["C", "A"]).view(np.ndarray).reshape(array.shape))
+        return arrays
+
+    def solve(self, arrays: Sequence[np.ndarray]) -> dict[str, int]:
+        """The symbolic sizes for these inputs; `ShapeError` if the shapes do not fit the types."""
+        return solve_dims(self.inputs, [a.shape for a in arrays])
+
+
+def _checked_storages(program: Program, variables: Sequence[np.ndarray]) -> list[np.ndarray]:
+    if len(variables) != len(program.variables):
+        raise ShapeError(f"This program uses {len(program.variables)} variables. Received: {len(variables)} storages.")
+    for decl, storage in zip(program.variables, variables):
+        expected = parse_type(decl.dtype, decl.shape)
+        fits = storage.dtype == expected.dtype.np and storage.shape == expected.shape and storage.flags.c_contiguous
+        if not fits:
+            raise ShapeError(f"The variable {decl.name} is {expected}. Received: {storage.dtype} storage of shape {storage.shape}.")
+    return list(variables)
+
+
+class Binding:
+    """The tables for one set of symbolic sizes. ``outputs``: shape and dtype of each fresh array; ``call``: runs the step."""
+
+    def __init__(self, layout: Layout, step: NativeStep, arena: Arena, dims: dict[str, int], effect: int) -> None:
+        self.dims = dims
+        self.arena = arena
+        self.outputs = [(_shape(t, dims), t.dtype.np) for _, t in layout.fresh]
+        self._pointers = np.zeros(len(layout.buffers) + 1, np.uint64)
+        self._fill(layout, dims)
+        self._sizes = np.array([*(size_value(s, dims) for s in layout.sizes), 0], np.int64)
+        self.call = self._native(layout, step, effect) if entry.layout_is_known() else self._portable(layout, step, effect)
+
+    def _fill(self, layout: Layout, dims: dict[str, int]) -> None:
+        offsets, _ = layout.slots.offsets(dims)
+        for i, buffer in enumerate(layout.program.buffers):
+            if buffer.kind == "scratch":
+                self._pointers[i] = self.arena.address + offsets[buffer.index]
+            elif buffer.kind in ("variable", "constant"):
+                arrays = layout.variables if buffer.kind == "variable" else layout.constants
+                self._pointers[i] = arrays[buffer.index].ctypes.data
+
+    def _native(self, layout: Layout, step: NativeStep, effect: int) -> Callable[[tuple[Any, ...]], int]:
+        specs: list[int] = []
+        for t in layout.inputs:
+            specs += [id(t.dtype.np), t.rank, *_shape(t, self.dims)]
+        self._specs = np.array([*specs, 0], np.uint64)
+        self._moves = np.array([*layout.moves, (0, 0)], np.int64)
+        values = {
+            "step": step.address, "pointers": self._pointers.ctypes.data, "sizes": self._sizes.ctypes.data, "effect": effect,
+            "inputs": len(layout.inputs), "specs": self._specs.ctypes.data, "moves": self._moves.ctypes.data,
+            "move_count": len(layout.moves), "ndarray": id(np.ndarray),
+        }  # fmt: skip
+        if step.uses_blas:
+            values |= dict(zip(("blas_count", "blas_get", "blas_set"), blas.thread_controls(), strict=True))
+        self._header = np.array([values.get(name, 0) for name in entry.HEADER], np.uint64)
+        return entry.make_native_call(self._header.ctypes.data)
+
+    def _portable(self, layout: Layout, step: NativeStep, effect: int) -> Callable[[tuple[Any, ...]], int]:
+        """The same through ctypes, a few microseconds slower, where objects are laid out in another way."""
+        expected = [(t.dtype.np, _shape(t, self.dims)) for t in layout.inputs]
+        function = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)(step.address)
+
+        def call(arrays: tuple[Any, ...]) -> int:
+            for array, (dtype, shape) in zip(arrays, expected):
+                fits = type(array) is np.ndarray and array.dtype == dtype and array.shape == shape
+                if not fits or not array.flags.c_contiguous or not array.flags.aligned:
+                    return entry.MISMATCH
+            for position, index in layout.moves:
+                self._pointers[index] = arrays[position].ctypes.data
+            with blas.one_thread():
+                return int(function(self._pointers.ctypes.data, self._sizes.ctypes.data, effect or None))
+
+        return call
+
+    def read(self, layout: Layout, buffer: int, shape: tuple[int, ...]) -> np.ndarray:
+        """A copy of what is in a buffer now."""
+        dtype = layout.buffers[buffer].dtype.np
+        out = np.empty(shape, dtype)
+        ctypes.memmove(out.ctypes.data, int(self._pointers[buffer]), out.nbytes)
+        return out
+
+
+def _shape(t: ArrayType, dims: dict[str, int]) -> tuple[int, ...]:
+    return tuple(size_value(s, dims) for s in t.shape)
+
+
+class Frame:
+    """Memory for one call at a time. ``current`` is the binding of the latest call."""
+
+    def __init__(self, layout: Layout, step: NativeStep, run_effect: Callable[[Frame, int], None]) -> None:
+        self._layout, self._step = layout, step
+        self._arena = Arena(0)
+        self._bindings: dict[tuple[tuple[str, int], ...], Binding] = {}
+        self.current: Binding | None = None
+        self.error: BaseException | None = None
+        self._callback = EffectCallback(self._guarded(run_effect)) if layout.program.effects else None
+
+    def bind(self, arrays: Sequence[np.ndarray]) -> Binding:
+        """The binding for these inputs, made if their sizes are new, and now current."""
+        dims = self._layout.solve(arrays)
+        key = tuple(sorted(dims.items()))
+        binding = self._bindings.get(key)
+        if binding is None:
+            _, total = self._layout.slots.offsets(dims)
+            if total > self._arena.size:
+                self._arena = Arena(total)
+                self._bindings.clear()  # their tables point into the old arena
+            effect = ctypes.cast(self._callback, ctypes.c_void_p).value or 0 if self._callback else 0
+            binding = self._bindings[key] = Binding(self._layout, self._step, self._arena, dims, effect)
+        self.current = binding
+        return binding
+
+    def _guarded(self, run: Callable[[Frame, int], None]) -> Callable[[int], int]:
+        """The effect as C calls it: an exception is kept for the caller of the step, which stops at once."""
+
+        def call(index: int) -> int:
+            try:
+                run(self, index)
+            except BaseException as error:
+                self.error = error
+                return -1
+            return 0
+
+        return call

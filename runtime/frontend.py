@@ -1,0 +1,96 @@
+"""Numba as a front end. In: a kernel's Python text and argument types; out: LLVM text, not yet optimised.
+
+Numba parses, types and lowers the function. Its own back end is left out: it would optimise everything twice, wrap the function
+for Python, and name symbols by a counter of this process. `kernel_module` gives the function a C signature and a symbol made of
+its content instead. The pipeline holds only the passes that plain loops over pointers need.
+
+Importing this module takes half a second, because it imports Numba. Only a cache miss should.
+"""
+
+from __future__ import annotations
+
+import types as python_types
+from typing import Any
+
+from numba.core import codegen, compiler, typed_passes, types, untyped_passes
+from numba.core.compiler import CompilerBase, Flags
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.compiler_machinery import PassManager
+from numba.core.registry import cpu_target
+
+from . import prelude_numba, prelude_python
+
+_PASSES = (
+    untyped_passes.TranslateByteCode, untyped_passes.FixupArgs, untyped_passes.IRProcessing, untyped_passes.GenericRewrites,
+    untyped_passes.ReconstructSSA, typed_passes.NopythonTypeInference, typed_passes.PreLowerStripPhis,
+    typed_passes.IRLegalization, typed_passes.AnnotateTypes, typed_passes.NativeLowering, typed_passes.NoPythonBackend,
+)  # fmt: skip
+
+
+class _Pipeline(CompilerBase):
+    def define_pipelines(self) -> list[Any]:
+        passes = PassManager("weft")
+        for one in _PASSES:
+            passes.add_pass(one, one.__name__)
+        passes.finalize()
+        return [passes]
+
+
+class _TextLibrary(codegen.CPUCodeLibrary):
+    """Takes the lowered module as text instead of compiling it."""
+
+    text = ""
+
+    def add_ir_module(self, module: Any) -> None:
+        self.text = str(module)
+
+
+def _flags() -> Any:
+    flags = Flags()
+    flags.no_cpython_wrapper = True
+    flags.no_cfunc_wrapper = True
+    flags.no_compile = True
+    flags.nrt = False
+    flags.boundscheck = False
+    flags.error_model = "numpy"
+    return flags
+
+
+_refreshed = False
+
+
+def _contexts() -> tuple[Any, Any]:
+    """Numba's typing and target contexts, with the registries of prelude and number types loaded once."""
+    global _refreshed
+    typing, target = cpu_target.typing_context, cpu_target.target_context
+    if not _refreshed:
+        typing.refresh()
+        target.refresh()
+        _refreshed = True
+    return typing, target
+
+
+def namespace_of(constants: str) -> dict[str, Any]:
+    """The globals of a compiled kernel: the module's constants, evaluated, and the prelude."""
+    values: dict[str, Any] = dict(prelude_python.PRELUDE)
+    exec(constants, values)
+    return {k: v for k, v in values.items() if k not in prelude_python.PRELUDE} | prelude_numba.PRELUDE
+
+
+def lower_kernel(text: str, name: str, constants: str, pointers: tuple[str, ...], integers: int, path: str) -> tuple[str, str]:
+    """LLVM text of one kernel and the name of its function there.
+
+    text: the ``def``. constants: the module-level assignments it uses. pointers: dtype short names. Raises what Numba raises
+    (`numba.core.errors.NumbaError`) if the kernel uses something outside the subset.
+    """
+    values = namespace_of(constants)
+    exec(compile(text, path, "exec"), values)
+    function: python_types.FunctionType = values[name]
+    arguments = (*(prelude_numba.pointer_type(p) for p in pointers), *[types.int64] * integers)
+    with global_compiler_lock:
+        typing, target = _contexts()
+        library = _TextLibrary(target.codegen(), name)
+        result = compiler.compile_extra(
+            typing, target, function, arguments, types.int32, _flags(), {}, library=library, pipeline_class=_Pipeline
+        )
+    return library.text, result.fndesc.llvm_func_name

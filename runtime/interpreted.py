@@ -1,0 +1,97 @@
+"""A program run as plain Python. In: a `Program` and storages; out: the same results as machine code, slowly and visibly.
+
+The generated module is executed over `prelude_python`. Its file exists on disk, so a debugger shows the lines.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from weft.codegen.program import Program
+from weft.graph.dims import size_value
+
+from . import cache, failures
+from .config import config
+from .frame import Layout
+from .prelude_python import PRELUDE
+
+
+def module_path(program: Program) -> Path:
+    """The file that holds the program's generated module, named by the hash of its text; written if it does not exist."""
+    data = program.source.encode()
+    name = f"{program.name}_{hashlib.sha256(data).hexdigest()[:12]}.py"
+    folders = [Path(tempfile.gettempdir()) / "weft_modules"]
+    if config.cache_dir is not None:
+        folders.insert(0, Path(config.cache_dir) / "modules")
+    for folder in folders:
+        path = folder / name
+        try:
+            if not path.exists() or path.read_bytes() != data:
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                cache.write_atomically(path, data)
+            return path
+        except OSError as error:
+            last = error
+    raise last
+
+
+class InterpretedStep:
+    """A program as plain Python; one call at a time."""
+
+    def __init__(self, program: Program, variables: Sequence[np.ndarray]) -> None:
+        self.program = program
+        self._layout = Layout(program, variables)
+        self._lock = threading.RLock()
+        self._memory: list[np.ndarray] = []
+        self._dims: dict[str, int] = {}
+        path = module_path(program)
+        self._names: dict[str, Any] = {**PRELUDE, "__name__": path.stem, "__file__": str(path), "effect": self._effect}
+        exec(compile(program.source, str(path), "exec"), self._names)
+
+    def __call__(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        layout = self._layout
+        arrays = layout.prepare(inputs)
+        dims = layout.solve(arrays)
+        with self._lock:
+            self._dims = dims
+            self._memory = self._allocate(arrays)
+            sizes = [size_value(s, dims) for s in layout.sizes]
+            with np.errstate(all="ignore"):
+                code = int(self._names["step"](self._memory, sizes))
+            if code:
+                raise failures.failed_check(self.program, code)
+            return [self._array(p.buffer, p.shape).copy() for p in self.program.outputs]
+
+    def _allocate(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The pointer table: every buffer as a flat array; scratch buffers that share a slot share memory."""
+        layout, sources = self._layout, {"input": arrays, "variable": self._layout.variables, "constant": self._layout.constants}
+        offsets, total = layout.slots.offsets(self._dims)
+        block = np.zeros(total, np.uint8)
+        fresh: dict[int, np.ndarray] = {}
+        out = []
+        for buffer, t in zip(self.program.buffers, layout.buffers):
+            count = size_value(t.size, self._dims)
+            if buffer.kind == "scratch":
+                start = offsets[buffer.index]
+                out.append(block[start : start + count * t.dtype.size].view(t.dtype.np))
+            elif buffer.kind == "output":
+                out.append(fresh.setdefault(buffer.index, np.zeros(count, t.dtype.np)))
+            else:
+                out.append(sources[buffer.kind][buffer.index].reshape(-1))
+        return out
+
+    def _array(self, buffer: int, shape: Sequence[str]) -> np.ndarray:
+        return self._memory[buffer].reshape(failures.shape_of(shape, self._dims))
+
+    def _effect(self, index: int) -> int:
+        decl = self.program.effects[index]
+        arrays = [self._array(b, s).copy() for b, s in zip(decl.buffers, decl.shapes)]
+        failures.run_effect(self.program, index, arrays)
+        return 0
