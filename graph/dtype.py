@@ -14,7 +14,7 @@ class DType:
     as TensorFlow's users expect (``x.dtype == "float32"``).
     """
 
-    __slots__ = ("as_numpy_dtype", "name", "np", "short", "size")
+    __slots__ = ("as_numpy_dtype", "kind", "name", "np", "short", "size")
 
     def __init__(self, name: str, short: str, scalar: type) -> None:
         self.name = name
@@ -22,11 +22,8 @@ class DType:
         self.as_numpy_dtype = scalar
         self.np: np.dtype[Any] = np.dtype(scalar)
         self.size = self.np.itemsize
-
-    @property
-    def kind(self) -> str:
-        """NumPy's kind letter: ``f``, ``i``, ``u`` or ``b``."""
-        return self.np.kind
+        self.kind: str = self.np.kind
+        """NumPy's letter: ``f``, ``i``, ``u`` or ``b``."""
 
     @property
     def is_floating(self) -> bool:

@@ -1,4 +1,4 @@
-"""The reference interpreter. In: a graph, arrays for its inputs and its variables; out: the outputs and the variables' new values.
+"""The reference interpreter. In: a graph, arrays for its inputs and variables; out: the outputs and the variables' new values.
 
 Every other way of running a graph is tested against this one. It walks the nodes in order and calls each op's NumPy kernel.
 """
@@ -34,7 +34,7 @@ def evaluate(
     arrays = [np.asarray(a) for a in inputs]
     dims = solve_dims([p.type for p in graph.inputs], [a.shape for a in arrays])
     values: dict[Node, Any] = {}
-    for p, a in zip(graph.inputs, arrays):
+    for p, a in zip(graph.inputs, arrays, strict=True):
         if p.dtype.np != a.dtype:
             raise DTypeError(f"Input {p.attrs['name']} of {graph.name} is {p.type}. Received: an array of {a.dtype}.")
         values[p] = a
@@ -75,17 +75,18 @@ def solve_dims(types: Sequence[ArrayType], shapes: Sequence[tuple[int, ...]]) ->
         raise ShapeError(f"A graph of {len(types)} inputs takes as many arrays. Received: {len(shapes)}.")
     known: dict[str, int] = {}
     open_sizes: list[tuple[Dim, int]] = []
-    for t, shape in zip(types, shapes):
+    for t, shape in zip(types, shapes, strict=True):
         if len(t.shape) != len(shape):
             raise ShapeError(f"An input of type {t} takes arrays of rank {len(t.shape)}. Received: shape {tuple(shape)}.")
-        open_sizes += [(s, n) for s, n in zip(t.shape, shape) if isinstance(s, Dim)]
+        open_sizes += [(s, n) for s, n in zip(t.shape, shape, strict=True) if isinstance(s, Dim)]
     while open_sizes:
         rest = [(s, n) for s, n in open_sizes if not _solve(s, n, known)]
         if len(rest) == len(open_sizes):
             break
         open_sizes = rest
-    for t, shape in zip(types, shapes):
-        if any((isinstance(s, int) or s.names <= known.keys()) and size_value(s, known) != n for s, n in zip(t.shape, shape)):
+    for t, shape in zip(types, shapes, strict=True):
+        solved = [(s, n) for s, n in zip(t.shape, shape, strict=True) if isinstance(s, int) or s.names <= known.keys()]
+        if any(size_value(s, known) != n for s, n in solved):
             where = f" with {', '.join(f'{k} = {v}' for k, v in known.items())}" if known else ""
             raise ShapeError(f"An input of type {t}{where} got an array of another shape. Received: {tuple(shape)}.")
     if open_sizes:

@@ -32,7 +32,6 @@ from .op import Attrs, Op, Types, broadcast_shapes, received, require_kind, requ
 from .quiet import quietly
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
 class Source(Op):
     """No tensor arguments: constant, parameter, read, dim_value, iota, token."""
 
@@ -48,7 +47,6 @@ class Source(Op):
         return self.compute(**attrs)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
 class Elementwise(Op):
     """One scalar expression, applied with NumPy broadcasting.
 
@@ -72,13 +70,23 @@ class Elementwise(Op):
     check_kinds: str = "fiub"
 
     def infer(self, types: Types, attrs: Attrs) -> Type:
-        if any(not t.dtype.is_bool for t in types[: self.masks]):
+        masks = self.masks
+        if masks and any(not t.dtype.is_bool for t in types[:masks]):
             raise DTypeError(f"{self.name} needs a bool condition. Received: {received(self, types)}.")
-        values = types[self.masks :]
-        require_kind(self, values, self.kinds)
-        dtype = require_same_dtype(self, values)
-        shape = broadcast_shapes([t.shape for t in types], lambda: received(self, types))
-        return ArrayType(self.result_dtype(dtype, attrs), shape)
+        model = types[masks]
+        dtype, shape = model.dtype, model.shape
+        if dtype.kind not in self.kinds:
+            require_kind(self, types[masks:], self.kinds)
+        same = True
+        for t in types:
+            if t is not model:
+                if t.dtype is not dtype:
+                    require_same_dtype(self, types[masks:])
+                same = same and t.shape == shape
+        if not same:
+            shape = broadcast_shapes([t.shape for t in types], lambda: received(self, types))
+        out = self.result_dtype(dtype, attrs)
+        return model if same and out is dtype else ArrayType(out, shape)
 
     def result_dtype(self, dtype: DType, attrs: Attrs) -> DType:
         if self.result == "same":
@@ -89,7 +97,6 @@ class Elementwise(Op):
         return scalar.evaluate_elementwise(self, arrays, attrs)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
 class Reduce(Op):
     """Combines the elements along ``axes`` (sorted, non-negative): attributes ``axes`` and ``keepdims``.
 
@@ -125,7 +132,10 @@ class Reduce(Op):
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Where an output element is read: input index ``k`` is ``offset[k] + stride[k] * out_index[axis[k]]`` (axis None: offset)."""
+    """Where an output element is read: input index ``k`` is ``offset[k] + stride[k] * out_index[axis[k]]``.
+
+    An ``axis[k]`` of None means that it is just ``offset[k]``.
+    """
 
     axis: tuple[int | None, ...]
     stride: tuple[int, ...]
@@ -140,7 +150,6 @@ class Place:
     offset: tuple[Size, ...]
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
 class Layout(Op):
     """Moves elements without computing. Exactly one of:
 
@@ -163,7 +172,6 @@ class Layout(Op):
         return self.compute(*arrays, **attrs)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
 class Contract(Op):
     """Products summed over shared axes. ``matmul``: attributes ``transpose_a``, ``transpose_b``; leading axes broadcast."""
 
@@ -179,7 +187,6 @@ class Contract(Op):
         return quietly(self.compute, *arrays, **attrs)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
 class Gather(Op):
     """Indexed reading (``gather``) or accumulation (``scatter_add``); out-of-range indices raise, compiled or not.
 
@@ -198,14 +205,13 @@ class Gather(Op):
         return self.compute(*arrays, **attrs)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
 class Row(Op):
     """Several phases over the last axis, then a result: softmax, log-sum-exp, cross-entropy.
 
     phases: (name, "max" | "sum", expression); each runs over the row and may use the names before it. result: an expression; with
     ``keeps`` one value per element, else one per row. Names: ``a, b, c`` the arguments at this element (arguments without the
-    last axis are the same along the row), ``j`` the column and ``n`` the row's length, both integers of the labels' dtype (int64
-    without integer labels), attributes by name. A phase over no columns is -inf (max) or 0 (sum).
+    last axis are the same along the row), ``j`` the column and ``n`` the row's length, both integers of the labels' dtype
+    (int64 without integer labels), attributes by name. A phase over no columns is -inf (max) or 0 (sum).
     row_args: how many trailing arguments have no last axis (labels). check/error/message: as for `Elementwise`, per row, over
     the row arguments, ``n`` and attributes.
     """
@@ -234,7 +240,6 @@ class Row(Op):
         return scalar.evaluate_row(self, arrays, attrs)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
 class Scan(Op):
     """A running combination along ``axis``: attributes ``axis``, ``exclusive``, ``reverse``."""
 
@@ -255,11 +260,11 @@ class Scan(Op):
         return quietly(self.compute, *arrays, **attrs)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
 class Random(Op):
     """Numbers from Philox 4x32-10 (Salmon et al. 2011). The one argument is the key: uint64 (seed, draw number).
 
-    Elements of up to 4 bytes take one 32-bit lane each: element ``i`` of the row-major result lane ``i % 4`` of block ``i // 4``.
+    Elements of up to 4 bytes take one 32-bit lane each: element ``i`` of the row-major result lane ``i % 4`` of block
+    ``i // 4``.
     8-byte elements take two: lanes ``2 * (i % 2)`` (low half) and the next (high half) of block ``i // 2``. ``transform`` turns
     them into numbers in eager mode; ``distribution`` names the same transform for the code generator (stated in ``ops/random``).
     demand: further demands on types and attributes.
@@ -282,7 +287,6 @@ class Random(Op):
         return self.transform(arrays[0], **attrs)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
 class Effect(Op):
     """Something outside happens, in program order: the first argument is the token, so is the result. ``act`` does it."""
 
@@ -297,7 +301,6 @@ class Effect(Op):
         return None
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
 class Control(Op):
     """``call`` holds a graph and returns a tuple; ``item`` takes a tuple apart."""
 

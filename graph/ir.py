@@ -145,15 +145,19 @@ def make(op: Op, args: Sequence[Node] = (), attrs: Mapping[str, Any] | None = No
     Raises what the rule raises: `ShapeError`, `DTypeError` or ValueError.
     """
     args = tuple(args)
-    attrs = op.canonical(attrs or {})
-    key = (op.name, tuple(map(id, args)), tuple((k, _attr_key(v)) for k, v in attrs.items()))
+    if attrs or op.attributes:
+        attrs = op.canonical(attrs or {})
+        key = (op.name, args, tuple([_attr_key(v) for v in attrs.values()]))
+    else:
+        attrs = {}
+        key = (op.name, args, ())
     origins = current_origins()
     with _lock:
         node = _table.get(key)
         if node is None:
             node = object.__new__(Node)
             node.op, node.args, node.attrs, node.origins = op, args, attrs, origins
-            node.type = op.infer(tuple(a.type for a in args), attrs)
+            node.type = op.infer(tuple([a.type for a in args]), attrs)
             _table[key] = node
         elif origins and not set(origins) <= set(node.origins):
             node.origins = (*node.origins, *(o for o in origins if o not in node.origins))

@@ -1,7 +1,7 @@
 """Counter-based random bits. In: a key (seed, draw number) and a count; out: that many 32- or 64-bit words.
 
-Philox 4x32-10 of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3" (2011). A block of four 32-bit lanes
-depends only on the key and the block's number, so any part of a stream can be drawn alone, in any order, with equal results.
+Philox 4x32-10 of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3" (2011). A block of four 32-bit
+lanes depends only on the key and the block's number, so any part of a stream can be drawn alone and in any order.
 """
 
 from __future__ import annotations

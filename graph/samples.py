@@ -19,7 +19,9 @@ PAIRS: tuple[tuple[tuple[int, ...], ...], ...] = (
 NONFINITE = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0], np.float32)
 
 
-def spread(shape: Sequence[int], low: float = -2.0, high: float = 2.0, dtype: Any = np.float32, phase: float = 0.37) -> np.ndarray:
+def spread(
+    shape: Sequence[int], low: float = -2.0, high: float = 2.0, dtype: Any = np.float32, phase: float = 0.37
+) -> np.ndarray:
     """An array of distinct values within the open range; for integers the floor of such values."""
     count = int(np.prod(shape, dtype=np.int64))
     fractions = (phase + np.arange(1, count + 1) * 0.6180339887498949) % 1.0
@@ -28,7 +30,12 @@ def spread(shape: Sequence[int], low: float = -2.0, high: float = 2.0, dtype: An
 
 
 def unary(
-    low: float = -2.0, high: float = 2.0, *, nonfinite: bool = True, dtypes: Sequence[Any] = (), attrs: Mapping[str, Any] | None = None
+    low: float = -2.0,
+    high: float = 2.0,
+    *,
+    nonfinite: bool = True,
+    dtypes: Sequence[Any] = (),
+    attrs: Mapping[str, Any] | None = None,
 ) -> Callable[[], list[Sample]]:
     """Samples of one float argument of many shapes, then of NaN and infinities, then of further dtypes (not differentiated)."""
 

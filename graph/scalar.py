@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
+from functools import cache
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +54,7 @@ _OPERATORS = (
 _EXPRESSIONS = (ast.BinOp, ast.UnaryOp, ast.Compare, ast.Call, ast.Name, ast.Constant)
 
 
-@lru_cache(maxsize=None)
+@cache
 def parse(expr: str) -> ast.expr:
     """The syntax tree of an expression, checked to stay inside the language. ValueError if it does not."""
     tree = ast.parse(expr, mode="eval").body
@@ -104,7 +104,7 @@ class _Literals(ast.NodeTransformer):
         return ast.Name(f"_{len(self.values) - 1}", ast.Load())
 
 
-@lru_cache(maxsize=None)
+@cache
 def _code(expr: str) -> tuple[CodeType, tuple[int | float, ...], tuple[str, ...]]:
     names = tuple(names_in(parse(expr)))
     literals = _Literals()
@@ -114,7 +114,7 @@ def _code(expr: str) -> tuple[CodeType, tuple[int | float, ...], tuple[str, ...]
     return compile(tree, f"<{expr}>", "eval"), tuple(literals.values), names
 
 
-@lru_cache(maxsize=None)
+@cache
 def kernel(expr: str, dtype: DType) -> tuple[Callable[..., Any], tuple[str, ...]]:
     """A NumPy function for the expression with literals of the dtype, and the names of its arguments in order."""
     code, values, names = _code(expr)
@@ -129,7 +129,7 @@ def _run(expr: str, dtype: DType, scope: dict[str, Any]) -> Any:
 
 
 def _scope(arrays: Sequence[np.ndarray], attrs: Attrs, dtype: DType) -> dict[str, Any]:
-    scope: dict[str, Any] = dict(zip("abc", arrays))
+    scope: dict[str, Any] = dict(zip("abc", arrays, strict=False))
     for name, value in attrs.items():
         scope[name] = dtype.np.type(value) if type(value) in (int, float) else value
     return scope
@@ -164,7 +164,7 @@ def raise_check(op: Elementwise | Row, bad: Any, arrays: Sequence[np.ndarray]) -
     """Raises the op's error, showing the arguments at the first element where the check failed."""
     shape = np.broadcast_shapes(np.shape(bad), *(a.shape for a in arrays))
     at = tuple(int(i[0]) for i in np.nonzero(np.broadcast_to(bad, shape))) if shape else ()
-    values = ", ".join(f"{p} = {np.broadcast_to(a, shape)[at]}" for p, a in zip(op.params, arrays))
+    values = ", ".join(f"{p} = {np.broadcast_to(a, shape)[at]}" for p, a in zip(op.params, arrays, strict=False))
     assert op.error is not None
     raise op.error(f"{op.name}: {op.message} Received: {values}{f' at index {at}' if at else ''}.")
 

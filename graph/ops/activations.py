@@ -175,7 +175,7 @@ define(
         kinds="f",
         gradient=_gelu_gradient,
         samples=unary(-3, 3),
-        doc="``features`` times the normal distribution function of ``features`` (Hendrycks and Gimpel 2016), by the error function.",
+        doc="``features`` times the normal distribution function at ``features`` (Hendrycks and Gimpel 2016), by `erf`.",
     )
 )
 

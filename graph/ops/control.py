@@ -19,15 +19,16 @@ def _call_rule(types: Types, attrs: Attrs) -> Type:
     """The results' types, with the called graph's symbolic sizes expressed by the caller's."""
     graph: Graph = attrs["graph"]
     expected = [p.type for p in graph.inputs]
-    fits = len(expected) == len(types) and all(e.dtype is t.dtype and e.rank == t.rank for e, t in zip(expected, types))
+    pairs = list(zip(expected, types, strict=False))
+    fits = len(expected) == len(types) and all(e.dtype is t.dtype and e.rank == t.rank for e, t in pairs)
     known: dict[str, Size] = {}
-    for e, t in zip(expected, types) if fits else ():
-        for inner, outer in zip(e.shape, t.shape):
+    for e, t in pairs if fits else ():
+        for inner, outer in zip(e.shape, t.shape, strict=True):
             if isinstance(inner, Dim) and len(inner.names) == 1 and inner == Dim(next(iter(inner.names))):
                 known.setdefault(str(inner), outer)
-    if not fits or any(_substituted(e, known).shape != t.shape for e, t in zip(expected, types)):
-        shown = ", ".join(map(str, types))
-        raise ShapeError(f"call of {graph.name} takes {', '.join(map(str, expected)) or 'nothing'}. Received: {shown or 'nothing'}.")
+    if not fits or any(_substituted(e, known).shape != t.shape for e, t in pairs):
+        wanted, shown = (", ".join(map(str, ts)) or "nothing" for ts in (expected, types))
+        raise ShapeError(f"call of {graph.name} takes {wanted}. Received: {shown}.")
     return TupleType(tuple(_substituted(n.type, known) for n in graph.outputs))
 
 
@@ -49,8 +50,8 @@ def backward_graph(graph: Graph, given: tuple[bool, ...]) -> tuple[Graph, tuple[
     """
     made = _backward.setdefault(graph, {})
     if given not in made:
-        seeds = [parameter(n.type, "gradient") if g else None for n, g in zip(graph.outputs, given)]
-        targets = [n for n, g in zip(graph.outputs, given) if g]
+        seeds = [parameter(n.type, "gradient") if g else None for n, g in zip(graph.outputs, given, strict=True)]
+        targets = [n for n, g in zip(graph.outputs, given, strict=True) if g]
         found = gradients(targets, graph.inputs, [s for s in seeds if s is not None])
         connected = tuple(i for i, g in enumerate(found) if g is not None)
         inputs = (*graph.inputs, *(s for s in seeds if s is not None))

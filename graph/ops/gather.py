@@ -31,7 +31,7 @@ def _gather_rule(types: Types, attrs: Attrs) -> ArrayType:
 
 
 def _check(indices: np.ndarray, size: int) -> None:
-    if indices.size and not (0 <= int(indices.min()) and int(indices.max()) < size):
+    if indices.size and not (int(indices.min()) >= 0 and int(indices.max()) < size):
         bad = indices[(indices < 0) | (indices >= size)].flat[0]
         raise IndexRangeError(f"An index must lie in [0, {size}). Received: {bad}.")
 
@@ -58,8 +58,10 @@ def _gather_gradient(o: Any, y: Node, g: Node) -> tuple[Node, None]:
 
 
 _CASES: tuple[tuple[tuple[int, ...], tuple[int, ...], int, int], ...] = (
-    ((5,), (3,), 0, 0), ((5,), (), 0, 0), ((5, 2), (4,), 0, 0), ((5, 2), (2, 3), 0, 0), ((3, 5), (4,), 1, 0), ((3, 5), (3,), 1, 1),
-    ((3, 5), (3, 2), 1, 1), ((2, 3, 5), (2, 4), 2, 1), ((2, 5, 3), (2, 4), 1, 1), ((2, 2, 5), (2, 2, 3), 2, 2), ((4, 3), (0,), 0, 0),
+    ((5,), (3,), 0, 0), ((5,), (), 0, 0), ((5, 2), (4,), 0, 0), ((5, 2), (2, 3), 0, 0), ((3, 5), (4,), 1, 0),
+    ((3, 5), (3,), 1, 1),
+    ((3, 5), (3, 2), 1, 1), ((2, 3, 5), (2, 4), 2, 1), ((2, 5, 3), (2, 4), 1, 1), ((2, 2, 5), (2, 2, 3), 2, 2),
+    ((4, 3), (0,), 0, 0),
     ((5, 0), (2,), 0, 0),
 )  # fmt: skip
 
@@ -121,6 +123,6 @@ define(
         scatters=True,
         gradient=lambda o, y, g: (o.gather(g, y.args[1], axis=y.attrs["axis"], batch_dims=y.attrs["batch_dims"]), None),
         samples=_scatter_samples,
-        doc="Zeros of ``shape`` plus the updates at the places that `gather` with the same indices would read, in row-major order.",
+        doc="Zeros of ``shape`` plus the updates, in row-major order, at the places where `gather` would read with these indices.",
     )
 )

@@ -99,7 +99,9 @@ define(
         gradient=lambda o, y, g: (g,),
         samples=lambda: [
             Sample((spread(a),), {"shape": b})
-            for a, b in (((), ()), ((), (2, 3)), ((3,), (2, 3)), ((3, 1), (3, 4)), ((1, 4), (2, 3, 4)), ((1,), (0,)), ((2, 3), (2, 3)))
+            for a, b in (
+                ((), ()), ((), (2, 3)), ((3,), (2, 3)), ((3, 1), (3, 4)), ((1, 4), (2, 3, 4)), ((1,), (0,)), ((2, 3), (2, 3)),
+            )  # fmt: skip
         ],
         doc="The tensor repeated along its axes of size 1 and along new leading axes.",
     )
@@ -110,7 +112,7 @@ def _sliced(types: Types, attrs: Attrs) -> Shape:
     x, begin, shape, strides = types[0], attrs["begin"], attrs["shape"], attrs["strides"]
     if not len(begin) == len(shape) == len(strides) == x.rank or 0 in strides:
         raise ShapeError(f"slice needs one begin, size and non-zero stride per axis. Received: {dict(attrs)} for {x}.")
-    for size, first, count, stride in zip(x.shape, begin, shape, strides):
+    for size, first, count, stride in zip(x.shape, begin, shape, strides, strict=True):
         last = first + (count - 1) * stride
         known = all(isinstance(v, int) for v in (size, first, count))
         if known and (count < 0 or (count and not (0 <= first < size and 0 <= last < size))):
@@ -141,7 +143,7 @@ def _slice_gradient(o: Any, y: Node, g: Node) -> tuple[Node]:
         g = o.reverse(g, axes=backward)
     low: list[Size] = []
     high: list[Size] = []
-    for size, first, count, stride in zip(x.shape, y.attrs["begin"], y.shape, y.attrs["strides"]):
+    for size, first, count, stride in zip(x.shape, y.attrs["begin"], y.shape, y.attrs["strides"], strict=True):
         last = first + (count - 1) * stride
         low.append(first if stride > 0 else last)
         high.append(size - 1 - (last if stride > 0 else first))
@@ -151,8 +153,10 @@ def _slice_gradient(o: Any, y: Node, g: Node) -> tuple[Node]:
 
 def _slice_samples() -> list[Sample]:
     cases: tuple[tuple[tuple[int, ...], ...], ...] = (
-        ((5,), (1,), (3,), (1,)), ((5,), (4,), (5,), (-1,)), ((6,), (1,), (3,), (2,)), ((6,), (5,), (2,), (-3,)), ((), (), (), ()),
-        ((3, 4), (1, 0), (2, 4), (1, 1)), ((3, 4), (2, 3), (2, 2), (-2, -2)), ((3, 4), (0, 2), (3, 0), (1, 1)), ((0, 2), (0, 1), (0, 1), (1, 1)),
+        ((5,), (1,), (3,), (1,)), ((5,), (4,), (5,), (-1,)), ((6,), (1,), (3,), (2,)), ((6,), (5,), (2,), (-3,)),
+        ((), (), (), ()),
+        ((3, 4), (1, 0), (2, 4), (1, 1)), ((3, 4), (2, 3), (2, 2), (-2, -2)), ((3, 4), (0, 2), (3, 0), (1, 1)),
+        ((0, 2), (0, 1), (0, 1), (1, 1)),
     )  # fmt: skip
     return [Sample((spread(x),), {"begin": b, "shape": n, "strides": s}) for x, b, n, s in cases]
 
@@ -194,7 +198,8 @@ define(
         view=_reverse_view,
         gradient=lambda o, y, g: (o.reverse(g, axes=y.attrs["axes"]),),
         samples=lambda: [
-            Sample((spread(s),), {"axes": a}) for s, a in (((4,), (0,)), ((3, 4), (1,)), ((3, 4), (0, 1)), ((0, 2), (0,)), ((), ()))
+            Sample((spread(s),), {"axes": a})
+            for s, a in (((4,), (0,)), ((3, 4), (1,)), ((3, 4), (0, 1)), ((0, 2), (0,)), ((), ()))
         ],
         doc="The elements in opposite order along the axes.",
     )

@@ -66,7 +66,9 @@ def _where_gradient(o: Any, y: Any, g: Any) -> tuple[Any, Any, Any]:
 
 
 def _where_samples() -> list[Sample]:
-    shapes: tuple[tuple[Any, Any, Any], ...] = (((), (), ()), ((3,), (3,), (3,)), ((2, 1), (3,), ()), ((4,), (2, 4), (2, 1)), ((0,), (1,), ()))
+    shapes: tuple[tuple[Any, Any, Any], ...] = (
+        ((), (), ()), ((3,), (3,), (3,)), ((2, 1), (3,), ()), ((4,), (2, 4), (2, 1)), ((0,), (1,), ()),
+    )  # fmt: skip
     out = [Sample((spread(c) > 0, spread(x), spread(y, phase=0.8))) for c, x, y in shapes]
     out.append(Sample((NONFINITE > 0, NONFINITE, -NONFINITE), differentiable=False))
     out.append(Sample((_T, np.int64([1, 2, 3]), np.int64(9)), differentiable=False))

@@ -22,7 +22,7 @@ def _concat_shape(types: Types, attrs: Attrs) -> Shape:
         raise ShapeError(f"concat needs tensors of one rank that has the axis. Received: axis {axis} of {shown}.")
     total: Size = 0
     for t in types:
-        for k, (size, expected) in enumerate(zip(t.shape, first.shape)):
+        for k, (size, expected) in enumerate(zip(t.shape, first.shape, strict=True)):
             if k != axis and size != expected:
                 message = f"concat needs equal sizes but along axis {axis}. Received: {shown}."
                 if isinstance(size, Dim) or isinstance(expected, Dim):
@@ -49,7 +49,7 @@ def _concat_place(types: Types, attrs: Attrs) -> tuple[Place, ...]:
 
 def _concat_gradient(o: Any, y: Node, g: Node) -> list[Node]:
     axis, rank = y.attrs["axis"], y.rank
-    parts = zip(y.args, _offsets(tuple(a.type for a in y.args), axis))
+    parts = zip(y.args, _offsets(tuple(a.type for a in y.args), axis), strict=True)
     return [
         o.slice(g, begin=tuple(f if k == axis else 0 for k in range(rank)), shape=a.shape, strides=(1,) * rank) for a, f in parts
     ]
@@ -57,7 +57,8 @@ def _concat_gradient(o: Any, y: Node, g: Node) -> list[Node]:
 
 def _concat_samples() -> list[Sample]:
     cases: tuple[tuple[int, tuple[tuple[int, ...], ...]], ...] = (
-        (0, ((2,), (3,))), (0, ((2, 3), (1, 3), (4, 3))), (1, ((2, 3), (2, 1))), (2, ((2, 1, 3), (2, 1, 2))), (0, ((0, 2), (3, 2))),
+        (0, ((2,), (3,))), (0, ((2, 3), (1, 3), (4, 3))), (1, ((2, 3), (2, 1))), (2, ((2, 1, 3), (2, 1, 2))),
+        (0, ((0, 2), (3, 2))),
         (1, ((2, 2),)),
     )  # fmt: skip
     out = [Sample(tuple(spread(s, phase=0.1 * i) for i, s in enumerate(shapes)), {"axis": axis}) for axis, shapes in cases]
@@ -96,7 +97,7 @@ def _pad(x: Any, low: Any, high: Any, interior: Any, value: Any) -> Any:
     shape = tuple(map(_padded_size, x.shape, low, high, interior))
     out = np.full(shape, value, x.dtype)
     if x.size:
-        out[tuple(slice(a, a + (n - 1) * (i + 1) + 1, i + 1) for a, n, i in zip(low, x.shape, interior))] = x
+        out[tuple(slice(a, a + (n - 1) * (i + 1) + 1, i + 1) for a, n, i in zip(low, x.shape, interior, strict=True))] = x
     return out
 
 
@@ -114,11 +115,12 @@ def _pad_gradient(o: Any, y: Node, g: Node) -> tuple[Node]:
 
 def _pad_samples() -> list[Sample]:
     cases: tuple[tuple[tuple[int, ...], ...], ...] = (
-        ((), (), (), ()), ((3,), (1,), (2,), (0,)), ((3,), (0,), (1,), (2,)), ((2, 3), (0, 1), (1, 0), (1, 0)), ((0, 2), (1, 0), (1, 0), (3, 0)),
+        ((), (), (), ()), ((3,), (1,), (2,), (0,)), ((3,), (0,), (1,), (2,)), ((2, 3), (0, 1), (1, 0), (1, 0)),
+        ((0, 2), (1, 0), (1, 0), (3, 0)),
         ((1, 1), (2, 0), (0, 0), (5, 0)),
     )  # fmt: skip
     keys = ("low", "high", "interior")
-    out = [Sample((spread(s),), {**dict(zip(keys, rest)), "value": 0.5}) for s, *rest in cases]
+    out = [Sample((spread(s),), {**dict(zip(keys, rest, strict=True)), "value": 0.5}) for s, *rest in cases]
     return [*out, Sample((np.int32([1, 2]),), {"low": (1,), "high": (0,), "interior": (1,), "value": 7}, differentiable=False)]
 
 

@@ -75,12 +75,12 @@ def _int(key: Any, shape: Any, dtype: Any, low: int, high: int) -> Any:
 def _samples(dtypes: tuple[str, ...], **attrs: Any) -> list[Sample]:
     shapes: tuple[tuple[int, ...], ...] = ((), (1,), (7,), (3, 4), (2, 3, 3), (0, 2))
     keys = [np.array([2**63 + 12345, i], np.uint64) for i in range(len(shapes))]
-    return [Sample((k,), {"shape": s, "dtype": as_dtype(d), **attrs}) for d in dtypes for k, s in zip(keys, shapes)]
+    return [Sample((k,), {"shape": s, "dtype": as_dtype(d), **attrs}) for d in dtypes for k, s in zip(keys, shapes, strict=True)]
 
 
 def _require_floating(types: Types, attrs: Attrs) -> None:
     if not attrs["dtype"].is_floating:
-        raise InvalidArgumentError(f"Random uniform and normal numbers are floating-point. Received: dtype {attrs['dtype'].name}.")
+        raise InvalidArgumentError(f"Uniform and normal random numbers are floating-point. Received: dtype {attrs['dtype'].name}.")
 
 
 def _float_op(distribution: str, transform: Any, doc: str) -> None:

@@ -77,7 +77,7 @@ define(
 def _require_same_shape(op: Op, types: Types, attrs: Attrs) -> None:
     require_same_dtype(op, types)
     logits, labels = types
-    for a, b in zip(logits.shape, labels.shape):
+    for a, b in zip(logits.shape, labels.shape, strict=False):
         if a != b and (isinstance(a, Dim) or isinstance(b, Dim)) and logits.rank == labels.rank:
             raise DimConflict(f"{op.name} needs logits and labels of one shape. Received: {received(op, types)}.", a, b)
     if logits.shape != labels.shape:
@@ -125,7 +125,7 @@ def _require_class_labels(op: Op, types: Types, attrs: Attrs) -> None:
     if labels.shape != logits.shape[:-1]:
         message = f"{op.name} needs labels of the logits' shape without the last axis. Received: {received(op, types)}."
         if labels.rank == logits.rank - 1:
-            for a, b in zip(logits.shape, labels.shape):
+            for a, b in zip(logits.shape[:-1], labels.shape, strict=True):
                 if a != b and (isinstance(a, Dim) or isinstance(b, Dim)):
                     raise DimConflict(message, a, b)
         raise ShapeError(message)

@@ -38,7 +38,8 @@ def _cumprod(x: Any, axis: int, exclusive: bool, reverse: bool) -> Any:
 def _samples() -> list[Sample]:
     cases: tuple[tuple[tuple[int, ...], int, bool, bool], ...] = (
         ((5,), 0, False, False), ((5,), 0, True, False), ((5,), 0, False, True), ((5,), 0, True, True), ((3, 4), 0, False, False),
-        ((3, 4), 1, True, True), ((2, 3, 5), 1, False, True), ((1,), 0, True, False), ((0,), 0, False, False), ((0, 2), 0, True, False),
+        ((3, 4), 1, True, True), ((2, 3, 5), 1, False, True), ((1,), 0, True, False), ((0,), 0, False, False),
+        ((0, 2), 0, True, False),
     )  # fmt: skip
     out = [Sample((spread(s, 0.4, 1.9),), {"axis": a, "exclusive": e, "reverse": r}) for s, a, e, r in cases]
     return [*out, Sample((spread((3, 4), -9, 9, np.int32),), {"axis": 1}, differentiable=False)]

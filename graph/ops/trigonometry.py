@@ -11,7 +11,9 @@ from ..op import GradientRule, define
 from ..samples import binary, unary
 
 
-def _unary(name: str, numpy: Any, gradient: GradientRule, low: float, high: float, doc: str, public: tuple[str, ...] = ()) -> None:
+def _unary(
+    name: str, numpy: Any, gradient: GradientRule, low: float, high: float, doc: str, public: tuple[str, ...] = ()
+) -> None:
     define(
         Elementwise(
             name=name,
