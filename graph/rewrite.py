@@ -26,7 +26,7 @@ from .origin import created_at
 class Exactness(enum.Enum):
     """What a rule promises about the bits of the result."""
 
-    EXACT = "exact"  # the same bits
+    EXACT = "exact"  # the same bits, but for a signalling NaN becoming quiet
     EXACT_EXCEPT_NAN = "exact except NaN"  # NaN stays NaN, its sign and payload may change
     REASSOCIATING = "reassociating"  # equal for real numbers; off unless asked for
 
