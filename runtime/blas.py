@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +39,7 @@ class Blas:
     library: ctypes.CDLL
 
 
-@lru_cache(maxsize=None)
+@functools.cache
 def find_blas() -> Blas | None:
     """The first library that answers a test product correctly, or None."""
     for path in _candidates():

@@ -9,6 +9,7 @@ process goes on in memory. No pickles: JSON, raw object code and NumPy's array f
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import io
 import os
@@ -17,7 +18,6 @@ import tempfile
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +40,7 @@ class CacheWarning(UserWarning):
     """The cache on disk could not be used; the computation goes on without it."""
 
 
-@lru_cache(maxsize=None)
+@functools.cache
 def source_version() -> str:
     """A hash of the compiler's own source text: another version of weft never reads this version's entries."""
     digest = hashlib.sha256()

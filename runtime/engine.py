@@ -6,12 +6,12 @@ ORC JIT, which reports a missing symbol or a broken object as RuntimeError; noth
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 import platform
 import threading
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 compile_lock = threading.RLock()
@@ -20,7 +20,7 @@ compile_lock = threading.RLock()
 _library_ids = itertools.count()
 
 
-@lru_cache(maxsize=None)
+@functools.cache
 def _llvm() -> Any:
     import llvmlite.binding as llvm
 
@@ -29,18 +29,18 @@ def _llvm() -> Any:
     return llvm
 
 
-@lru_cache(maxsize=None)
+@functools.cache
 def target_triple() -> str:
     return str(_llvm().get_process_triple())
 
 
-@lru_cache(maxsize=None)
+@functools.cache
 def data_layout() -> str:
     """LLVM's description of sizes and alignments on this machine."""
     return str(_target_machine().target_data)
 
 
-@lru_cache(maxsize=None)
+@functools.cache
 def _cpu() -> tuple[str, str]:
     llvm = _llvm()
     return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
@@ -51,7 +51,7 @@ def cpu_features() -> frozenset[str]:
     return frozenset(f[1:] for f in _cpu()[1].split(",") if f.startswith("+"))
 
 
-@lru_cache(maxsize=None)
+@functools.cache
 def machine_key() -> str:
     """A hash of everything outside the text that object code depends on: CPU, its features, and LLVM's version."""
     import llvmlite

@@ -11,8 +11,8 @@ The layout of array objects that this relies on (NumPy's C ABI) is checked once 
 from __future__ import annotations
 
 import ctypes
+import functools
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,9 @@ from .engine import engine, machine_key
 MISMATCH = -2
 SYMBOL = "weft_native_call"
 
-HEADER = ("step", "pointers", "sizes", "effect", "inputs", "specs", "moves", "move_count", "ndarray", "blas_count", "blas_get", "blas_set")
+HEADER = (
+    "step", "pointers", "sizes", "effect", "inputs", "specs", "moves", "move_count", "ndarray", "blas_count", "blas_get", "blas_set",
+)  # fmt: skip
 """The header's int64 fields, in order.
 
 specs: per input the address of its dtype object, its rank, its sizes. moves: pairs (position in the tuple, index in the pointer
@@ -214,7 +216,7 @@ _METH_O = 0x0008
 _NEEDED = ("PyLong_AsVoidPtr", "PyLong_FromLongLong", "PyEval_SaveThread", "PyEval_RestoreThread")
 
 
-@lru_cache(maxsize=None)
+@functools.cache
 def layout_is_known() -> bool:
     """Whether array and tuple objects look as `native_call` expects, tried on a real array."""
     array = np.arange(6, dtype=np.float32).reshape(2, 3)
@@ -232,7 +234,7 @@ def layout_is_known() -> bool:
     return (*seen, item) == (id(np.ndarray), array.ctypes.data, 2, 2, 3, id(array.dtype), _REQUIRED, at)
 
 
-@lru_cache(maxsize=None)
+@functools.cache
 def _method() -> _MethodDef:
     """The method definition over the compiled `native_call`; it must outlive every callable made from it."""
     api = {name: ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value or 0 for name in _NEEDED}

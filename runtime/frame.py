@@ -1,4 +1,4 @@
-"""What a compiled step runs on. In: a program, the variables' storages and the sizes of one call; out: pointer table and callable.
+"""What a compiled step runs on. In: a program, the variables' storages, the sizes of a call; out: pointer table and callable.
 
 A `Layout` is a program's tables, parsed once. A `Frame` is one thread's memory: an arena, and one `Binding` per set of input
 shapes seen. A binding's tables are complete but for the inputs' and outputs' addresses, which each call writes.
@@ -53,8 +53,9 @@ class Layout:
             for p, kind in zip(program.outputs, kinds)
         ]
         self.plain_results = self.results == list(range(len(self.fresh)))
-        offset = {"input": dict(enumerate(range(len(self.inputs)))), "output": {k: len(self.inputs) + i for k, i in position.items()}}
-        self.moves = [(offset[b.kind][b.index], i) for i, b in enumerate(program.buffers) if b.kind in offset]
+        count = len(self.inputs)
+        places = {"input": {i: i for i in range(count)}, "output": {k: count + i for k, i in position.items()}}
+        self.moves = [(places[b.kind][b.index], i) for i, b in enumerate(program.buffers) if b.kind in places]
 
     def prepare(self, inputs: Sequence[Any]) -> list[np.ndarray]:
         """The inputs as exact, C-contiguous, aligned arrays. Raises `DTypeError` or `ShapeError` for what does not fit at all."""
@@ -80,7 +81,8 @@ def _checked_storages(program: Program, variables: Sequence[np.ndarray]) -> list
         expected = parse_type(decl.dtype, decl.shape)
         fits = storage.dtype == expected.dtype.np and storage.shape == expected.shape and storage.flags.c_contiguous
         if not fits:
-            raise ShapeError(f"The variable {decl.name} is {expected}. Received: {storage.dtype} storage of shape {storage.shape}.")
+            received = f"{storage.dtype} storage of shape {storage.shape}"
+            raise ShapeError(f"The variable {decl.name} is {expected}. Received: {received}.")
     return list(variables)
 
 

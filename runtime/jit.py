@@ -7,11 +7,11 @@ are bound to a BLAS where there is one. `step` itself is printed as LLVM text by
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -50,14 +50,14 @@ class Counters:
 counters = Counters()
 
 
-@lru_cache(maxsize=None)
+@functools.cache
 def _compiler_version() -> str:
     """A hash of the files that turn kernel text into machine code."""
     folder = Path(__file__).parent
     return hashlib.sha256(b"".join((folder / name).read_bytes() for name in _OWN_FILES)).hexdigest()
 
 
-@lru_cache(maxsize=None)
+@functools.cache
 def detect_target() -> Target:
     """What the code generator needs to know about this machine."""
     features = cpu_features()

@@ -300,7 +300,7 @@ def convert(builder: Any, value: Any, source: Any, target: Any) -> Any:
 
 
 def _float_to_integer(builder: Any, value: Any, target: Any, out: Any) -> Any:
-    """Through the widest type first, like NumPy on this hardware, so that small integers wrap around instead of being undefined."""
+    """Through a wider type first, like NumPy on this hardware, so that small integers wrap around."""
     if target.bitwidth == 64:
         return builder.fptosi(value, out) if target.signed else builder.fptoui(value, out)
     wide = ir.IntType(32 if target.signed and target.bitwidth <= 32 else 64)

@@ -11,16 +11,16 @@ tanh from expm1; see Muller, "Elementary Functions", chapters 5 and 11.
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 import struct
 from collections.abc import Callable
-from functools import lru_cache
 
 _LLVM_TYPE = {"f32": "float", "f64": "double"}
 _INTRINSICS = {
-    "exp": "exp", "log": "log", "sin": "sin", "cos": "cos", "sqrt": "sqrt", "floor": "floor", "ceil": "ceil", "round": "roundeven",
-    "abs": "fabs", "maximum": "maximum", "minimum": "minimum",
+    "exp": "exp", "log": "log", "sin": "sin", "cos": "cos", "sqrt": "sqrt", "floor": "floor", "ceil": "ceil",
+    "round": "roundeven", "abs": "fabs", "maximum": "maximum", "minimum": "minimum",
 }  # fmt: skip
 _LIBRARY = (
     "expm1", "log1p", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "tanh", "erf", "asinh", "acosh", "atanh",
@@ -161,7 +161,7 @@ _OWN: dict[str, Callable[[Body, str], str]] = {
 }  # fmt: skip
 
 
-@lru_cache(maxsize=None)
+@functools.cache
 def define(name: str, short: str) -> str:
     """The definition of one function; KeyError for an unknown name."""
     kind = _LLVM_TYPE[short]
@@ -176,7 +176,8 @@ def define(name: str, short: str) -> str:
         args = ("%x", "%y") if name in _BINARY else ("%x",)
         result = body.call(_callee(name, short), *args, kind=kind)
     lines = "\n".join(body.lines)
-    return f"define internal {kind} @{symbol_of(name, short)}({params}) alwaysinline nounwind {{\n{lines}\n  ret {kind} {result}\n}}\n"
+    head = f"define internal {kind} @{symbol_of(name, short)}({params}) alwaysinline nounwind"
+    return f"{head} {{\n{lines}\n  ret {kind} {result}\n}}\n"
 
 
 def _callee(name: str, short: str) -> str:
