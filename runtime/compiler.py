@@ -24,7 +24,8 @@ from weft.graph.text import fingerprint, to_text
 
 from . import cache
 from .executable import Executable, build
-from .target import host_target
+from .interpreted import module_path
+from .jit import detect_target
 
 VARIABLE_ORDER = "variables"  # key in Program.notes: positions among the traced graph's variables
 
@@ -57,7 +58,7 @@ class Compiled:
     @property
     def source_path(self) -> Path:
         """The file with the generated module."""
-        return cache.source_path(self.program)
+        return module_path(self.program)
 
     def run(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Runs the step. Variables are updated; if a check fails, its exception is raised and they are as before."""
@@ -75,12 +76,12 @@ def compile_graph(graph: Graph, *, python: bool = False) -> Compiled:
     """
     started = time.perf_counter()
     refs = order_variables(graph)
-    key = f"{fingerprint(graph)}-{host_target()}"
+    key = f"{fingerprint(graph)}-{detect_target()}"
     program = cache.load_program(key)
     cached = program is not None
     if program is None:
         optimized = optimize(graph)
-        program = generate(optimized, host_target())
+        program = generate(optimized, detect_target())
         order = [refs.index(r) for r in order_variables(optimized)]
         program = dataclasses.replace(program, notes={**program.notes, VARIABLE_ORDER: order})
         cache.store_program(key, program)
