@@ -1,1 +1,1 @@
-
+"""``weft.data``: input pipelines. In: arrays, generators; out: `Dataset`."""
