@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from weft.graph import REGISTRY, ArrayType, Graph, Node, as_dtype, constant, make, o, parameter
 from weft.graph.dims import parse_size
 from weft.graph.evaluate import evaluate
@@ -163,7 +164,8 @@ def test_family_rule_turns_before_into_after(rule: FamilyRule) -> None:
 
 
 def test_rule_that_does_not_make_the_term_lighter_is_refused() -> None:
-    for before, after in (("mul(x, y)", "mul(y, x)"), ("square(x)", "mul(x, x)"), ("mul(x, add(y, z))", "add(mul(x, y), mul(x, z))")):
+    heavier = (("mul(x, y)", "mul(y, x)"), ("square(x)", "mul(x, x)"), ("mul(x, add(y, z))", "add(mul(x, y), mul(x, z))"))
+    for before, after in heavier:
         with pytest.raises(ValueError, match="lighter"):
             slack(parse_term(before), parse_term(after))
 
