@@ -37,7 +37,7 @@ class Source(Op):
 
     family: ClassVar[str] = "source"
     rule: Callable[[Attrs], Type]
-    compute: Callable[..., np.ndarray] | None = None
+    compute: Callable[..., Any] | None = None
 
     def infer(self, types: Types, attrs: Attrs) -> Type:
         return self.rule(attrs)

@@ -19,7 +19,7 @@ from .ir import Node, Type
 
 Types = tuple[Any, ...]  # of ArrayType, but for the few ops that take tuples or tokens
 Attrs = Mapping[str, Any]
-GradientRule = Callable[[Any, Node, Node], Sequence["Node | None"]]  # (builder, node, gradient)
+GradientRule = Callable[[Any, Node, Any], Sequence["Node | None"]]  # (builder, node, gradient; of a tuple node a tuple)
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,10 @@ define(
         expr="where(b == 0, 0, a / b)",
         kinds="f",
         gradient=_div_no_nan_gradient,
-        samples=lambda: [*binary(second=(0.5, 2.0))(), Sample((spread((4,)), np.float32([0, 1, 0, 2])), differentiable=False)],
+        samples=lambda: [
+            *binary(second=(0.5, 2.0))(),
+            Sample((spread((4,)), np.array([0, 1, 0, 2], np.float32)), differentiable=False),
+        ],
         doc="``x / y`` elementwise, and 0 where ``y`` is 0.",
     )
 )
@@ -147,7 +150,7 @@ def _pow_gradient(o: Any, y: Any, g: Any) -> tuple[Any, Any]:
 def _pow_samples() -> list[Sample]:
     out = binary(0.3, 2.5, second=(-2.0, 3.0), nonfinite=True)()
     out.append(Sample((spread((4,)), np.float32(3.0)), differentiable=False))
-    return [*out, Sample((np.int32([-2, 0, 3]), np.int32([3, 0, 2])), differentiable=False)]
+    return [*out, Sample((np.array([-2, 0, 3], np.int32), np.array([3, 0, 2], np.int32)), differentiable=False)]
 
 
 define(

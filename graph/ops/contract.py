@@ -50,7 +50,7 @@ def _weight_gradient(o: Any, a: Node, g: Node, transposed: bool) -> Node:
     """One product over all leading axes at once, instead of many products and a sum."""
     rows = product(a.shape[:-1])
     left, right = reshape(a, (rows, a.shape[-1])), reshape(g, (rows, g.shape[-1]))
-    return o.matmul(right, left, transpose_a=True) if transposed else o.matmul(left, right, transpose_a=True)  # type: ignore[no-any-return]
+    return o.matmul(right, left, transpose_a=True) if transposed else o.matmul(left, right, transpose_a=True)
 
 
 def _samples() -> list[Sample]:

@@ -123,6 +123,6 @@ define(
         scatters=True,
         gradient=lambda o, y, g: (o.gather(g, y.args[1], axis=y.attrs["axis"], batch_dims=y.attrs["batch_dims"]), None),
         samples=_scatter_samples,
-        doc="Zeros of ``shape`` plus the updates, in row-major order, at the places where `gather` would read with these indices.",
+        doc="Zeros of ``shape`` plus the updates, in row-major order, where `gather` would read with these indices.",
     )
 )

@@ -99,9 +99,7 @@ define(
         gradient=lambda o, y, g: (g,),
         samples=lambda: [
             Sample((spread(a),), {"shape": b})
-            for a, b in (
-                ((), ()), ((), (2, 3)), ((3,), (2, 3)), ((3, 1), (3, 4)), ((1, 4), (2, 3, 4)), ((1,), (0,)), ((2, 3), (2, 3)),
-            )  # fmt: skip
+            for a, b in (((), ()), ((), (2, 3)), ((3,), (2, 3)), ((3, 1), (3, 4)), ((1, 4), (2, 3, 4)), ((1,), (0,)), ((5,),) * 2)
         ],
         doc="The tensor repeated along its axes of size 1 and along new leading axes.",
     )
@@ -179,7 +177,7 @@ define(
 def _reverse_shape(types: Types, attrs: Attrs) -> Shape:
     if any(not 0 <= a < types[0].rank for a in attrs["axes"]):
         raise ShapeError(f"reverse over axes {attrs['axes']} of {types[0]}.")
-    return types[0].shape  # type: ignore[no-any-return]
+    return types[0].shape
 
 
 def _reverse_view(types: Types, attrs: Attrs) -> View:

@@ -71,7 +71,7 @@ def _where_samples() -> list[Sample]:
     )  # fmt: skip
     out = [Sample((spread(c) > 0, spread(x), spread(y, phase=0.8))) for c, x, y in shapes]
     out.append(Sample((NONFINITE > 0, NONFINITE, -NONFINITE), differentiable=False))
-    out.append(Sample((_T, np.int64([1, 2, 3]), np.int64(9)), differentiable=False))
+    out.append(Sample((_T, np.array([1, 2, 3], np.int64), np.int64(9)), differentiable=False))
     return [*out, Sample((_T, _F, _T), differentiable=False)]
 
 

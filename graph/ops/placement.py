@@ -94,7 +94,7 @@ def _pad_shape(types: Types, attrs: Attrs) -> Shape:
 
 
 def _pad(x: Any, low: Any, high: Any, interior: Any, value: Any) -> Any:
-    shape = tuple(map(_padded_size, x.shape, low, high, interior))
+    shape: Any = tuple(map(_padded_size, x.shape, low, high, interior))
     out = np.full(shape, value, x.dtype)
     if x.size:
         out[tuple(slice(a, a + (n - 1) * (i + 1) + 1, i + 1) for a, n, i in zip(low, x.shape, interior, strict=True))] = x
@@ -121,7 +121,8 @@ def _pad_samples() -> list[Sample]:
     )  # fmt: skip
     keys = ("low", "high", "interior")
     out = [Sample((spread(s),), {**dict(zip(keys, rest, strict=True)), "value": 0.5}) for s, *rest in cases]
-    return [*out, Sample((np.int32([1, 2]),), {"low": (1,), "high": (0,), "interior": (1,), "value": 7}, differentiable=False)]
+    attrs = {"low": (1,), "high": (0,), "interior": (1,), "value": 7}
+    return [*out, Sample((np.array([1, 2], np.int32),), attrs, differentiable=False)]
 
 
 define(

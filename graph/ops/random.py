@@ -80,7 +80,7 @@ def _samples(dtypes: tuple[str, ...], **attrs: Any) -> list[Sample]:
 
 def _require_floating(types: Types, attrs: Attrs) -> None:
     if not attrs["dtype"].is_floating:
-        raise InvalidArgumentError(f"Uniform and normal random numbers are floating-point. Received: dtype {attrs['dtype'].name}.")
+        raise InvalidArgumentError(f"Uniform and normal numbers are floating-point. Received: dtype {attrs['dtype'].name}.")
 
 
 def _float_op(distribution: str, transform: Any, doc: str) -> None:

@@ -15,6 +15,11 @@ from ..ir import Node
 from ..op import Sample, define
 from ..samples import NONFINITE, spread
 
+ADD: Any = np.add  # Any: NumPy's stubs know neither a variable keepdims nor a variable axis
+MULTIPLY: Any = np.multiply
+MAXIMUM: Any = np.maximum
+MINIMUM: Any = np.minimum
+
 _CASES: tuple[tuple[tuple[int, ...], tuple[int, ...], bool], ...] = (
     ((), (), False), ((5,), (0,), False), ((3, 4), (0,), False), ((3, 4), (1,), True), ((3, 4), (0, 1), False),
     ((2, 3, 5), (1,), False), ((2, 3, 5), (0, 2), True), ((3, 1), (1,), False), ((0,), (0,), False), ((3, 0), (1,), True),
@@ -22,11 +27,13 @@ _CASES: tuple[tuple[tuple[int, ...], tuple[int, ...], bool], ...] = (
 )  # fmt: skip
 
 
-def _samples(kind: str) -> Callable[[], list[Sample]]:
+def _samples(kind: str, infinite_if_empty: bool) -> Callable[[], list[Sample]]:
     def make() -> list[Sample]:
         if kind == "b":
             return [Sample((spread(s) > 0,), {"axes": axes, "keepdims": k}) for s, axes, k in _CASES]
-        out = [Sample((spread(s, -1.5, 1.5),), {"axes": axes, "keepdims": k}) for s, axes, k in _CASES]
+        smooth = [not (infinite_if_empty and any(s[a] == 0 for a in axes)) for s, axes, _ in _CASES]
+        cases = zip(_CASES, smooth, strict=True)
+        out = [Sample((spread(s, -1.5, 1.5),), {"axes": axes, "keepdims": k}, d) for (s, axes, k), d in cases]
         out.append(Sample((NONFINITE.reshape(3, 2),), {"axes": (1,)}, differentiable=False))
         return [*out, *(Sample((spread((3, 4), -9, 9, d),), {"axes": (0,)}, differentiable=False) for d in (np.int32, np.uint8))]
 
@@ -66,11 +73,11 @@ def _product_gradient(o: Any, y: Node, g: Node) -> tuple[Node]:
 
 
 def _add(x: Any, axis: Any, keepdims: bool) -> Any:
-    return np.add.reduce(x, axis=axis, dtype=x.dtype, keepdims=keepdims)
+    return ADD.reduce(x, axis=axis, dtype=x.dtype, keepdims=keepdims)
 
 
 def _multiply(x: Any, axis: Any, keepdims: bool) -> Any:
-    return np.multiply.reduce(x, axis=axis, dtype=x.dtype, keepdims=keepdims)
+    return MULTIPLY.reduce(x, axis=axis, dtype=x.dtype, keepdims=keepdims)
 
 
 def _lowest(dtype: DType) -> Any:
@@ -88,11 +95,11 @@ def _bound(dtype: np.dtype[Any], sign: int) -> Any:
 
 
 def _maximum(x: Any, axis: Any, keepdims: bool) -> Any:
-    return np.maximum.reduce(x, axis=axis, keepdims=keepdims, initial=_bound(x.dtype, -1))
+    return MAXIMUM.reduce(x, axis=axis, keepdims=keepdims, initial=_bound(x.dtype, -1))
 
 
 def _minimum(x: Any, axis: Any, keepdims: bool) -> Any:
-    return np.minimum.reduce(x, axis=axis, keepdims=keepdims, initial=_bound(x.dtype, 1))
+    return MINIMUM.reduce(x, axis=axis, keepdims=keepdims, initial=_bound(x.dtype, 1))
 
 
 def _reduce(name: str, start: Any, combine: str, ufunc: Any, gradient: Any, doc: str, kinds: str = "fiu") -> None:
@@ -106,7 +113,7 @@ def _reduce(name: str, start: Any, combine: str, ufunc: Any, gradient: Any, doc:
             ufunc=ufunc,
             kinds=kinds,
             gradient=gradient,
-            samples=_samples(kinds),
+            samples=_samples(kinds, gradient is _share_gradient),
             doc=doc,
         )
     )
@@ -137,8 +144,8 @@ _reduce("reduce_all", lambda d: True, "acc & a", np.logical_and.reduce, None, "W
 def _position_samples() -> list[Sample]:
     cases: tuple[tuple[tuple[int, ...], int], ...] = (((5,), 0), ((3, 4), 0), ((3, 4), 1), ((2, 3, 5), 1), ((1,), 0), ((0, 3), 1))
     out = [Sample((spread(s),), {"axes": (a,)}) for s, a in cases]
-    out.append(Sample((np.float32([[1, 3, 3], [np.nan, 5, np.nan], [-np.inf, -np.inf, np.inf]]),), {"axes": (1,)}))
-    return [*out, Sample((np.int32([[4, 4, 1], [0, -2, -2]]),), {"axes": (1,)})]
+    out.append(Sample((np.array([[1, 3, 3], [np.nan, 5, np.nan], [-np.inf, -np.inf, np.inf]], np.float32),), {"axes": (1,)}))
+    return [*out, Sample((np.array([[4, 4, 1], [0, -2, -2]], np.int32),), {"axes": (1,)})]
 
 
 def _position(name: str, combine: str, ufunc: Any, doc: str) -> None:

@@ -20,7 +20,7 @@ _SUM = ("s", "sum", "exp(a - m)")
 
 def _samples() -> list[Sample]:
     out = [Sample((spread(s, -3, 3),)) for s in ((4,), (1,), (3, 5), (2, 3, 4), (0, 3), (2, 1))]
-    return [*out, Sample((np.float32([[1e4, -1e4, 0], [-np.inf, 0, 1], [np.nan, 0, 1]]),), differentiable=False)]
+    return [*out, Sample((np.array([[1e4, -1e4, 0], [-np.inf, 0, 1], [np.nan, 0, 1]], np.float32),), differentiable=False)]
 
 
 def _softmax_gradient(o: Any, y: Node, g: Node) -> tuple[Node]:
@@ -66,7 +66,7 @@ define(
         gradient=lambda o, y, g: (o.mul(expand_dims(g, -1), o.exp(o.sub(y.args[0], expand_dims(y, -1)))),),
         samples=lambda: [
             *_samples(),
-            Sample((np.float32([[-np.inf, -np.inf], [np.inf, 0]]),), differentiable=False),
+            Sample((np.array([[-np.inf, -np.inf], [np.inf, 0]], np.float32),), differentiable=False),
             Sample((np.zeros((2, 0), np.float32),), differentiable=False),
         ],
         doc="``log(sum(exp(x)))`` over the last axis, without overflow; -inf of no elements.",
@@ -99,7 +99,7 @@ def _dense_samples() -> list[Sample]:
         labels = spread(shape, 0.1, 1.0, phase=0.8)
         out.append(Sample((spread(shape, -3, 3), labels)))
         out.append(Sample((spread(shape, -3, 3), labels / labels.sum(-1, keepdims=True))))
-    extreme = np.float32([[1e4, -1e4, 0], [-np.inf, 0, 1]]), np.float32([[1, 0, 0], [0, 1, 0]])
+    extreme = np.array([[1e4, -1e4, 0], [-np.inf, 0, 1]], np.float32), np.array([[1, 0, 0], [0, 1, 0]], np.float32)
     return [*out, Sample(extreme, differentiable=False)]
 
 
@@ -145,7 +145,7 @@ def _sparse_samples() -> list[Sample]:
         count = int(np.prod(shape[:-1]))
         labels = (np.arange(count, dtype=np.int32) * 2 % shape[-1]).reshape(shape[:-1])
         out.append(Sample((spread(shape, -3, 3), labels if len(shape) == 2 else labels.astype(np.int64))))
-    extreme = np.float32([[1e4, -1e4, 0], [-np.inf, 0, 1]]), np.int64([1, 2])
+    extreme = np.array([[1e4, -1e4, 0], [-np.inf, 0, 1]], np.float32), np.array([1, 2], np.int64)
     return [*out, Sample(extreme, differentiable=False)]
 
 
