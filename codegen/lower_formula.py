@@ -25,8 +25,8 @@ _COMPARE: dict[type[ast.cmpop], str] = {
 }  # fmt: skip
 _TRUTH = ("isnan", "isinf", "isfinite")
 EXPENSIVE = {
-    "exp", "expm1", "log", "log1p", "sin", "cos", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "tanh", "asinh", "acosh",
-    "atanh", "erf", "power",
+    "exp", "expm1", "log", "log1p", "sin", "cos", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "tanh", "asinh",
+    "acosh", "atanh", "erf", "power",
 }  # fmt: skip
 _SLOW = {"/", "sqrt", "rsqrt", "floor_divide", "remainder"}
 
@@ -98,6 +98,5 @@ def cost(expr: str) -> int:
 def refuse_half(dtype: DType, title: str, origin: str) -> None:
     """UnimplementedError for float16, which Numba cannot compile on a CPU."""
     if dtype.name == "float16":
-        raise UnimplementedError(
-            f"float16 cannot be compiled for the CPU; cast to float32, or run eagerly. Received: {title}{f' at {origin}' if origin else ''}."
-        )
+        where = f" at {origin}" if origin else ""
+        raise UnimplementedError(f"float16 cannot be compiled for the CPU: cast to float32. Received: {title}{where}.")

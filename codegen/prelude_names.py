@@ -3,8 +3,8 @@
 The runtime provides every name twice: in plain Python (to run a module un-jitted, under pdb) and for Numba.
 
 Memory and control
-    ``view(pointer, n)``     a flat array ``a`` of ``n`` elements with ``a[i]`` and ``a[i] = v`` for ``0 <= i < n`` (never negative, so
-                             no wrap-around test is needed); plain: the 1-D array itself
+    ``view(pointer, n)``     a flat array ``a`` of ``n`` elements with ``a[i]`` and ``a[i] = v`` for ``0 <= i < n`` (never
+                             negative, so no wrap-around test is needed); plain: the 1-D array itself
     ``pointer(p, i)``        entry ``i`` of the pointer table, only in ``step``
     ``size(d, i)``           entry ``i`` of the size table, only in ``step``
     ``effect(i)``            runs effect ``i``; non-zero if an exception is pending (plain: simply raises), only in ``step``

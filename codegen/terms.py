@@ -1,4 +1,4 @@
-"""Tensor-level terms: the graph in the few forms the code generator distinguishes. In: nodes, by `lower_graph`; out: `Term` trees.
+"""Tensor-level terms: the graph in the few forms that differ for loops. In: nodes, by `lower_graph`; out: `Term` trees.
 
 Ten kinds of term, told apart by the class of ``rule``:
 

@@ -122,7 +122,7 @@ def view_index(rule: Strided, index: Index) -> Index:
 
 def pick_place(term: Term, index: Index) -> Place:
     """The element of ``indices`` that says what to gather."""
-    rule, (params, indices) = term.rule, term.args
+    rule, (_, indices) = term.rule, term.args
     assert isinstance(rule, Pick)
     before = index[: rule.batch]
     middle = index[rule.axis : rule.axis + len(indices.shape) - rule.batch]

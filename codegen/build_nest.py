@@ -1,0 +1,374 @@
+"""A fused group -> one kernel in loop IR. In: a group and where its terms are stored; out: a `Kernel`.
+
+Elements are evaluated on demand. Every value is placed at the depth of the deepest loop that it depends on, so whatever an inner
+loop does not change is computed outside it, and evaluated once per place however many members read it.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Sequence
+
+from weft.graph.dims import Shape
+from weft.graph.dtype import DType, bool_, float64, int64
+
+from .fuse_nodes import LAST, Group
+from .kernel import (
+    ZERO,
+    Affine,
+    Apply,
+    Check,
+    Const,
+    Expr,
+    Kernel,
+    Let,
+    Load,
+    Loop,
+    Name,
+    Param,
+    Position,
+    SizeOf,
+    Statement,
+    Store,
+    flatten_index,
+    variable,
+)
+from .lower_formula import cast, lower_condition, lower_formula
+from .plan_stores import is_available
+from .terms import Fault, Fold, Formula, Literal, Pick, Ramp, Reshape, SizeValue, Term
+from .walk_terms import Index, Place, arguments, iteration_shape, kept_depth, loop_name, pick_place, picked, result_index, space
+
+Storage = Callable[[Term], Sequence[int]]  # the buffers a term is stored in, the first of them its home
+
+
+class Nest:
+    """A kernel under construction: open loops, parameters, and the values already computed at each depth."""
+
+    def __init__(self, storage: Storage, alias: Callable[[int], object]) -> None:
+        self.storage = storage
+        self.alias = alias
+        self.blocks: list[list[Statement]] = [[]]
+        self.extents: list[object] = []
+        self.memo: list[dict[Place, Expr]] = [{}]
+        self.depths: dict[str, int] = {}
+        self.params: dict[object, Param] = {}
+        self.buffers: list[int] = []  # one per parameter
+        self.faults: list[Fault] = []
+        self.fault_terms: list[Term] = []
+        self.titles: list[str] = []
+        self.available: Callable[[Term], bool] = lambda term: True
+        self.count = 0
+
+    # Loops ------------------------------------------------------------------------------------------------------------------
+
+    @property
+    def depth(self) -> int:
+        return len(self.blocks) - 1
+
+    def open(self, extent: object) -> str:
+        """Begins a loop; what is added from now on may go inside."""
+        name = loop_name(self.depth)
+        self.depths[name] = self.depth + 1
+        self.extents.append(extent)
+        self.blocks.append([])
+        self.memo.append({})
+        return name
+
+    def close(self) -> None:
+        body, extent = self.blocks.pop(), self.extents.pop()
+        self.memo.pop()
+        self.blocks[-1].append(Loop(loop_name(self.depth), extent, body))  # type: ignore[arg-type]
+
+    def kernel(self) -> Kernel:
+        assert self.depth == 0, "a loop is still open"
+        titles = list(dict.fromkeys(self.titles))
+        return Kernel("_".join(titles[:3]), list(self.params.values()), self.blocks[0], tuple(titles), len(self.faults))
+
+    # Memory -----------------------------------------------------------------------------------------------------------------
+
+    def array(self, buffer: int, dtype: DType, term: Term, write: bool) -> Param:
+        """The parameter that stands for the buffer; buffers in one place share it."""
+        key = self.alias(buffer)
+        param = self.params.get(key)
+        if param is None:
+            outputs = sum(p.name.startswith("out") for p in self.params.values())
+            inputs = len(self.params) - outputs
+            name = ("out" + (str(outputs) if outputs else "")) if write else array_name(inputs)
+            param = self.params[key] = Param(name, dtype, term.size)
+            self.buffers.append(buffer)
+        param.written = param.written or write
+        return param
+
+    def load(self, term: Term, position: Affine) -> Expr:
+        place: Place = (term, (position,))
+        depth = self.depth_of(position)
+        known = self.lookup(place, depth)
+        if known is None:
+            param = self.array(self.storage(term)[0], term.dtype, term, write=False)
+            known = self.let(Load(param.name, position, term.dtype), depth)
+            self.memo[depth][place] = known
+        return known
+
+    def store(self, term: Term, position: Affine, value: Expr, note: str = "") -> None:
+        """Writes the element to all of the term's buffers, at the present depth."""
+        for buffer in self.storage(term):
+            param = self.array(buffer, term.dtype, term, write=True)
+            self.blocks[-1].append(Store(param.name, position, value, note))
+
+    # Values -----------------------------------------------------------------------------------------------------------------
+
+    def fresh(self, prefix: str = "t") -> str:
+        self.count += 1
+        return f"{prefix}{self.count - 1}"
+
+    def let(self, value: Expr, depth: int, note: str = "", prefix: str = "t") -> Name:
+        name = Name(self.fresh(prefix), value.dtype)
+        self.depths[name.name] = depth
+        self.blocks[depth].append(Let(name.name, value, note))
+        return name
+
+    def depth_of(self, index: Affine) -> int:
+        return max((self.depths[v] for v in index.variables), default=0)
+
+    def depth_of_value(self, value: Expr) -> int:
+        if isinstance(value, Name):
+            return self.depths[value.name]
+        if isinstance(value, Position):
+            return self.depth_of(value.index)
+        if isinstance(value, Apply):
+            return max(map(self.depth_of_value, value.args), default=0)
+        return 0
+
+    def lookup(self, place: Place, depth: int) -> Expr | None:
+        return next((m[place] for m in self.memo[: depth + 1] if place in m), None)
+
+    def value(self, term: Term, index: Index) -> Expr:
+        """The element at the index: from memory if it is there, else computed, at the outermost possible depth."""
+        root = term.args[0] if isinstance(term.rule, Reshape) else term
+        place: Place = (root, (flatten_index(index, term.shape),))
+        known = self.lookup(place, self.depth)
+        if known is not None:
+            return known
+        if self.available(root):
+            return self.load(root, place[1][0])
+        value = self.compute(term, index)
+        self.memo[self.depth_of_value(value)][place] = value
+        return value
+
+    def compute(self, term: Term, index: Index) -> Expr:
+        rule = term.rule
+        if isinstance(rule, Literal):
+            return Const(literal_value(rule.text, term.dtype), term.dtype)
+        if isinstance(rule, SizeValue):
+            return SizeOf(rule.size, term.dtype)
+        if isinstance(rule, Ramp):
+            return Position(index[rule.axis], term.dtype)
+        if isinstance(rule, Pick):
+            return self.pick(term, index)
+        args = [self.value(t, i) for t, i in arguments(term, index)]
+        if not isinstance(rule, Formula):
+            (value,) = args
+            return value
+        if rule.fault is not None:
+            self.check(rule.fault, lower_condition(rule.fault.condition, rule, args), term)
+        self.titles.append(rule.title)
+        value = lower_formula(rule, args, term.dtype)
+        return self.let(value, self.depth_of_value(value), rule.title) if isinstance(value, Apply) else value
+
+    def check(self, fault: Fault, condition: Expr, term: Term) -> None:
+        self.faults.append(fault)
+        self.fault_terms.append(term)
+        self.blocks[self.depth_of_value(condition)].append(Check(condition, len(self.faults), fault.message))
+
+    def pick(self, term: Term, index: Index) -> Expr:
+        """A gathered element; its index is tested before anything is read."""
+        rule, params = term.rule, term.args[0]
+        assert isinstance(rule, Pick)
+        self.titles.append("gather")
+        position = self.checked_index(pick_place(term, index), params.shape, rule.axis, rule.fault, term)
+        return self.value(*picked(term, index, position))
+
+    def checked_index(self, place: Place, shape: Shape, axis: int, fault: Fault, term: Term) -> str:
+        """The name of an int64 that holds the index element, tested against the axis."""
+        raw = cast(self.value(*place), int64)
+        key: Place = (place[0], (*place[1], variable(f"axis {shape[axis]}")))
+        depth = self.depth_of_value(raw)
+        known = self.lookup(key, self.depth)
+        if known is None:
+            known = raw if isinstance(raw, Name) else self.let(raw, depth, prefix="k")
+            low = Apply("<", (known, Const(0, int64)), bool_)
+            high = Apply(">=", (known, SizeOf(shape[axis], int64)), bool_)
+            self.check(fault, Apply("|", (low, high), bool_), term)
+            self.memo[depth][key] = known
+        assert isinstance(known, Name)
+        return known.name
+
+    # Accumulators -----------------------------------------------------------------------------------------------------------
+
+    def start(self, value: Expr, depth: int, prefix: str = "acc") -> Name:
+        return self.let(value, depth, prefix=prefix)
+
+    def update(self, name: Name, value: Expr) -> None:
+        self.blocks[-1].append(Let(name.name, value))
+
+    def fill(self, term: Term, text: str) -> None:
+        """Sets all elements of the term's home to a number, in a loop of its own before everything else."""
+        param = self.array(self.storage(term)[0], term.dtype, term, write=True)
+        value = Const(literal_value(text, term.dtype), term.dtype)
+        self.blocks[0].append(Loop("i0", term.size, [Store(param.name, variable("i0"), value)]))
+
+
+def array_name(index: int) -> str:
+    return "abcdefghjklmnoqrsuvwxyz"[index] if index < 23 else f"a{index}"
+
+
+def literal_value(text: str, dtype: DType) -> object:
+    value = {"inf": float("inf"), "-inf": float("-inf"), "nan": float("nan")}.get(text)
+    return dtype.np.type(ast.literal_eval(text) if value is None else value).item()
+
+
+def combine(rule: Fold, acc: Expr, value: Expr) -> Expr:
+    """``acc`` with the value taken in."""
+    formula = Formula(rule.combine, ("acc", "a"), acc.dtype)
+    return lower_formula(formula, (acc, value), acc.dtype)
+
+
+class GroupNest:
+    """Builds the kernel of one group; see `build_group`."""
+
+    def __init__(self, group: Group, stored: set[Term], nest: Nest) -> None:
+        self.group, self.stored, self.nest = group, stored, nest
+        needed = [t for t in group.members if t in stored or isinstance(t.rule, Fold) or getattr(t.rule, "fault", None)]
+        self.items = sorted(needed, key=lambda t: t.order)
+        self.accumulators: dict[Term, tuple[Name, ...]] = {}
+
+    def build(self) -> None:
+        nest, group = self.nest, self.group
+        for term in self.items:
+            if isinstance(term.rule, Fold) and kept_depth(term) is None:
+                nest.fill(term, term.rule.start)
+        split = group.split or 0
+        for depth in range(split):
+            self.place(depth, 0)
+            nest.open(group.space[depth])
+        phases = sorted({group.phase[t] for t in self.items} - {LAST})
+        for phase in phases:
+            self.place(split, phase)
+            self.run_phase(split, phase)
+        for depth in reversed(range(split)):
+            nest.close()
+            self.finish(depth)
+        self.place(0, LAST)
+
+    def run_phase(self, split: int, phase: int) -> None:
+        """The loops inside the split, once."""
+        levels = [len(space(t)) for t in self.items if self.group.phase[t] == phase]
+        deepest = max(levels, default=0)
+        for depth in range(split, deepest):
+            self.nest.open(self.group.space[depth])
+            self.place(depth + 1, phase)
+        for depth in reversed(range(split, deepest)):
+            self.nest.close()
+            self.finish(depth)
+
+    def place(self, level: int, phase: int) -> None:
+        """Evaluates, then stores, the members whose loops are exactly the open ones."""
+        here = [t for t in self.items if len(space(t)) == level and self.group.phase[t] == phase]
+        values = [(t, self.evaluate(t)) for t in here]
+        for term, value in values:
+            if isinstance(term.rule, Fold):
+                self.accumulate(term, term.rule, value)
+            elif term in self.stored:
+                self.nest.store(term, flatten_index(result_index(term), term.shape), value)
+
+    def evaluate(self, term: Term) -> Expr:
+        self.nest.available = lambda t: is_available(self.group, self.stored, term, t)
+        if isinstance(term.rule, Fold):
+            (place,) = arguments(term, ())
+            return self.nest.value(*place)
+        return self.nest.value(term, result_index(term))
+
+    def accumulate(self, term: Term, rule: Fold, value: Expr) -> None:
+        nest = self.nest
+        nest.titles.append(rule.title)
+        kept = kept_depth(term)
+        if rule.winner:
+            self.accumulate_winner(term, rule, value)
+        elif kept is not None or self.inner_depth(term) < nest.depth:
+            acc = self.accumulator(term, rule, self.inner_depth(term) if kept is None else kept)
+            nest.update(acc, sum_into(rule, acc, value))
+        else:
+            self.add_to_memory(term, rule, value)
+
+    def inner_depth(self, term: Term) -> int:
+        """The number of loops outside of the reduced ones that run innermost."""
+        assert isinstance(term.rule, Fold)
+        shape = iteration_shape(term)
+        loops = [axis in term.rule.axes for axis in range(len(shape)) if shape[axis] != 1]
+        while loops and loops[-1]:
+            loops.pop()
+        return len(loops)
+
+    def accumulator(self, term: Term, rule: Fold, depth: int) -> Name:
+        dtype = float64 if rule.wide else term.args[0].dtype
+        acc = self.nest.start(Const(literal_value(rule.start, dtype), dtype), depth)
+        self.accumulators[term] = (acc,)
+        return acc
+
+    def accumulate_winner(self, term: Term, rule: Fold, value: Expr) -> None:
+        nest, kept = self.nest, kept_depth(term)
+        assert kept is not None
+        best = nest.start(Const(literal_value(rule.start, value.dtype), value.dtype), kept, "best")
+        at = nest.start(Const(0, term.dtype), kept, "at")
+        beats = nest.let(combine_condition(rule, best, value), nest.depth, prefix="beats")
+        position = Position(variable(loop_name(nest.depth - 1)), term.dtype)
+        nest.update(at, Apply("where", (beats, position, at), term.dtype))
+        nest.update(best, Apply("where", (beats, value, best), value.dtype))
+        self.accumulators[term] = (at,)
+
+    def add_to_memory(self, term: Term, rule: Fold, value: Expr) -> None:
+        nest = self.nest
+        position = flatten_index(result_index(term), term.shape)
+        param = nest.array(nest.storage(term)[0], term.dtype, term, write=True)
+        old = nest.let(Load(param.name, position, term.dtype), nest.depth)
+        nest.blocks[-1].append(Store(param.name, position, combine(rule, old, value)))
+
+    def finish(self, depth: int) -> None:
+        """Folds whose last loop has just ended: their result becomes a value, and goes to memory."""
+        for term in [t for t in self.accumulators if self.ends_at(t) == depth]:
+            (acc,) = self.accumulators.pop(term)
+            if kept_depth(term) is None:
+                self.add_to_memory(term, self.fold(term), cast(acc, term.dtype))
+                continue
+            value: Expr = acc if acc.dtype is term.dtype else self.nest.let(cast(acc, term.dtype), self.nest.depth)
+            position = flatten_index(result_index(term), term.shape)
+            self.nest.memo[self.nest.depth][(term, (position,))] = value
+            if term in self.stored:
+                self.nest.store(term, position, value)
+
+    def ends_at(self, term: Term) -> int:
+        kept = kept_depth(term)
+        return self.inner_depth(term) if kept is None else kept
+
+    def fold(self, term: Term) -> Fold:
+        assert isinstance(term.rule, Fold)
+        return term.rule
+
+
+def sum_into(rule: Fold, acc: Name, value: Expr) -> Expr:
+    value = cast(value, acc.dtype)
+    return Apply("sum_add", (acc, value), acc.dtype) if rule.additive else combine(rule, acc, value)
+
+
+def combine_condition(rule: Fold, best: Expr, value: Expr) -> Expr:
+    return lower_formula(Formula(rule.combine, ("acc", "a"), value.dtype), (best, value), bool_)
+
+
+def build_group(group: Group, stored: set[Term], storage: Storage, alias: Callable[[int], object]) -> Nest:
+    """The finished nest of a fused group: call ``kernel()`` for the loop IR, ``buffers`` are its arguments."""
+    nest = Nest(storage, alias)
+    GroupNest(group, stored, nest).build()
+    return nest
+
+
+__all__ = ["ZERO", "Nest", "Storage", "build_group", "combine", "literal_value", "sum_into"]
