@@ -11,7 +11,6 @@ import time
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ import numpy as np
 from weft.codegen import Program, generate, order_variables
 from weft.graph.ir import Graph, VariableRef
 from weft.graph.passes import optimize
-from weft.graph.text import fingerprint, to_text
+from weft.graph.text import fingerprint
 
 from . import cache
 from .executable import Executable, build
@@ -44,16 +43,6 @@ class Compiled:
     written: tuple[Any, ...]
     cached: bool
     seconds: float
-
-    @cached_property
-    def optimized(self) -> Graph:
-        """The graph after the passes, computed anew when the program came from the cache."""
-        return optimize(self.graph)
-
-    @property
-    def text(self) -> str:
-        """The optimised graph as text."""
-        return to_text(self.optimized)
 
     @property
     def source_path(self) -> Path:

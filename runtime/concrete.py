@@ -13,6 +13,7 @@ import numpy as np
 from weft.graph.errors import DTypeError
 from weft.graph.evaluate import evaluate
 from weft.graph.ir import ArrayType, Graph
+from weft.graph.passes import optimize
 from weft.graph.text import to_text
 from weft.tracer import EagerTensor, TensorSpec, convert_to_tensor, executing_eagerly, tree, watching
 from weft.tracer.trace import Traced
@@ -94,7 +95,7 @@ class ConcreteFunction:
 
     def text(self, *, optimized: bool = True) -> str:
         """The graph as text, after the passes or as traced."""
-        return self.compiled.text if optimized else to_text(self.graph)
+        return to_text(optimize(self.graph) if optimized else self.graph)
 
     def run(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The flat, fast way: input arrays of exactly the traced dtypes and matching shapes to output arrays."""

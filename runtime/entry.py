@@ -24,7 +24,8 @@ MISMATCH = -2
 SYMBOL = "weft_native_call"
 
 HEADER = (
-    "step", "pointers", "sizes", "effect", "inputs", "specs", "moves", "move_count", "ndarray", "blas_count", "blas_get", "blas_set",
+    "step", "pointers", "sizes", "effect", "inputs", "specs", "moves", "move_count", "ndarray", "blas_count", "blas_get",
+    "blas_set",
 )  # fmt: skip
 """The header's int64 fields, in order.
 

@@ -24,7 +24,7 @@ from .config import config
 from .dispatch import Entry, TraceTable, concrete_types, pin_sizes, relax_types, resolve_conflict
 from .guards import Guards
 from .input_signature import InputSignature
-from .retrace_reason import FIRST, explain_miss
+from .retrace_reason import explain_miss
 from .trace_key import ArgumentBinder, Call, describe_call
 
 logger = logging.getLogger("weft")
