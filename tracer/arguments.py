@@ -5,28 +5,50 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from weft.graph.dtype import DType
-from weft.graph.op import Attrs, Op
+from weft.graph.op import Op
 
 from .convert import convert_to_tensor, operand
 from .errors import InaccessibleTensorError
 from .tensor import Tensor, TracedTensor
 
-
-def find_decider(args: Sequence[Any]) -> Any:
-    """The first argument with ``__weft_apply__`` (a symbolic Keras input), or None."""
-    return next((a for a in args if hasattr(type(a), "__weft_apply__")), None)
+_TENSOR, _READABLE, _DECIDER, _VALUE = "tensor", "readable", "decider", "value"
+_kinds: dict[type, str] = {}
 
 
-def convert_arguments(op: Op, args: Sequence[Any]) -> list[Any]:
-    """Every argument as a tensor. Values that are none take the dtype of the first tensor that is no mask."""
+def convert_arguments(op: Op, args: Sequence[Any]) -> tuple[list[Any], Any]:
+    """Every argument as a tensor, and None; or anything, and the first argument with ``__weft_apply__`` (a symbolic Keras input).
+
+    Values that are no tensors take the dtype of the first tensor that is no mask.
+    """
     masks = getattr(op, "masks", 0)
-    like = _first_dtype(args[masks:])
-    return [_convert(a, None if i < masks else like) for i, a in enumerate(args)]
+    like = None
+    kinds = []
+    for i, a in enumerate(args):
+        kind = _kinds.get(a.__class__) or _classify(a.__class__)
+        if kind is _DECIDER:
+            return [], a
+        if like is None and kind is not _VALUE and i >= masks:
+            like = a.dtype
+        kinds.append(kind)
+    out = list(args)
+    for i, kind in enumerate(kinds):
+        if kind is _READABLE:
+            out[i] = convert_to_tensor(args[i])
+        elif kind is _VALUE:
+            out[i] = operand(args[i], None if i < masks else like)
+    return out, None
 
 
-def apply_by_argument(decider: Any, op: Op, args: Sequence[Any], attrs: Attrs) -> Any:
-    return decider.__weft_apply__(op, args, attrs)
+def _classify(kind: type) -> str:
+    """What to do with arguments of this class; found once per class."""
+    if issubclass(kind, Tensor):
+        found = _TENSOR
+    elif hasattr(kind, "__weft_tensor__"):
+        found = _READABLE
+    else:
+        found = _DECIDER if hasattr(kind, "__weft_apply__") else _VALUE
+    _kinds[kind] = found
+    return found
 
 
 def refuse_leaked(tensor: TracedTensor) -> InaccessibleTensorError:
@@ -35,18 +57,3 @@ def refuse_leaked(tensor: TracedTensor) -> InaccessibleTensorError:
         f"{tensor.describe()} is out of scope and cannot be used here: it belongs to the trace of '{tensor._trace.name}'. "
         "Return it from that function, or keep the value in a Variable, instead of storing the tensor outside."
     )
-
-
-def _first_dtype(args: Sequence[Any]) -> DType | None:
-    for a in args:
-        if isinstance(a, Tensor) or hasattr(type(a), "__weft_tensor__"):
-            return a.dtype
-    return None
-
-
-def _convert(value: Any, like: DType | None) -> Any:
-    if isinstance(value, Tensor):
-        return value
-    if hasattr(type(value), "__weft_tensor__"):
-        return convert_to_tensor(value)
-    return operand(value, like)

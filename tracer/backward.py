@@ -1,8 +1,9 @@
 """Gradients of what a tape noted. In: notes, targets, sources; out: gradient tensors, computed by ordinary ops.
 
-The notes that matter become a small graph of their own whose inputs are the tensors that no note made; `graph.gradient` differentiates
-it; the new nodes are then replayed, op by op, through the current interpreter, so that outer tapes and traces see them. Eager training
-asks for the same gradient again and again, so the list of ops to replay (`Plan`) is remembered by the structure of the notes.
+The notes that matter become a small graph of their own whose inputs are the tensors that no note made; `graph.gradient`
+differentiates it; the new nodes are then replayed, op by op, through the current interpreter, so that outer tapes and traces
+see them. Eager training asks for the same gradient again and again, so the list of ops to replay (`Plan`) is remembered by the
+structure of the notes.
 """
 
 from __future__ import annotations
@@ -139,8 +140,7 @@ def _make_plan(steps: Sequence[Any], values: Sequence[Any], ends: Sequence[tuple
         with created_at(note.origins):
             made = make(note.checked.op, [node(i) for i in args], note.checked.attrs)
             parts = [made] if not isinstance(made.type, TupleType) else [_item(made, i) for i in range(len(outs))]
-        for i, part in zip(outs, parts):
-            nodes[i] = part
+        nodes.update(zip(outs, parts))
     found = gradients(
         [node(t) for t, _ in ends], [node(s) for s in starts], [None if s < 0 else node(s) for _, s in ends]
     )

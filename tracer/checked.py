@@ -5,7 +5,6 @@ Checking an op costs more than a small NumPy kernel, and programs apply the same
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Sequence
 from typing import Any
 
@@ -56,16 +55,14 @@ def recall(key: Any) -> Checked | None:
 
 
 def attrs_key(attrs: Attrs) -> Any:
-    """A key that tells 1, 1.0 and True apart, and 0.0 from -0.0."""
-    return tuple([(k, _value_key(v)) for k, v in attrs.items()])
-
-
-def _value_key(value: Any) -> Any:
-    if isinstance(value, float):
-        return float, struct.pack("<d", value)
-    if isinstance(value, tuple):
-        return tuple([_value_key(v) for v in value])
-    return value.__class__, value
+    """A key that tells 1, 1.0 and True apart, and 0.0 from -0.0. Tuples hold sizes and names, never floats."""
+    out: list[Any] = []
+    for name, value in attrs.items():
+        kind = value.__class__
+        out.append(name)
+        out.append(kind)
+        out.append(value if kind is not float or value * value > 0 else str(value))  # zeros and NaN by their text
+    return tuple(out)
 
 
 def _plain(value: Any) -> Any:

@@ -22,9 +22,9 @@ _scalars: dict[Any, EagerTensor] = {}
 def convert_to_tensor(value: Any, dtype: Any = None, dtype_hint: Any = None, name: str | None = None) -> Any:
     """The value as a tensor.
 
-    Tensors pass through, variables are read, arrays are copied and keep their dtype, a Python float is float32, an int int32 (int64
-    if it does not fit), lists of tensors are stacked. dtype: the dtype to have: ValueError if a tensor has another one, TypeError
-    if the value does not fit. dtype_hint: used where the value allows it. A symbolic Keras input passes through.
+    Tensors pass through, variables are read, arrays are copied and keep their dtype, a Python float is float32, an int int32
+    (int64 if it does not fit), lists of tensors are stacked. dtype: the dtype to have: ValueError if a tensor has another one,
+    TypeError if the value does not fit. dtype_hint: used where the value allows it. A symbolic Keras input passes through.
     """
     wanted = None if dtype is None else as_dtype(dtype)
     if isinstance(value, Tensor):

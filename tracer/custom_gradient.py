@@ -15,7 +15,8 @@ from .tree import flatten
 
 
 def custom_gradient(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Decorates ``function(*tensors) -> (result, grad)``: tapes call ``grad(*output gradients)`` for the gradients of the arguments.
+    """Decorates ``function(*tensors) -> (result, grad)``: tapes call ``grad(*output gradients)`` for the gradients of the
+    arguments.
 
     A function that reads variables needs a ``grad`` with a parameter ``variables`` and then returns (argument gradients, variable
     gradients). Raises TypeError if that parameter is missing, ValueError if the number of gradients is wrong (when asked for).
@@ -30,7 +31,7 @@ def custom_gradient(function: Callable[..., Any]) -> Callable[..., Any]:
         leaves, structure = flatten(result)
         fresh = tuple(_same_value(convert_to_tensor(leaf)) for leaf in leaves)
         read = [(v, reader._variables[id(v)][1]) for v in reader.watched_variables()]
-        outer = [t for t in state.tapes]
+        outer = state.tapes
         if outer:
             values = [v.value() for v, _ in read]
             rule = _rule(function, grad, [v for v, _ in read], len(tensors))

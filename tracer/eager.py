@@ -12,7 +12,7 @@ from weft.graph.dtype import DType
 from weft.graph.ir import ArrayType
 from weft.graph.op import Attrs, Op
 
-from .arguments import convert_arguments, find_decider, refuse_leaked
+from .arguments import convert_arguments, refuse_leaked
 from .checked import Checked, attrs_key, check, recall
 from .context import State, state
 from .convert import convert_to_tensor
@@ -29,13 +29,14 @@ class Eager:
     def apply(self, op: Op, args: Sequence[Any], attrs: Attrs) -> Any:
         for a in args:
             if a.__class__ is not EagerTensor:
-                decider = find_decider(args)
+                tensors, decider = convert_arguments(op, args)
                 if decider is not None:
                     return decider.__weft_apply__(op, args, attrs)
-                args = [require_eager(t) for t in convert_arguments(op, args)]
+                args = [t if t.__class__ is EagerTensor else require_eager(t) for t in tensors]
                 break
         if op.family == "effect":
-            op.evaluate([None, *(a._array for a in args)], op.canonical(attrs))
+            token: Any = None
+            op.evaluate([token, *(a._array for a in args)], op.canonical(attrs))
             return None
         return self.compute(op, args, attrs)
 
@@ -52,7 +53,8 @@ class Eager:
         checked = recall(key)
         if checked is None:
             checked = check(key, op, attrs, tuple(array_type(a) for a in arrays))
-        out = wrap(checked.evaluate(arrays, checked.attrs))
+        result = checked.evaluate(arrays, checked.attrs)
+        out = EagerTensor(result) if result.__class__ is np.ndarray else wrap(result)
         if state.tapes and checked.floating:
             record(checked, args, out)
         return out

@@ -1,7 +1,7 @@
 """``x[...]``. In: a tensor and an index expression; out: the part of the tensor, by slice, gather and reshape.
 
-Understood: ints, slices with negative steps, ``...``, ``newaxis``, integer tensors and arrays (one per expression), and bool masks on
-the leading axes where the mask's values are known (eager mode).
+Understood: ints, slices with negative steps, ``...``, ``newaxis``, integer tensors and arrays (one per expression), and bool
+masks on the leading axes where the mask's values are known (eager mode).
 """
 
 from __future__ import annotations
@@ -109,12 +109,12 @@ def _resolve_slice(item: slice, axis: int, size: Size) -> tuple[Size, Size, int]
     if not isinstance(step, int) or step == 0:
         raise ValueError(f"A slice's step must be a nonzero int. Received: {item!r}")
     if isinstance(size, int) and not isinstance(item.start, Dim) and not isinstance(item.stop, Dim):
-        begin, stop, step = item.indices(size)
-        return begin, len(range(begin, stop, step)), step
+        indices = range(size)[item]
+        return indices.start, len(indices), indices.step
     if item.start is None and item.stop is None and abs(step) == 1:
         return (0, size, 1) if step == 1 else (size - 1, size, -1)
     if step != 1:
-        raise UnimplementedError(f"A step other than 1 along an axis of symbolic size {size} is not supported. Received: {item!r}")
+        raise UnimplementedError(f"A step other than 1 along an axis of symbolic size {size} does not work. Received: {item!r}")
     begin, stop = _bound(item.start, 0, axis, size), _bound(item.stop, size, axis, size)
     return begin, stop - begin, 1
 
@@ -206,7 +206,7 @@ def _take_mask(x: Any, items: list[Any]) -> Any:
     mask = items[0]
     if not isinstance(mask, EagerTensor):
         raise OperatorNotAllowedInGraphError(
-            f"Indexing with a traced bool mask gives a shape that depends on values: {user_line()}. Use where(mask, x, 0) instead."
+            f"Indexing with a traced bool mask gives a shape that depends on values: {user_line()}. Use where(mask, x, 0)."
         )
     if (len(items) > 1 and any(item is not Ellipsis and item != slice(None) for item in items[1:])) or not mask.ndim:
         raise UnimplementedError("A bool mask must be the only index. Received: a mask beside other indices.")

@@ -128,7 +128,7 @@ class Operators:
 
     def __setitem__(self, key: Any, value: Any) -> None:
         raise TypeError(
-            f"'{type(self).__name__}' object does not support item assignment: tensors are immutable. Build a new tensor instead, "
+            f"'{type(self).__name__}' object does not support item assignment: tensors are immutable. Build a new tensor, "
             "for instance where(mask, new, old), or keep the state in a Variable and write v[index].assign(value)."
         )
 

@@ -15,7 +15,7 @@ from weft.graph.ir import Graph, Node, TupleType, VariableRef, make
 from weft.graph.op import REGISTRY, Attrs, Op
 from weft.graph.origin import created_at
 
-from .arguments import convert_arguments, find_decider, refuse_leaked
+from .arguments import convert_arguments, refuse_leaked
 from .checked import Checked, plain_attrs
 from .context import init_scope, state
 from .convert import convert_to_tensor
@@ -54,10 +54,9 @@ class Trace:
     # -- ops ---------------------------------------------------------------------------------------------------------
 
     def apply(self, op: Op, args: Sequence[Any], attrs: Attrs) -> Any:
-        decider = find_decider(args)
+        tensors, decider = convert_arguments(op, args)
         if decider is not None:
             return decider.__weft_apply__(op, args, attrs)
-        tensors = convert_arguments(op, args)
         return self.compute(op, tensors, attrs)
 
     def compute(self, op: Op, tensors: Sequence[Any], attrs: Attrs, origins: Any = None) -> Any:

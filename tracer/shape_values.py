@@ -1,7 +1,7 @@
 """Known contents of small integer tensors. In: a traced tensor such as ``stack([shape(x)[0], 3])``; out: its values as sizes.
 
-A reshape needs its target shape while tracing. Shape tensors are computed by ordinary ops from constants and sizes; here these few ops are
-run once more, on NumPy arrays of ints and `Dim`, which know how to add and multiply.
+A reshape needs its target shape while tracing. Shape tensors are computed by ordinary ops from constants and sizes; here these
+few ops are run once more, on NumPy arrays of ints and `Dim`, which know how to add and multiply.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -71,12 +72,12 @@ def replace_slice(x: Any, key: Any, value: Any, add: bool) -> Any:
     """``x`` with ``x[key]`` replaced by (or increased by) the value, which is broadcast to its shape. Same dtype throughout."""
     if isinstance(x, EagerTensor) and isinstance(value, EagerTensor) and not state.interpreter.recording:
         return EagerTensor(_written(x._array, _numpy_key(key), value._array, add))
-    positions = EagerTensor(np.arange(int(product(x.shape)), dtype=np.int64).reshape(tuple(x.shape)))
+    size = math.prod(x.shape)
+    positions = EagerTensor(np.arange(size, dtype=np.int64).reshape(tuple(x.shape)))
     places = state.interpreter.index(positions, key)
     count: Size = product(places.shape)
     flat = apply("reshape", (places,), shape=(count,))
     stretched = apply("broadcast_to", (value,), shape=tuple(places.shape))
-    size = int(product(x.shape))
     spread = _scatter(apply("reshape", (stretched,), shape=(count,)), flat, size, tuple(x.shape))
     if add:
         return x + spread

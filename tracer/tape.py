@@ -9,8 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,8 +27,7 @@ from .tensor import Tensor
 from .tree import flatten
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Note:
+class Note(NamedTuple):
     """One op as a tape saw it. outputs: its result tensors. rule: the user's gradient function of a `custom_gradient`."""
 
     checked: Checked | None
@@ -168,8 +166,9 @@ class GradientTape:
     ) -> Any:
         """The gradient of the sum of the targets with respect to every source, in the structure of ``sources``.
 
-        output_gradients: weights of the target's elements, in the target's structure; default ones. A source that no differentiable path
-        leads from gets None (zeros for ``unconnected_gradients="zero"``). RuntimeError at a second call unless persistent.
+        output_gradients: weights of the target's elements, in the target's structure; default ones. A source that no
+        differentiable path leads from gets None (zeros for ``unconnected_gradients="zero"``). RuntimeError at a second call
+        unless persistent.
         """
         self._check_use()
         zero = self._zero_for(unconnected_gradients)
@@ -199,7 +198,8 @@ class GradientTape:
         shape = _fixed_shape(target)
         with self._kept():
             for i in range(math.prod(shape)):
-                rows.append(flatten(self.gradient(target, sources, _one_hot(target, i), unconnected_gradients))[0])
+                row = self.gradient(target, sources, _one_hot(target, i), unconnected_gradients)
+                rows.append(flatten(row)[0])
         leaves, structure = flatten(sources)
         if not rows:
             raise InvalidArgumentError("The jacobian of a tensor without elements is not defined. Received: " + repr(target))
@@ -289,8 +289,8 @@ def watching() -> bool:
 def record(op: Op | str, inputs: Sequence[Any], outputs: Sequence[Any], **attrs: Any) -> None:
     """Shows an op that was computed elsewhere (a compiled function) to all tapes that record now.
 
-    inputs: the tensors it was computed from, for variables ``v.value()`` taken before the call. outputs: its result tensors, one per
-    item of the op's type. A gradient then goes through the op's own gradient rule.
+    inputs: the tensors it was computed from, for variables ``v.value()`` taken before the call. outputs: its result tensors,
+    one per item of the op's type. A gradient then goes through the op's own gradient rule.
     """
     if not state.tapes:
         return

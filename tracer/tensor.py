@@ -57,7 +57,7 @@ class Tensor(Operators):
         raise NotImplementedError
 
     @property
-    def dtype(self) -> DType:  # type: ignore[override]
+    def dtype(self) -> DType:
         return self.type.dtype
 
     @property
@@ -74,6 +74,11 @@ class Tensor(Operators):
 
     def get_shape(self) -> TensorShape:
         return self.shape
+
+    if TYPE_CHECKING:
+
+        def numpy(self) -> Any:
+            """A copy of the value; eager tensors only, so that ``hasattr(x, "numpy")`` tells them apart."""
 
     def ref(self) -> Reference:
         """A hashable reference to this tensor, for dict keys and sets."""
@@ -94,7 +99,7 @@ class EagerTensor(Tensor):
 
     def __init__(self, array: np.ndarray) -> None:
         """Takes the array over: it becomes read-only, and nobody may write it through another view."""
-        array.setflags(write=False)
+        array.setflags(False)  # the first flag is `write`; by keyword it costs twice as much
         self._array = array
 
     @property
@@ -102,7 +107,7 @@ class EagerTensor(Tensor):
         return ArrayType(DTYPES[self._array.dtype], self._array.shape)
 
     @property
-    def dtype(self) -> DType:  # type: ignore[override]
+    def dtype(self) -> DType:
         return DTYPES[self._array.dtype]
 
     @property
@@ -196,7 +201,7 @@ class TracedTensor(Tensor):
         return self._node.type
 
     @property
-    def dtype(self) -> DType:  # type: ignore[override]
+    def dtype(self) -> DType:
         return self._node.type.dtype
 
     @property

@@ -73,7 +73,9 @@ class TensorShape(tuple[Any, ...]):
         self.assert_is_compatible_with(other)
         if not self._known:
             return other
-        return self if not other._known else TensorShape([a if _fixed(a) else b if b is not None else a for a, b in zip(self, other)])
+        if not other._known:
+            return self
+        return TensorShape([a if _fixed(a) or b is None else b for a, b in zip(self, other)])
 
     def concatenate(self, other: Any) -> TensorShape:
         other = TensorShape(other)

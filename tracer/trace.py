@@ -62,14 +62,14 @@ def trace(
 ) -> Traced:
     """Runs ``function`` on one traced tensor per type and records what it does.
 
-    types: shapes may hold `Dim`. names: of the parameters, for dumps. values: arrays of the current call, for variables whose initial
-    value depends on an argument. allow_creation: whether variables may be created.
+    types: shapes may hold `Dim`. names: of the parameters, for dumps. values: arrays of the current call, for variables whose
+    initial value depends on an argument. allow_creation: whether variables may be created.
 
-    Any exception leaves with its own type, with a note naming the user's line, and leaves no state behind: variables written by the
-    function, also inside `init_scope`, have their old values. Raises TypeError if the result holds something that is neither tensor,
-    number nor None.
+    Any exception leaves with its own type, with a note naming the user's line, and leaves no state behind: variables written
+    by the function, also inside `init_scope`, have their old values. Raises TypeError if the result holds something that is
+    neither tensor, number nor None.
     """
-    title = name or getattr(function, "__name__", "function")
+    title = name or str(getattr(function, "__name__", "function"))
     labels = names or [f"x{i}" for i in range(len(types))]
     inputs = tuple(parameter(t, label) for t, label in zip(types, labels, strict=True))
     recording = Trace(title, inputs, values, allow_creation)

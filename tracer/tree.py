@@ -1,7 +1,7 @@
-"""Nested structures. In: lists, tuples, dicts, dataclasses of anything; out: their leaves in a fixed order and a hashable `Structure`.
+"""Nested structures. In: lists, tuples, dicts, dataclasses; out: their leaves in a fixed order and a hashable `Structure`.
 
-None and strings are leaves. Dicts are walked in sorted key order (insertion order if keys cannot be sorted), so two dicts with the
-same keys have equal structures whatever the order in which they were filled.
+None and strings are leaves. Dicts are walked in sorted key order (insertion order if keys cannot be sorted), so two dicts with
+the same keys have equal structures whatever the order in which they were filled.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`Variable`: state that outlives a step. In: an initial value; out: storage at a fixed address, snapshots as tensors, assignments."""
+"""`Variable`: state that outlives a step. In: an initial value; out: storage at a fixed address, snapshots, assignments."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class Variable(Operators):
     value. shape: if given, the value must have it. name: without one, ``"Variable"``.
 
     Eager reads hand out snapshots: a tensor read before an assignment keeps the old value. While a function is traced, reads and
-    assignments become part of the graph in program order. The storage's address never changes, so that compiled steps can hold it;
-    code that writes `storage` itself must call `mark_written` afterwards.
+    assignments become part of the graph in program order. The storage's address never changes, so that compiled steps can hold
+    it; code that writes `storage` itself must call `mark_written` afterwards.
     """
 
     __slots__ = ("__dict__", "__weakref__", "_name", "_snapshot", "constraint", "dtype", "ref", "storage", "trainable")
@@ -161,8 +161,8 @@ class Variable(Operators):
         shape = tuple(tensor.shape)
         if shape != self.storage.shape:
             raise AssignShapeError(
-                f"Cannot assign value to variable '{self.name}': Shape mismatch. The variable shape {self.shape}, and the assigned "
-                f"value shape {tensor.shape} are incompatible."
+                f"Cannot assign value to variable '{self.name}': Shape mismatch. The variable shape {self.shape}, and the "
+                f"assigned value shape {tensor.shape} are incompatible."
             )
         return tensor
 
