@@ -41,12 +41,12 @@ def convert_arguments(op: Op, args: Sequence[Any]) -> tuple[list[Any], Any]:
 
 def _classify(kind: type) -> str:
     """What to do with arguments of this class; found once per class."""
-    if issubclass(kind, Tensor):
+    if hasattr(kind, "__weft_apply__"):  # asked before Tensor: symbolic tensors are tensors, too
+        found = _DECIDER
+    elif issubclass(kind, Tensor):
         found = _TENSOR
-    elif hasattr(kind, "__weft_tensor__"):
-        found = _READABLE
     else:
-        found = _DECIDER if hasattr(kind, "__weft_apply__") else _VALUE
+        found = _READABLE if hasattr(kind, "__weft_tensor__") else _VALUE
     _kinds[kind] = found
     return found
 
