@@ -21,6 +21,7 @@ from .conditions import is_broadcast
 from .ir import Graph, Node, make
 from .op import REGISTRY, Op
 from .origin import created_at
+from .pattern import Make
 
 
 class Exactness(enum.Enum):
@@ -58,7 +59,7 @@ class Rule:
             raise ValueError(f"A pattern is a call of an op. Received: {self.pattern}.")
         return (pattern.head(term),)
 
-    def apply(self, node: Node, make: pattern.Make) -> Node | None:
+    def apply(self, node: Node, make: Make) -> Node | None:
         return self.compiled.apply(node, make)
 
     def __str__(self) -> str:
@@ -74,7 +75,7 @@ class FamilyRule:
 
     name: str
     families: tuple[str, ...]
-    rewrite: Callable[[Node, pattern.Make], Node | None]
+    rewrite: Callable[[Node, Make], Node | None]
     before: str
     after: str
     lighter: str
@@ -84,7 +85,7 @@ class FamilyRule:
     def heads(self) -> tuple[str, ...]:
         return tuple(op.name for op in REGISTRY.values() if op.family in self.families)
 
-    def apply(self, node: Node, make: pattern.Make) -> Node | None:
+    def apply(self, node: Node, make: Make) -> Node | None:
         return self.rewrite(node, make)
 
     def __str__(self) -> str:
@@ -104,7 +105,7 @@ class _Compiled:
         self.build = pattern.builder(after)
         self.slack = pattern.slack(before, after)
 
-    def apply(self, node: Node, make: pattern.Make) -> Node | None:
+    def apply(self, node: Node, make: Make) -> Node | None:
         for match in self.matchers:
             bound: pattern.Bindings = {}
             if match(node, bound):
@@ -115,7 +116,7 @@ class _Compiled:
                         return fitted
         return None
 
-    def fit(self, new: Node, old: Node, make: pattern.Make) -> Node | None:
+    def fit(self, new: Node, old: Node, make: Make) -> Node | None:
         """The replacement in the shape of what it replaces: ``x * ones`` may be wider than ``x``."""
         if new.type == old.type:
             return new
@@ -143,7 +144,7 @@ class Rules:
     def rewrite(self, graph: Graph) -> Graph:
         """The graph after applying the rules wherever they apply, bottom up, until none does."""
         engine = Engine(self.by_op)
-        replacement = {}
+        replacement: dict[Node, Node] = {}
         for node in graph.nodes():
             args = [replacement[a] for a in node.args]
             with created_at(node.origins):

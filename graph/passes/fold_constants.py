@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..build import constant
-from ..conditions import FOLDED_ELEMENTS, constant_value, element_count
+from ..conditions import FOLDED_ELEMENTS, constant_value, element_count, is_broadcast
 from ..dims import Dim
 from ..errors import OpError
 from ..families import Elementwise, Source
@@ -49,7 +49,7 @@ def fold(node: Node, make: Make) -> Node | None:
 def _grows(node: Node) -> bool:
     """Repeating elements costs memory and saves nothing; other results are kept if they are small."""
     count = element_count(node.type)
-    if count > FOLDED_ELEMENTS:
+    if count > FOLDED_ELEMENTS or (is_broadcast(node) and not node.args[0].shape):
         return True
     return not isinstance(node.op, Elementwise) and count > sum(element_count(a.type) for a in node.args)
 

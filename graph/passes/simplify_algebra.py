@@ -8,7 +8,7 @@ from __future__ import annotations
 from ..families import Reduce
 from ..ir import Graph, Node
 from ..pattern import Make
-from ..rewrite import Exactness, FamilyRule, Rule, Rules
+from ..rewrite import AnyRule, Exactness, FamilyRule, Rule, Rules
 from .algebra_rules import ALGEBRA
 from .fold_constants import FOLD
 
@@ -23,7 +23,7 @@ def drop_empty_reduction(node: Node, make: Make) -> Node | None:
     return node.args[0] if isinstance(node.op, Reduce) and not node.op.index and not node.attrs["axes"] else None
 
 
-REDUCTIONS = (
+REDUCTIONS: tuple[AnyRule, ...] = (
     FamilyRule(
         "a reduction over no axes is its argument",
         ("reduce",),
