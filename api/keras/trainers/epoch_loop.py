@@ -1,0 +1,70 @@
+"""The batches of each epoch. In: a source and how many steps an epoch has; out: batches, with warnings where data runs out."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+
+from .data_sources import Batch, Source
+
+
+class EpochLoop:
+    """Walks a source epoch by epoch.
+
+    steps: batches per epoch; then one pass over the data may serve several epochs. None: every epoch is one pass.
+    num_batches: of an epoch; None until the first pass over data of unknown length is over.
+    """
+
+    def __init__(self, source: Source, steps: int | None) -> None:
+        if steps is not None and (not isinstance(steps, int) or steps < 1):
+            raise ValueError(f"The number of steps per epoch must be a positive integer. Received: {steps!r}")
+        self.source = source
+        self.steps = steps
+        self.num_batches = steps or source.num_batches
+        self._running: Iterator[Batch] | None = None
+        self._passes = 0
+
+    def epoch(self) -> Iterator[Batch]:
+        """The batches of the next epoch. Warns if there are fewer than ``steps``."""
+        yield from self._one_pass() if self.steps is None else self._some_steps(self.steps)
+        self.source.end_epoch()
+
+    def _one_pass(self) -> Iterator[Batch]:
+        count = 0
+        if self._passes and not self.source.restartable:
+            self._warn(0)
+            return
+        self._passes += 1
+        for batch in self.source.batches():
+            count += 1
+            yield batch
+        if self.num_batches is None:
+            self.num_batches = count
+
+    def _some_steps(self, steps: int) -> Iterator[Batch]:
+        for done in range(steps):
+            batch = self._next(fresh=done == 0)
+            if batch is None:
+                self._warn(done)
+                return
+            yield batch
+
+    def _next(self, fresh: bool) -> Batch | None:
+        """The next batch; at the beginning of an epoch a finished pass is followed by a new one."""
+        batch = None if self._running is None else next(self._running, None)
+        if batch is None and fresh and (self.source.restartable or not self._passes):
+            self._passes += 1
+            self._running = self.source.batches()
+            batch = next(self._running, None)
+        if batch is None:
+            self._running = None
+        return batch
+
+    def _warn(self, done: int) -> None:
+        asked = "another pass over the data" if self.steps is None else f"{self.steps} batches"
+        warnings.warn(
+            f"Your input ran out of data; interrupting training. The epoch needs {asked}, and there were {done} batches left. "
+            "Make sure that your dataset or generator can generate at least `steps_per_epoch * epochs` batches. "
+            "You may need to use the `.repeat()` function when building your dataset.",
+            stacklevel=2,
+        )

@@ -1,0 +1,83 @@
+"""The compiled steps of a model. In: a mode and a batch; out: one call that runs the whole step, for every batch size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import weft
+from weft.tracer import tree
+from weft.tracer.tensor import EagerTensor
+
+from .batch_arrays import Layout
+from .logs import StepLogs
+
+Arrays = list[np.ndarray]
+Step = Callable[[Arrays], Any]  # the arrays of a batch -> StepLogs (compiled) or what the step returned (eager)
+
+
+class StepCache:
+    """Steps by mode, structure, element types and shapes without the batch axis.
+
+    The step is ``getattr(model, f"{mode}_step")``, traced once per kind of batch with a symbolic batch axis by `weft.function`.
+    An axis whose size changes between batches (sequences of varying length) becomes symbolic as well.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self._compiled: dict[Any, Step] = {}
+        self._tails: dict[Any, list[tuple[int | None, ...]]] = {}
+
+    def find(self, mode: str, layout: Layout, arrays: Arrays, eager: bool) -> Step:
+        """The step for batches like this one."""
+        method = getattr(self._model, f"{mode}_step")
+        if eager:
+            return _eager_step(method, layout)
+        trained = tuple(id(v) for v in self._model.trainable_weights) if mode == "train" else ()
+        kind = (mode, layout, tuple(a.dtype.num for a in arrays), tuple(a.ndim for a in arrays), trained)
+        tails = self._merge(kind, arrays)
+        key = (kind, tuple(tails))
+        step = self._compiled.get(key)
+        if step is None:
+            step = self._compiled[key] = _compiled_step(method, mode, layout, arrays, tails)
+            if mode == "train":
+                # Tracing may have built the model: the next call finds its weights under another key.
+                trained = tuple(id(v) for v in self._model.trainable_weights)
+                built = (*kind[:-1], trained)
+                self._tails[built] = tails
+                self._compiled[(built, tuple(tails))] = step
+        return step
+
+    def _merge(self, kind: Any, arrays: Arrays) -> list[tuple[int | None, ...]]:
+        """The shapes without batch axis, None where this batch differs from those before."""
+        known = self._tails.get(kind)
+        tails: list[tuple[int | None, ...]] = [a.shape[1:] for a in arrays]
+        if known is not None:
+            tails = [tuple(a if a == b else None for a, b in zip(s, t, strict=True)) for s, t in zip(known, tails, strict=True)]
+        self._tails[kind] = tails
+        return tails
+
+
+def _compiled_step(method: Any, mode: str, layout: Layout, arrays: Arrays, tails: list[tuple[int | None, ...]]) -> Step:
+    def step(data: Any) -> Any:
+        return method(data)
+
+    step.__name__ = step.__qualname__ = f"{mode}_step"
+    specs = [weft.TensorSpec([None, *tail], weft.as_dtype(a.dtype)) for tail, a in zip(tails, arrays, strict=True)]
+    concrete = weft.function(step).get_concrete_function(layout.fill(specs))
+    run, pack = concrete.run, concrete.traced.pack
+    if mode == "predict":
+        return lambda batch: pack(run(batch))
+    return lambda batch: StepLogs(pack, run(batch))
+
+
+def _eager_step(method: Any, layout: Layout) -> Step:
+    def step(batch: Arrays) -> Any:
+        result = method(layout.fill([weft.constant(a) for a in batch]))
+        if isinstance(result, dict):
+            return result
+        return tree.map_structure(lambda t: t.numpy() if isinstance(t, EagerTensor) else t, result)
+
+    return step

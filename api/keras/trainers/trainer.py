@@ -1,0 +1,469 @@
+"""`compile`, `fit`, `evaluate` and `predict`. In: a model's forward pass and data; out: trained weights, metrics, predictions.
+
+The whole of `train_step` (forward, loss, backward, optimizer, metrics) is traced by `weft.function` and runs as one compiled call, with a
+symbolic batch axis; with ``run_eagerly=True`` the same code runs op by op.
+"""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from typing import Any
+
+import numpy as np
+
+import weft
+from weft.tracer import tree
+
+from .. import optimizers
+from ..callbacks import CallbackList
+from ..callbacks.history import History
+from ..metrics import Mean
+from .batch_arrays import (
+    class_weights_as_sample_weights,
+    pack_x_y_sample_weight,
+    split_validation,
+    take_apart,
+    to_arrays,
+    unpack_x_y_sample_weight,
+)
+from .compile_loss import CompileLoss
+from .compile_metrics import CompileMetrics
+from .compiled_state import CompiledState
+from .data_sources import make_source
+from .epoch_loop import EpochLoop
+from .logs import read_logs
+from .step_cache import Step, StepCache
+from .target_checks import check_targets
+
+
+class Trainer:
+    """The training half of a model; the other half is a layer with ``__call__``, ``trainable_weights`` and ``losses``."""
+
+    # Any, because the class shares its attributes with the layer beside it.
+    compiled = False
+    stop_training = False
+    stop_evaluating = False
+    stop_predicting = False
+    run_eagerly = False
+    jit_compile: Any = True
+    steps_per_execution = 1
+    optimizer: Any = None
+    loss: Any = None
+    history: History | None = None
+    _compiled_state: CompiledState | None = None
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: bool | str = "auto",
+        auto_scale_loss: bool = True,
+    ) -> None:
+        """Says how the model is to be trained.
+
+        optimizer: name or object. loss: name, `losses.Loss`, function of (y_true, y_pred), or a list or dictionary of them per output.
+        loss_weights: factors per output. metrics, weighted_metrics: lists of names, objects or functions, per output if there
+        are several; only the latter see sample weights.
+        run_eagerly: run the steps op by op. steps_per_execution: batches between two calls of callbacks' batch hooks.
+        jit_compile, auto_scale_loss: accepted for compatibility; steps are compiled unless ``run_eagerly``, and there is no
+        mixed precision.
+
+        Raises ValueError for unknown names, with the near matches.
+        """
+        if not isinstance(steps_per_execution, int) or isinstance(steps_per_execution, bool) or steps_per_execution < 1:
+            raise ValueError(f"steps_per_execution must be a positive integer. Received: {steps_per_execution!r}")
+        names = getattr(self, "output_names", None)
+        config = {
+            "optimizer": optimizer, "loss": loss, "loss_weights": loss_weights, "metrics": metrics,
+            "weighted_metrics": weighted_metrics, "run_eagerly": run_eagerly, "steps_per_execution": steps_per_execution,
+            "jit_compile": jit_compile,
+        }  # fmt: skip
+        has_metrics = metrics is not None or weighted_metrics is not None
+        found = optimizers.get(optimizer)
+        state = CompiledState(
+            StepCache(self),
+            Mean(name="loss"),
+            None if loss is None else CompileLoss(loss, loss_weights, names),
+            CompileMetrics(metrics, weighted_metrics, names) if has_metrics else None,
+            config,
+        )
+        self.optimizer, self.loss, self._compiled_state = found, loss, state
+        self.run_eagerly = bool(run_eagerly)
+        self.jit_compile = jit_compile
+        self.steps_per_execution = steps_per_execution
+        self.stop_training = False
+        self.compiled = True
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """The arguments of `compile`; empty before."""
+        return dict(self._compiled_state.config) if self.compiled and self._compiled_state else {}
+
+    # Metrics
+
+    @property
+    def _loss_tracker(self) -> Mean | None:
+        return self._compiled_state.loss_tracker if self._compiled_state else None
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The loss, the metrics of `compile` (as one), the losses of single outputs, and metrics held by the model or its layers."""
+        own = self._compiled_state.all_metrics() if self._compiled_state else []
+        inside = self._metrics_inside() if hasattr(self, "_metrics_inside") else []
+        return [*own, *inside]
+
+    def _all_metrics(self) -> list[Any]:
+        """`metrics`, with those of `compile` one by one."""
+        return [inner for m in self.metrics for inner in (m.metrics if isinstance(m, CompileMetrics) else [m])]
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """The names of the numbers that `evaluate` returns, in its order."""
+        listed = [n for m in self.metrics for n in (m.full_names if isinstance(m, CompileMetrics) else [m.name])]
+        return _in_order(listed, self._first_names())
+
+    def _first_names(self) -> list[str]:
+        """Names that come first in lists of results: the loss and the metrics, by the names they were given."""
+        return [m.name for m in self._all_metrics()] or ["loss"]
+
+    def reset_metrics(self) -> None:
+        """Forgets what all metrics have seen."""
+        for metric in self.metrics:
+            metric.reset_state()
+
+    def get_metrics_result(self) -> dict[str, Any]:
+        """Every metric's present value by name, as tensors."""
+        results: dict[str, Any] = {}
+        for metric in self.metrics:
+            value = metric.result()
+            results.update(value if isinstance(value, dict) else {metric.name: value})
+        return results
+
+    # One step, to be overridden
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        """One training step on one batch: ``x``, ``(x, y)`` or ``(x, y, sample_weight)``. Returns the metrics by name."""
+        x, y, sample_weight = unpack_x_y_sample_weight(data)
+        with weft.GradientTape() as tape:
+            y_pred = self(x, training=True)  # type: ignore[operator]
+            loss = self._compute_loss(x, y, y_pred, sample_weight, True)
+        self._track_loss(loss, x)
+        trained = self.trainable_weights  # type: ignore[attr-defined]
+        if trained:
+            gradients = tape.gradient(loss, trained)
+            self.optimizer.apply_gradients(zip(gradients, trained, strict=True))
+        else:
+            warnings.warn("The model does not have any trainable weights.", stacklevel=2)
+        return self.compute_metrics(x, y, y_pred, sample_weight)
+
+    def test_step(self, data: Any) -> dict[str, Any]:
+        """One evaluation step on one batch, as in `train_step`. Returns the metrics by name."""
+        x, y, sample_weight = unpack_x_y_sample_weight(data)
+        y_pred = self(x, training=False)  # type: ignore[operator]
+        self._track_loss(self._compute_loss(x, y, y_pred, sample_weight, False), x)
+        return self.compute_metrics(x, y, y_pred, sample_weight)
+
+    def predict_step(self, data: Any) -> Any:
+        """The predictions for one batch."""
+        x, _, _ = unpack_x_y_sample_weight(data)
+        return self(x, training=False)  # type: ignore[operator]
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        """The loss of one batch: that of `compile` plus all added losses. ValueError if there is none."""
+        state = self._compiled_state
+        parts = []
+        if state is not None and state.loss is not None:
+            if y is None:
+                raise ValueError("The loss given to compile() needs targets. Received: y=None")
+            total = state.loss(y, y_pred, sample_weight)
+            parts = [] if total is None else [total]
+        for added in self.losses:  # type: ignore[attr-defined]
+            parts.append(weft.reduce_sum(added))
+        if not parts:
+            raise ValueError("No loss to compute. Provide a `loss` argument in `compile()`.")
+        return sum(parts[1:], parts[0])
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
+        """Updates the metrics of `compile` with one batch and returns all results by name."""
+        state = self._compiled_state
+        if state is not None and state.metrics is not None:
+            state.metrics.update_state(y, y_pred, sample_weight)
+        return self.get_metrics_result()
+
+    def _compute_loss(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool) -> Any:
+        if "training" in inspect.signature(self.compute_loss).parameters:
+            return self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training)
+        return self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight)
+
+    def _track_loss(self, loss: Any, x: Any) -> None:
+        tracker = self._loss_tracker
+        if tracker is not None:
+            first = next(t for t in tree.leaves_of(x) if t is not None)
+            tracker.update_state(loss, sample_weight=weft.shape(first)[0])
+
+    # Whole loops
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: int | str = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: Any = True,
+        class_weight: dict[int, float] | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: Any = 1,
+    ) -> History:
+        """Trains for ``epochs`` epochs (numbered from ``initial_epoch``) and returns the `History` of the metrics.
+
+        x, y: arrays, lists or dictionaries of arrays with equally many samples; or x alone: a `weft.data.Dataset`, `PyDataset` or
+        generator of (x, y) or (x, y, sample_weight) batches.
+        batch_size: 32 by default. verbose: 0 silent, 1 (or "auto") a progress bar, 2 a line per epoch.
+        validation_split: the last fraction of the arrays is set aside; validation_data: (x, y), (x, y, weights) or a data set.
+        shuffle: a new order each epoch; "batch": only within each batch. class_weight: weight of each class number.
+        validation_freq: validate every so many epochs, or after the listed ones.
+
+        If it is interrupted (Ctrl-C), the weights are those after the last full step. Raises ValueError for data that does not fit.
+        """
+        self._require_compiled("fit")
+        if validation_split and validation_data is None:
+            (x, y, sample_weight), validation_data = split_validation(x, y, sample_weight, validation_split)
+        check_targets(y, self._compiled_state.loss if self._compiled_state else None)
+        rng = _shuffler() if shuffle else None
+        source = make_source(
+            x, y, sample_weight, batch_size=batch_size, steps=steps_per_epoch, rng=rng, shuffle=shuffle, class_weight=class_weight
+        )
+        loop = EpochLoop(source, steps_per_epoch)
+        validation = self._validation_loop(validation_data, validation_batch_size or batch_size, validation_steps)
+        hooks = self._callback_list(callbacks, verbose, epochs, loop.num_batches, True)
+        self.stop_training = False
+        history = next(c for c in hooks.callbacks if isinstance(c, History))
+        self._build_optimizer()
+        hooks.on_train_begin()
+        logs: dict[str, Any] | None = None
+        for epoch in range(initial_epoch, epochs):
+            self.reset_metrics()
+            hooks.on_epoch_begin(epoch)
+            results = self._run_epoch(loop, "train", hooks)
+            if results is None:
+                if epoch == initial_epoch:
+                    raise ValueError("There must be at least one batch. Received: data that yields none")
+                break
+            logs = read_logs(results)
+            if validation is not None and _is_due(epoch, validation_freq):
+                val_logs = self._evaluate(validation, hooks)
+                logs.update({f"val_{name}": value for name, value in val_logs.items()})
+            hooks.on_epoch_end(epoch, dict(logs))
+            if self.stop_training:
+                break
+        if self.optimizer is not None and epochs > 0:
+            self.optimizer.finalize_variable_values(self.trainable_weights)  # type: ignore[attr-defined]
+        hooks.on_train_end(logs)
+        return history
+
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: int | str = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Any = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """The loss and metrics on data, in inference mode: a list in the order of ``metrics_names``, a number if there is only the
+        loss, or a dictionary by name if ``return_dict``. Arguments as in `fit`; steps: stop after so many batches.
+        """
+        self._require_compiled("evaluate")
+        check_targets(y, self._compiled_state.loss if self._compiled_state else None)
+        source = make_source(x, y, sample_weight, batch_size=batch_size, steps=steps)
+        loop = EpochLoop(source, steps)
+        logs = self._evaluate(loop, self._callback_list(callbacks, verbose, 1, loop.num_batches, False))
+        return logs if return_dict else self._as_list(logs)
+
+    def _evaluate(self, loop: EpochLoop, hooks: CallbackList) -> dict[str, Any]:
+        self.stop_evaluating = False
+        hooks.on_test_begin()
+        self.reset_metrics()
+        results = self._run_epoch(loop, "test", hooks)
+        if results is None:
+            raise ValueError("There must be at least one batch to evaluate. Received: data that yields none")
+        logs = read_logs(results)
+        hooks.on_test_end(logs)
+        return logs
+
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: int | str = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
+    ) -> Any:
+        """The model's outputs for all samples as NumPy arrays, batch by batch, in inference mode."""
+        loop = EpochLoop(make_source(x, batch_size=batch_size, steps=steps), steps)
+        hooks = self._callback_list(callbacks, verbose, 1, loop.num_batches, False)
+        self.stop_predicting = False
+        hooks.on_predict_begin()
+        parts: list[list[Any]] = []
+        structure = None
+        begin, end = hooks.batch_hooks("predict")
+        run: Step | None = None
+        size = self.steps_per_execution
+        for i, (layout, arrays) in enumerate(loop.epoch()):
+            if begin is not None and i % size == 0:
+                begin(i)
+            if run is None or not loop.source.uniform:
+                run = self._step("predict", layout, arrays)
+            outputs = run(arrays)
+            leaves, structure = tree.flatten(outputs)
+            parts.append(leaves)
+            if end is not None and (i + 1) % size == 0:
+                end(i, {"outputs": outputs})
+            if self.stop_predicting:
+                break
+        if structure is None:
+            raise ValueError("There must be at least one batch to predict. Received: data that yields none")
+        hooks.on_predict_end()
+        return structure.unflatten([_joined(column) for column in zip(*parts, strict=True)])
+
+    def _run_epoch(self, loop: EpochLoop, mode: str, hooks: CallbackList) -> Any:
+        """All batches of an epoch; returns what the last step returned, None if there was no batch."""
+        begin, end = hooks.batch_hooks(mode)
+        run: Step | None = None
+        uniform, size = loop.source.uniform, self.steps_per_execution
+        stop = "stop_training" if mode == "train" else "stop_evaluating"
+        results = None
+        last = -1
+        for i, (layout, arrays) in enumerate(loop.epoch()):
+            if begin is not None and i % size == 0:
+                begin(i)
+            if run is None or not uniform:
+                run = self._step(mode, layout, arrays)
+            results = run(arrays)
+            last = i
+            if (i + 1) % size == 0:
+                if end is not None:
+                    end(i, results)
+                if getattr(self, stop):
+                    break
+        if end is not None and last >= 0 and (last + 1) % size:
+            end(last - last % size + size - 1, results)  # as Keras numbers an execution that the data did not fill
+        return results
+
+    def _step(self, mode: str, layout: Any, arrays: list[np.ndarray]) -> Step:
+        if self._compiled_state is None:
+            self._compiled_state = CompiledState(StepCache(self))
+        eager = self.run_eagerly or weft.config.functions_run_eagerly()
+        return self._compiled_state.steps.find(mode, layout, arrays, eager)
+
+    def _validation_loop(self, data: Any, batch_size: int | None, steps: int | None) -> EpochLoop | None:
+        if data is None:
+            return None
+        x, y, sample_weight = unpack_x_y_sample_weight(data)
+        if y is not None:
+            check_targets(y, self._compiled_state.loss if self._compiled_state else None)
+        whole = not (isinstance(data, (list, tuple)) or hasattr(x, "__array__") or isinstance(x, dict))
+        source = make_source(x, y, sample_weight, batch_size=None if whole else batch_size, steps=steps)
+        return EpochLoop(source, steps)
+
+    def _callback_list(self, callbacks: Any, verbose: Any, epochs: int, steps: int | None, history: bool) -> CallbackList:
+        if verbose not in ("auto", 0, 1, 2):
+            raise ValueError(f"verbose must be 0, 1, 2 or 'auto'. Received: {verbose!r}")
+        if isinstance(callbacks, CallbackList):
+            return callbacks
+        return CallbackList(
+            callbacks, add_history=history, add_progbar=verbose != 0, model=self, verbose=verbose, epochs=epochs, steps=steps
+        )
+
+    # Single batches
+
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: dict[int, float] | None = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """One training step; returns the metrics since the last `reset_metrics` as `evaluate` does."""
+        self._require_compiled("train_on_batch")
+        if class_weight is not None:
+            if sample_weight is not None:
+                raise ValueError("Only one of class_weight and sample_weight can be given. Received: both")
+            sample_weight = class_weights_as_sample_weights(to_arrays(y, "y"), class_weight)
+        self._build_optimizer()
+        return self._on_batch("train", x, y, sample_weight, return_dict)
+
+    def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
+        """One evaluation step; returns the metrics since the last `reset_metrics` as `evaluate` does."""
+        self._require_compiled("test_on_batch")
+        return self._on_batch("test", x, y, sample_weight, return_dict)
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """The outputs for one batch, as NumPy arrays."""
+        layout, arrays = take_apart(pack_x_y_sample_weight(to_arrays(x, "x")))
+        return self._step("predict", layout, arrays)(arrays)
+
+    def _on_batch(self, mode: str, x: Any, y: Any, sample_weight: Any, return_dict: bool) -> Any:
+        check_targets(y, self._compiled_state.loss if self._compiled_state else None)
+        source = make_source(x, y, sample_weight, batch_size=2**62)
+        layout, arrays = next(source.batches())
+        logs = read_logs(self._step(mode, layout, arrays)(arrays))
+        return logs if return_dict else self._as_list(logs)
+
+    # Small things
+
+    def _as_list(self, logs: dict[str, Any]) -> Any:
+        values = [logs[name] for name in _in_order(list(logs), self._first_names())]
+        return values[0] if len(values) == 1 else values
+
+    def _require_compiled(self, method: str) -> None:
+        if not self.compiled:
+            raise ValueError(f"You must call `compile()` before calling `{method}()`.")
+
+    def _build_optimizer(self) -> None:
+        """Makes the slots before the step is traced, if the model is built."""
+        trained = self.trainable_weights  # type: ignore[attr-defined]
+        if self.optimizer is not None and trained and getattr(self, "built", False) and not self.optimizer.built:
+            self.optimizer.build(trained)
+
+
+def _in_order(names: list[str], first: list[str]) -> list[str]:
+    """The names as Keras lists results: those in ``first`` in that order, the others sorted."""
+    known = [n for n in dict.fromkeys(first) if n in names]
+    return known + sorted(n for n in names if n not in known)
+
+
+def _is_due(epoch: int, frequency: Any) -> bool:
+    if isinstance(frequency, int):
+        return (epoch + 1) % frequency == 0
+    if isinstance(frequency, (list, tuple, set, range)):
+        return epoch + 1 in frequency
+    raise ValueError(f"validation_freq must be an integer or a list of epochs. Received: {frequency!r}")
+
+
+def _joined(parts: tuple[np.ndarray, ...]) -> np.ndarray:
+    return np.asarray(parts[0]) if len(parts) == 1 else np.concatenate([np.atleast_1d(p) for p in parts])
+
+
+def _shuffler() -> np.random.Generator:
+    """Random orders that follow weft's global seed."""
+    seed = int(weft.random.uniform((), 0, 2**31 - 1, dtype=weft.int32))
+    return np.random.Generator(np.random.PCG64(seed))
