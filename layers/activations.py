@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from weft.tracer import ops
+from weft.tracer import convert_to_tensor, ops
 
 from .serialization import deserialize_object, find_object, public, resolve, serialize_object
 
@@ -21,7 +21,7 @@ def linear(x: Any) -> Any:
 @_public
 def relu(x: Any, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Any:
     """x where it is above the threshold (at most ``max_value``), else ``negative_slope * (x - threshold)``."""
-    x = ops.convert_to_tensor(x)
+    x = convert_to_tensor(x)
     if threshold == 0.0:
         positive = ops.relu(x)
         if negative_slope and max_value is None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from weft.tracer import ops, tree
+from weft.tracer import convert_to_tensor, ops, tree
 from weft.tracer.context import init_scope
 from weft.tracer.origin import layer_scope
 from weft.tracer.tensor import Tensor
@@ -39,6 +39,7 @@ class Layer(LayerState, Configurable):
     """
 
     input_spec: Any = None
+    _keeps_dtype = False  # the output has the input's dtype, also if that is no floating one
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         self = super().__new__(cls)
@@ -96,7 +97,8 @@ class Layer(LayerState, Configurable):
         """Symbolic outputs for symbolic inputs."""
         if type(self).compute_output_shape is Layer.compute_output_shape:
             return infer_outputs(self.call, args, kwargs, self.name)
-        return map_shapes(self._symbolic, self.compute_output_shape(_shapes_of(args[0])))
+        dtype = tree.leaves_of(args[0])[0].dtype if self._keeps_dtype else self.compute_dtype
+        return map_shapes(lambda s: KerasTensor(s, dtype), self.compute_output_shape(_shapes_of(args[0])))
 
     def _symbolic(self, shape: Any) -> KerasTensor:
         return KerasTensor(shape, self.compute_dtype)
@@ -144,12 +146,12 @@ class Layer(LayerState, Configurable):
         return not dtype.is_floating or not self.autocast or dtype.name == self._policy.compute_dtype
 
     def _convert(self, args: Any, kwargs: Any) -> tuple[Any, Any]:
-        args = tuple(ops.convert_to_tensor(a) if _is_number_list(a) else a for a in args)
+        args = tuple(convert_to_tensor(a) if _is_number_list(a) else a for a in args)
         return tree.map_structure(self._convert_leaf, args), tree.map_structure(self._convert_leaf, kwargs)
 
     def _convert_leaf(self, x: Any) -> Any:
         if isinstance(x, (np.ndarray, np.generic, Variable)) or (hasattr(x, "__array__") and not isinstance(x, Tensor)):
-            x = ops.convert_to_tensor(x)
+            x = convert_to_tensor(x)
         if isinstance(x, Tensor) and not self._is_ready(x):
             return ops.cast(x, self.compute_dtype)
         return x
@@ -268,6 +270,10 @@ class Layer(LayerState, Configurable):
         return f"<{type(self).__name__} name={getattr(self, 'name', '?')}{built}>"
 
     __str__ = __repr__
+
+
+def _shapes_of(value: Any) -> Any:
+    return tree.map_structure(lambda t: static(t.shape) if isinstance(t, Tensor) else None, value)
 
 
 def _check_name(name: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from weft.tracer import ops, tree
+from weft.tracer import convert_to_tensor, ops, tree
 from weft.tracer.context import init_scope
 from weft.tracer.tensor import as_dtype
 from weft.tracer.variable import Variable
@@ -62,7 +62,7 @@ class LayerState:
         label = name or "variable"
         path = "/".join(part for part in (current_path() or self.name, label) if part)
         with init_scope():
-            value = ops.convert_to_tensor(initializers.get(initializer)(sizes, dtype=kind.name))
+            value = convert_to_tensor(initializers.get(initializer)(sizes, dtype=kind.name))
             value = value if value.dtype is kind else ops.cast(value, kind)
             weight = Weight(
                 value, path=path, trainable=bool(trainable), dtype=kind,
@@ -74,7 +74,7 @@ class LayerState:
     def add_loss(self, loss: Any) -> None:
         """Adds a scalar (or a list of scalars) to what `fit` minimises, for this call."""
         for one in tree.leaves_of(loss):
-            self._losses.append(ops.convert_to_tensor(one))
+            self._losses.append(convert_to_tensor(one))
 
     @property
     def losses(self) -> list[Any]:

@@ -18,6 +18,7 @@ class Merge(Layer):
     A tensor of lower rank gets axes of size 1 behind its batch axis. Subclasses define ``merge(a, b)``.
     """
 
+    _keeps_dtype = True
     exact: int | None = None  # the number of inputs, where it is fixed
 
     def __init__(self, **kwargs: Any) -> None:

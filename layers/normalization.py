@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from weft.tracer import ops
+from weft.tracer import convert_to_tensor, ops
 
 from . import constraints, initializers, regularizers
 from .core import as_floating
@@ -133,7 +133,7 @@ class BatchNormalization(_ScaledAndCentred):
             self._update(self.moving_mean, mean)
             self._update(self.moving_variance, variance)
         else:
-            mean, variance = ops.convert_to_tensor(self.moving_mean), ops.convert_to_tensor(self.moving_variance)
+            mean, variance = convert_to_tensor(self.moving_mean), convert_to_tensor(self.moving_variance)
         factor = ops.rsqrt(variance + self.epsilon)
         if self.gamma is not None:
             factor = factor * self.gamma
@@ -247,8 +247,8 @@ class Normalization(Layer):
 
     def _fix(self, mean: Any, variance: Any) -> None:
         kind = np.dtype(self.compute_dtype)
-        self.mean = ops.convert_to_tensor(np.asarray(mean, kind).reshape(self._spread))
-        self.variance = ops.convert_to_tensor(np.asarray(variance, kind).reshape(self._spread))
+        self.mean = convert_to_tensor(np.asarray(mean, kind).reshape(self._spread))
+        self.variance = convert_to_tensor(np.asarray(variance, kind).reshape(self._spread))
 
     def adapt(self, data: Any) -> None:
         """Learns mean and variance from an array, or from an iterable of batches."""

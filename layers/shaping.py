@@ -18,6 +18,7 @@ from .shapes import Shape
 class Flatten(Layer):
     """All axes but the batch axis as one. data_format: ``channels_first`` moves the channels last before."""
 
+    _keeps_dtype = True
     saved = ("data_format",)
 
     def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:
@@ -46,6 +47,7 @@ class Flatten(Layer):
 class Reshape(Layer):
     """The elements of each sample under the shape ``target_shape``; one size may be -1."""
 
+    _keeps_dtype = True
     saved = ("target_shape",)
 
     def __init__(self, target_shape: Any, **kwargs: Any) -> None:
@@ -82,6 +84,7 @@ class Reshape(Layer):
 class Permute(Layer):
     """The axes in another order; ``dims`` counts from 1 and leaves out the batch axis."""
 
+    _keeps_dtype = True
     saved = ("dims",)
 
     def __init__(self, dims: Any, **kwargs: Any) -> None:
@@ -103,6 +106,7 @@ class Permute(Layer):
 class RepeatVector(Layer):
     """Every row ``n`` times: (batch, features) becomes (batch, n, features)."""
 
+    _keeps_dtype = True
     saved = ("n",)
 
     def __init__(self, n: int, **kwargs: Any) -> None:

@@ -131,13 +131,20 @@ class Node:
         return self.operation(*args, **{**kwargs, **extra})
 
 
+SHOWN_NAMES = {  # Keras' names of the operators
+    "mul": "multiply", "sub": "subtract", "div": "true_divide", "neg": "negative", "floordiv": "floor_divide", "pow": "power",
+    "abs": "absolute", "slice": "get_item",
+}
+
+
 class Operation:
     """An op of weft applied to symbolic tensors outside any layer: ``x + 1``, ``weft.reduce_mean(x)``."""
 
     def __init__(self, op: Any, attrs: Mapping[str, Any], name: str | None = None) -> None:
         self.op, self.attrs = op, dict(attrs)
-        self.name = auto_name(op.name) if name is None else name
-        self.type_name = "".join(part.capitalize() for part in op.name.split("_"))
+        shown = SHOWN_NAMES.get(op.name, op.name)
+        self.name = auto_name(shown) if name is None else name
+        self.type_name = "".join(part.capitalize() for part in shown.split("_"))
         self._inbound_nodes: list[Node] = []
         self.built = True
 
@@ -149,7 +156,12 @@ class Operation:
         """The op on real tensors; sizes in the attributes are replaced by the real ones."""
         return apply(self.op, args, **{k: _resolve(v, sizes) for k, v in self.attrs.items()})
 
+    def copy(self) -> Operation:
+        """The same operation without its calls."""
+        return Operation(self.op, self.attrs, self.name)
+
     def count_params(self) -> int:
+        """0: an operation has no weights."""
         return 0
 
     def __repr__(self) -> str:
@@ -158,6 +170,8 @@ class Operation:
 
 def _resolve(value: Any, sizes: Mapping[str, Any]) -> Any:
     if isinstance(value, Dim):
+        if not value.names <= set(sizes):
+            raise ValueError(f"The size {value} differs between the model's inputs; put the operation into a layer of your own.")
         return value.substitute(sizes)
     return tuple(_resolve(v, sizes) for v in value) if isinstance(value, tuple) else value
 

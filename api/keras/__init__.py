@@ -1,1 +1,44 @@
+"""weft's Keras: the names of Keras 3 for building and training models. In: ``from weft import keras``; out: ``keras.Sequential`` ..."""
 
+from weft.layers.initializers import Initializer
+from weft.layers.input_layer import Input
+from weft.layers.input_spec import InputSpec
+from weft.layers.layer import Layer
+from weft.layers.precision import DTypePolicy
+from weft.layers.regularizers import Regularizer
+from weft.layers.symbolic import KerasTensor
+from weft.tracer import Variable
+
+from . import (
+    activations,
+    callbacks,
+    constraints,
+    datasets,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    models,
+    optimizers,
+    regularizers,
+    saving,
+    utils,
+)
+from .losses import Loss
+from .metrics import Metric
+from .models import Model, Sequential
+from .optimizers import Optimizer
+
+__version__ = "3.15.1"  # the version of Keras whose behaviour is followed
+
+
+def version() -> str:
+    """The version of Keras whose behaviour is followed."""
+    return __version__
+
+
+__all__ = [
+    "DTypePolicy", "Initializer", "Input", "InputSpec", "KerasTensor", "Layer", "Loss", "Metric", "Model", "Optimizer",
+    "Regularizer", "Sequential", "Variable", "activations", "callbacks", "constraints", "datasets", "initializers", "layers",
+    "losses", "metrics", "models", "optimizers", "regularizers", "saving", "utils", "version",
+]
