@@ -157,14 +157,14 @@ def _check_elements(op: Elementwise, arrays: Sequence[np.ndarray], attrs: Attrs)
     dtype = as_dtype(arrays[op.masks].dtype)
     bad = _run(op.check, dtype, _scope(arrays, attrs, dtype))
     if np.any(bad):
-        raise_check(op, bad, arrays)
+        raise_check(op, bad, op.params, arrays)
 
 
-def raise_check(op: Elementwise | Row, bad: Any, arrays: Sequence[np.ndarray]) -> None:
+def raise_check(op: Elementwise | Row, bad: Any, names: Sequence[str], arrays: Sequence[np.ndarray]) -> None:
     """Raises the op's error, showing the arguments at the first element where the check failed."""
     shape = np.broadcast_shapes(np.shape(bad), *(a.shape for a in arrays))
     at = tuple(int(i[0]) for i in np.nonzero(np.broadcast_to(bad, shape))) if shape else ()
-    values = ", ".join(f"{p} = {np.broadcast_to(a, shape)[at]}" for p, a in zip(op.params, arrays, strict=False))
+    values = ", ".join(f"{p} = {np.broadcast_to(a, shape)[at]}" for p, a in zip(names, arrays, strict=True))
     assert op.error is not None
     raise op.error(f"{op.name}: {op.message} Received: {values}{f' at index {at}' if at else ''}.")
 
@@ -191,7 +191,7 @@ def _row(op: Row, arrays: Sequence[np.ndarray], attrs: Attrs) -> Any:
     if op.check:
         bad = _run(op.check, dtype, scope)
         if np.any(bad):
-            raise_check(op, bad[..., 0], arrays[full:])
+            raise_check(op, bad[..., 0], op.params[full:], arrays[full:])
     for name, kind, expr in op.phases:
         reduce, start = _PHASES[kind]
         values = np.broadcast_to(_run(expr, dtype, scope), x.shape)

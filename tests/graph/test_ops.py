@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from weft.graph.dtype import as_dtype
 from weft.graph.families import Elementwise, Layout, Reduce, Row, Scan
 from weft.graph.ir import ArrayType, TokenType

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
+
 from weft.graph.build import constant, o, parameter
 from weft.graph.dtype import as_dtype
 from weft.graph.evaluate import evaluate
