@@ -18,9 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
-from . import cache
 from .config import config
 from .engine import engine, machine_key
+from .object_code import compiled_object
+from .store import content_key
 
 _VARIANTS = (("scipy_", "64_", 64), ("", "64_", 64), ("scipy_", "", 32), ("", "", 32))  # prefix, suffix, bits of an integer
 _ROUTINE = {"f32": "sgemm", "f64": "dgemm"}
@@ -156,7 +157,7 @@ def bind_contract(short: str, transpose_a: bool, transpose_b: bool) -> tuple[str
     symbol = f"weft_blas_matmul_{short}_{'nt'[transpose_a]}{'nt'[transpose_b]}"
     if symbol not in engine.addresses:
         text = contract_text(symbol, short, transpose_a, transpose_b, library.bits)
-        code = cache.compiled_object(cache.content_key("blas", text, machine_key()), lambda: text)
+        code = compiled_object(content_key("blas", text, machine_key()), lambda: text)
         engine.keep(code, symbol, {"weft_blas_gemm": library.gemm[short]})
     return symbol, engine.addresses[symbol]
 

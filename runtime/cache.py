@@ -1,23 +1,15 @@
-"""The cache on disk. In: content hashes; out: programs and object code, or None.
+"""The cache of whole programs. In: a graph's fingerprint; out: the `Program` generated from it before, or None.
 
-Keys are hashes of everything an entry depends on, so entries are never invalidated, only forgotten. A file holds the hash of its
-own payload: a file that does not match is deleted and made again. Files are written beside their place and renamed, so several
-processes may share a folder. Nothing here ever fails a computation: a folder that cannot be written costs one warning, and the
-process goes on in memory. No pickles: JSON, raw object code and NumPy's array format. See docs/cache.md.
+A hit spares optimising and generating code. Programs are stored as JSON with their constants in NumPy's format, never as
+pickles, under a key made of the fingerprint, this version of weft and the machine.
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import hashlib
 import io
-import os
 import struct
-import tempfile
-import warnings
-from collections import OrderedDict
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -26,18 +18,8 @@ import weft.codegen
 import weft.graph
 from weft.codegen.program import Program
 
-from .config import config
-from .engine import compile_text
-
-_MAGIC = b"weft cache 1\n"
-_MEMORY_ENTRIES = 256
-_memory: OrderedDict[tuple[str, str], bytes] = OrderedDict()
-_warned: set[str] = set()
-_pruned: set[Path] = set()
-
-
-class CacheWarning(UserWarning):
-    """The cache on disk could not be used; the computation goes on without it."""
+from .machine import detect_target
+from .store import content_key, load_bytes, store_bytes, warn_once
 
 
 @functools.cache
@@ -51,30 +33,25 @@ def source_version() -> str:
     return digest.hexdigest()
 
 
-def content_key(*parts: str) -> str:
-    """The hash of the parts; no two different lists of parts join to the same text."""
-    digest = hashlib.sha256()
-    for part in parts:
-        data = part.encode()
-        digest.update(struct.pack("<q", len(data)) + data)
-    return digest.hexdigest()
+def _program_key(fingerprint: str) -> str:
+    return content_key(fingerprint, source_version(), repr(detect_target()))
 
 
 def load_program(fingerprint: str) -> Program | None:
-    """The program stored for a graph's fingerprint by this version of weft, or None."""
-    payload = load_bytes("programs", content_key(fingerprint, source_version()))
+    """The program stored for a graph's fingerprint by this version of weft on such a machine, or None."""
+    payload = load_bytes("programs", _program_key(fingerprint))
     if payload is None:
         return None
     try:
         return _unpack_program(payload)
     except (ValueError, KeyError, TypeError, EOFError, struct.error) as error:
-        _warn("a stored program could not be read", error)
+        warn_once("a stored program could not be read", error)
         return None
 
 
 def store_program(fingerprint: str, program: Program) -> None:
     """Remembers the program for `load_program`, in memory and, if possible, on disk."""
-    store_bytes("programs", content_key(fingerprint, source_version()), _pack_program(program))
+    store_bytes("programs", _program_key(fingerprint), _pack_program(program))
 
 
 def _pack_program(program: Program) -> bytes:
@@ -94,116 +71,3 @@ def _unpack_program(payload: bytes) -> Program:
     for array in constants:
         array.setflags(write=False)
     return Program.from_json(text, constants)
-
-
-def load_bytes(kind: str, key: str) -> bytes | None:
-    """The payload stored under a key, or None. A corrupt file is removed and counts as absent."""
-    known = _memory.get((kind, key))
-    if known is not None:
-        _memory.move_to_end((kind, key))
-        return known
-    path = entry_path(kind, key)
-    if path is None:
-        return None
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        _warn(f"{path} could not be read", error)
-        return None
-    payload = _checked(data)
-    if payload is None:
-        _warn(f"{path} is corrupt and was made again", None)
-        with contextlib.suppress(OSError):
-            path.unlink()
-        return None
-    _remember(kind, key, payload)
-    return payload
-
-
-def store_bytes(kind: str, key: str, payload: bytes) -> None:
-    """Remembers a payload under a key, in memory and, if possible, on disk."""
-    _remember(kind, key, payload)
-    path = entry_path(kind, key)
-    if path is None:
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_atomically(path, _MAGIC + hashlib.sha256(payload).digest() + payload)
-        _prune(path.parents[2])
-    except OSError as error:
-        _warn(f"the cache folder {config.cache_dir} could not be written; compiled steps are kept in memory only", error)
-
-
-def entry_path(kind: str, key: str) -> Path | None:
-    """Where an entry lies, or None without a cache on disk."""
-    return None if config.cache_dir is None else Path(config.cache_dir) / kind / key[:2] / key
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Writes a file so that readers see all of it or nothing."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.replace(name, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        raise
-
-
-def _checked(data: bytes) -> bytes | None:
-    start = len(_MAGIC) + 32
-    payload = data[start:]
-    whole = len(data) >= start and data.startswith(_MAGIC) and hashlib.sha256(payload).digest() == data[len(_MAGIC) : start]
-    return payload if whole else None
-
-
-def _remember(kind: str, key: str, payload: bytes) -> None:
-    _memory[kind, key] = payload
-    _memory.move_to_end((kind, key))
-    while len(_memory) > _MEMORY_ENTRIES:
-        _memory.popitem(last=False)
-
-
-def forget_memory() -> None:
-    """Drops what this process remembers, so that the next look-up reads the disk."""
-    _memory.clear()
-
-
-def _prune(folder: Path) -> None:
-    """Deletes the oldest entries, once per process and folder, if the cache has grown beyond its limit."""
-    if folder in _pruned:
-        return
-    _pruned.add(folder)
-    found = []
-    for path in folder.glob("*/*/*"):
-        with contextlib.suppress(OSError):
-            status = path.stat()
-            found.append((status.st_mtime, status.st_size, path))
-    total = sum(size for _, size, _ in found)
-    for _, size, path in sorted(found):
-        if total <= config.cache_bytes:
-            break
-        with contextlib.suppress(OSError):
-            path.unlink()
-            total -= size
-
-
-def _warn(what: str, error: Exception | None) -> None:
-    """Warns once per process about each thing; a cache that does not work must not fill the user's screen."""
-    if what not in _warned:
-        _warned.add(what)
-        reason = "" if error is None else f" ({type(error).__name__}: {error})"
-        warnings.warn(f"weft's cache: {what}{reason}.", CacheWarning, stacklevel=3)
-
-
-def compiled_object(key: str, text: Callable[[], str], *, vectorize: bool = True) -> bytes:
-    """Object code stored under the key, or compiled now from the LLVM text that ``text()`` returns, and stored."""
-    code = load_bytes("objects", key)
-    if code is None:
-        code = compile_text(text(), vectorize=vectorize)
-        store_bytes("objects", key, code)
-    return code

@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from . import cache
 from .engine import engine, machine_key
+from .object_code import compiled_object
+from .store import content_key
 
 MISMATCH = -2
 SYMBOL = "weft_native_call"
@@ -239,7 +240,7 @@ def layout_is_known() -> bool:
 def _method() -> _MethodDef:
     """The method definition over the compiled `native_call`; it must outlive every callable made from it."""
     api = {name: ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value or 0 for name in _NEEDED}
-    code = cache.compiled_object(cache.content_key("entry", _TEXT, machine_key()), lambda: _TEXT)
+    code = compiled_object(content_key("entry", _TEXT, machine_key()), lambda: _TEXT)
     return _MethodDef(b"step", engine.keep(code, SYMBOL, api), _METH_O, None)
 
 

@@ -17,10 +17,11 @@ import numpy as np
 from weft.codegen.program import Program
 from weft.graph.dims import size_value
 
-from . import cache, failures
+from . import failures
 from .config import config
 from .frame import Layout
 from .prelude_python import PRELUDE
+from .store import write_atomically
 
 
 def module_path(program: Program) -> Path:
@@ -35,7 +36,7 @@ def module_path(program: Program) -> Path:
         try:
             if not path.exists() or path.read_bytes() != data:
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-                cache.write_atomically(path, data)
+                write_atomically(path, data)
             return path
         except OSError as error:
             last = error

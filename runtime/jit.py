@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from weft.codegen.program import KernelDecl, Program
-from weft.codegen.target import Target
 from weft.graph.errors import UnimplementedError
 
-from . import blas, cache, driver
-from .engine import compile_lock, cpu_features, engine, machine_key
+from . import blas, driver
+from .engine import compile_lock, engine, machine_key
 from .kernel_module import export_kernel, merge_pattern
 from .module_text import ModuleText
+from .object_code import compiled_object
+from .store import content_key, load_bytes
 
 _OWN_FILES = ("frontend.py", "kernel_module.py", "prelude_numba.py", "vector_math.py", "engine.py", "driver.py")
 
@@ -57,28 +58,6 @@ def _compiler_version() -> str:
     return hashlib.sha256(b"".join((folder / name).read_bytes() for name in _OWN_FILES)).hexdigest()
 
 
-@functools.cache
-def detect_target() -> Target:
-    """What the code generator needs to know about this machine."""
-    features = cpu_features()
-    width = 64 if "avx512f" in features else 32 if "avx2" in features else 16
-    return Target(
-        vector_bytes=width,
-        l1_bytes=_cache_size("index0", 32 * 1024),
-        l2_bytes=_cache_size("index2", 512 * 1024),
-        library_contracts=blas.contract_dtypes(),
-    )
-
-
-def _cache_size(index: str, default: int) -> int:
-    """The size of one of the first core's caches, from Linux; a usual size elsewhere."""
-    try:
-        text = Path(f"/sys/devices/system/cpu/cpu0/cache/{index}/size").read_text().strip()
-        return int(text.rstrip("KM")) * {"K": 1024, "M": 1024 * 1024}.get(text[-1], 1)
-    except (OSError, ValueError):
-        return default
-
-
 def compile_step(program: Program) -> NativeStep:
     """Compiles or loads every kernel that the step calls, and the step.
 
@@ -99,11 +78,11 @@ def compile_step(program: Program) -> NativeStep:
 
     with compile_lock:
         text, _ = driver.print_step(module.step, resolve)
-        key = cache.content_key("step", text, _compiler_version(), machine_key())
-        code = cache.load_bytes("objects", key)
+        key = content_key("step", text, _compiler_version(), machine_key())
+        code = load_bytes("objects", key)
         if code is None:
             counters.steps_compiled += 1
-            code = cache.compiled_object(key, lambda: text, vectorize=False)
+            code = compiled_object(key, lambda: text, vectorize=False)
         address, handle = engine.load(code, driver.STEP_SYMBOL, imports)
         counters.seconds += time.perf_counter() - start
     return NativeStep(address, any(s.startswith("weft_blas") for s in imports), handle)
@@ -118,15 +97,15 @@ def _kernel(module: ModuleText, decl: KernelDecl, pattern: tuple[int, ...]) -> t
             return bound
     text, constants = module.functions[decl.name], module.constants_of(decl.name)
     facts = repr((decl.name, decl.pointers, decl.integers, pattern))
-    key = cache.content_key("kernel", text, constants, facts, _compiler_version(), machine_key())
+    key = content_key("kernel", text, constants, facts, _compiler_version(), machine_key())
     symbol = f"{decl.name}_{key[:16]}"
     if symbol in engine.addresses:
         counters.kernels_shared += 1
         return symbol, engine.addresses[symbol]
-    code = cache.load_bytes("objects", key)
+    code = load_bytes("objects", key)
     if code is None:
         counters.kernels_compiled += 1
-        code = cache.compiled_object(key, _lowering(text, decl, constants, symbol, pattern))
+        code = compiled_object(key, _lowering(text, decl, constants, symbol, pattern))
     else:
         counters.kernels_loaded += 1
     return symbol, engine.keep(code, symbol)

@@ -147,7 +147,8 @@ def _float_remainder(builder: Any, args: Sequence[Any], kinds: Sequence[Any]) ->
 
 
 def _copysign(builder: Any, kind: Any) -> Any:
-    return builder.module.declare_intrinsic("llvm.copysign", [kind])
+    name = f"llvm.copysign.f{32 if isinstance(kind, ir.FloatType) else 64}"
+    return cgutils.get_or_insert_function(builder.module, ir.FunctionType(kind, [kind, kind]), name)
 
 
 def _float_floor_divide(builder: Any, args: Sequence[Any], kinds: Sequence[Any]) -> Any:
