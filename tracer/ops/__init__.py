@@ -8,8 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import random
-from .generated import FUNCTIONS, namespace
-
 from .activations import crelu, gelu, leaky_relu, log_softmax, silu, softmax, swish
 from .arithmetic import (
     acosh,
@@ -87,6 +85,7 @@ from .effects import (
 from .effects import assert_true as Assert
 from .effects import print_tensors as print
 from .einsum import einsum
+from .generated import FUNCTIONS, namespace
 from .indexing import (
     bincount,
     boolean_mask,

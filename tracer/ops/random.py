@@ -142,10 +142,11 @@ def set_seed(seed: int) -> None:
         if _global is not None:
             _global.reset_from_seed(_seed)
         for op_seed, generator in _by_op_seed.items():
-            generator.reset_from_seed(_combined(op_seed))
+            generator.reset_from_seed(combined_seed(op_seed))
 
 
-def _combined(op_seed: int) -> int:
+def combined_seed(op_seed: int) -> int:
+    """The seed of the stream that belongs to an op seed, given the one of `set_seed`."""
     text = f"{_DEFAULT_SEED if _seed is None else _seed}/{op_seed}"
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
@@ -178,7 +179,7 @@ def stream(seed: int | None) -> Generator:
     with _lock:
         number = as_integer(seed)
         if number not in _by_op_seed:
-            _by_op_seed[number] = Generator.from_seed(_combined(number))
+            _by_op_seed[number] = Generator.from_seed(combined_seed(number))
         return _by_op_seed[number]
 
 
