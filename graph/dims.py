@@ -57,6 +57,8 @@ class Dim:
         return total
 
     def __add__(self, other: Size) -> Size:
+        if not isinstance(other, (int, Dim)):
+            return NotImplemented
         terms = dict(self.terms)
         for m, c in _terms(other):
             terms[m] = terms.get(m, 0) + c
@@ -68,12 +70,18 @@ class Dim:
         return Dim._of({m: -c for m, c in self.terms})
 
     def __sub__(self, other: Size) -> Size:
+        if not isinstance(other, (int, Dim)):
+            return NotImplemented
         return self + (-other)
 
     def __rsub__(self, other: Size) -> Size:
+        if not isinstance(other, (int, Dim)):
+            return NotImplemented
         return -self + other
 
     def __mul__(self, other: Size) -> Size:
+        if not isinstance(other, (int, Dim)):
+            return NotImplemented
         terms: dict[Monomial, int] = {}
         for m, c in self.terms:
             for n, d in _terms(other):
@@ -102,6 +110,8 @@ class Dim:
         return Dim._of(out)
 
     def __floordiv__(self, other: Size) -> Size:
+        if not isinstance(other, (int, Dim)):
+            return NotImplemented
         result = None if isinstance(other, int) and other == 0 else self.divide(other)
         if result is None:
             raise ValueError(f"The size {self} is not a multiple of {other} for every value of its names.")
