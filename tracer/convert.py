@@ -13,7 +13,8 @@ from weft.graph.errors import DTypeError
 
 from .apply import apply
 from .context import state
-from .tensor import DTYPES, EagerTensor, Tensor
+from .errors import DTypeConversionError, UnconvertibleError
+from .tensor import EagerTensor, Tensor
 
 _NUMBERS = (bool, int, float)
 _scalars: dict[Any, EagerTensor] = {}
@@ -46,8 +47,6 @@ def operand(value: Any, dtype: DType | None) -> Any:
     """An argument that is no tensor, for an op whose first tensor has this dtype (None: there is none)."""
     if type(value) in _NUMBERS and dtype is not None:
         return _scalar(value, dtype)
-    if isinstance(value, np.generic) and dtype is not None and DTYPES.get(value.dtype) is not dtype:
-        return _scalar(value.item(), dtype)
     return convert_to_tensor(value, dtype)
 
 
@@ -66,7 +65,7 @@ def from_python(value: Any, dtype: DType | None) -> Any:
     if isinstance(value, (list, tuple)):
         return _from_sequence(value, dtype)
     if isinstance(value, (str, bytes)) or not hasattr(value, "__array__"):
-        raise TypeError(f"Attempt to convert a value ({value!r}) with an unsupported type ({type(value)}) to a Tensor.")
+        raise UnconvertibleError(f"Attempt to convert a value ({value!r}) with an unsupported type ({type(value)}) to a Tensor.")
     return _from_array(np.asarray(value), dtype)
 
 
@@ -76,10 +75,6 @@ def _require_dtype(tensor: Any, wanted: DType | None) -> Any:
             f"Tensor conversion requested dtype {wanted.name} for Tensor with dtype {tensor.dtype.name}: {tensor!r}"
         )
     return tensor
-
-
-class DTypeConversionError(DTypeError, ValueError):
-    """A tensor has another dtype than was asked for. TensorFlow raises ValueError here, eager ops raise InvalidArgumentError."""
 
 
 def _number_dtype(value: Any) -> DType:
@@ -104,17 +99,16 @@ def _scalar(value: Any, dtype: DType) -> EagerTensor:
 
 
 def _check_number(value: Any, dtype: DType) -> None:
-    fits = dtype.is_bool if isinstance(value, bool) else dtype.is_floating or (isinstance(value, int) and dtype.is_integer)
-    if not fits:
+    if not (isinstance(value, bool) or dtype.is_floating or (isinstance(value, int) and dtype.is_integer)):
         raise DTypeError(f"Cannot convert {value!r} of type {type(value).__name__} to a tensor of dtype {dtype.name}.")
 
 
 def _from_array(value: Any, dtype: DType | None) -> EagerTensor:
     array = np.asarray(value)
+    if array.dtype.kind not in "fiub":
+        raise UnconvertibleError(f"Cannot convert an array of {array.dtype} to a Tensor.")
     if dtype is None:
         dtype = as_dtype(array.dtype.newbyteorder("="))
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"Cannot convert an array of {array.dtype} to a tensor of dtype {dtype.name}.")
     with np.errstate(all="ignore"):
         return EagerTensor(np.array(array, dtype.np, order="C"))
 
@@ -127,21 +121,22 @@ def _from_sequence(values: Any, dtype: DType | None) -> Any:
         array = np.array(values)
     except ValueError:
         array = np.array(None)
-    if array.dtype.kind not in "fiub":
-        raise ValueError(f"Can't convert Python sequence with mixed or non-rectangular contents to Tensor. Received: {values!r}")
+    mixed = array.dtype.kind in "fiu" and any(isinstance(v, bool) for v in leaves)
+    if mixed or array.dtype.kind not in "fiub":
+        raise UnconvertibleError(f"Can't convert non-rectangular Python sequence or mixed types to Tensor. Received: {values!r}")
     if dtype is None and not any(isinstance(v, (np.ndarray, np.generic)) for v in leaves):
         dtype = _sequence_dtype(array)
-    elif dtype is not None and not leaves_fit(leaves, array, dtype):
+    elif dtype is not None and not _leaves_fit(leaves, array, dtype):
         raise DTypeError(f"Cannot convert {values!r} to a tensor of dtype {dtype.name}.")
     return _from_array(array, dtype)
 
 
-def leaves_fit(leaves: list[Any], array: np.ndarray, dtype: DType) -> bool:
+def _leaves_fit(leaves: list[Any], array: np.ndarray, dtype: DType) -> bool:
     """Python numbers never lose their kind silently: no float becomes an integer; arrays convert as they please."""
     if not leaves or any(isinstance(v, (np.ndarray, np.generic)) for v in leaves):
         return True
     rank = {"b": 0, "i": 1, "u": 1, "f": 2}
-    return rank[array.dtype.kind] <= rank[dtype.kind] and (array.dtype.kind == "b") <= (dtype.is_bool)
+    return rank[array.dtype.kind] <= rank[dtype.kind]
 
 
 def _sequence_dtype(array: np.ndarray) -> DType:

@@ -30,11 +30,11 @@ def custom_gradient(function: Callable[..., Any]) -> Callable[..., Any]:
             result, grad = function(*tensors, **kwargs)
         leaves, structure = flatten(result)
         fresh = tuple(_same_value(convert_to_tensor(leaf)) for leaf in leaves)
-        read = [(v, reader._variables[id(v)][1]) for v in reader.watched_variables()]
+        variables = list(reader.watched_variables())
         outer = state.tapes
         if outer:
-            values = [v.value() for v, _ in read]
-            rule = _rule(function, grad, [v for v, _ in read], len(tensors))
+            values = [v.value() for v in variables]
+            rule = _rule(function, grad, variables, len(tensors))
             for tape in outer:
                 tape.record_rule((*tensors, *values), fresh, rule)
         return structure.unflatten(fresh)

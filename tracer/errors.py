@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from weft.graph.errors import DTypeError, ShapeError
+
 
 class OperatorNotAllowedInGraphError(TypeError):
     """Python asked a traced tensor for its value: ``if``, ``while``, ``for``, ``in``, ``int()``."""
@@ -17,3 +19,15 @@ class SymbolicToNumpyError(NotImplementedError, TypeError):
 
 class VariableCreationError(ValueError):
     """A function created a variable when it may not: only the first call may."""
+
+
+class UnconvertibleError(TypeError, ValueError):
+    """A value that no tensor can hold. TensorFlow raises TypeError for strings among numbers and ValueError for objects."""
+
+
+class DTypeConversionError(DTypeError, ValueError):
+    """A tensor has another dtype than was asked for. TensorFlow raises ValueError here, eager ops raise InvalidArgumentError."""
+
+
+class AssignShapeError(ShapeError):
+    """A value was assigned to a variable of another shape."""

@@ -10,6 +10,7 @@ from weft.graph.op import DimConflict
 
 from .apply import apply
 from .context import state
+from .errors import UnconvertibleError
 
 
 class Operators:
@@ -154,10 +155,12 @@ def quotient_dtype(dtype: DType) -> DType:
 
 def _compare(op: str, x: Any, other: object) -> Any:
     """Elementwise; a plain False (True for ``!=``) where there is nothing to compare, as in TensorFlow."""
-    if other is None or isinstance(other, (str, bytes)):
+    if other is None:
         return op == "not_equal"
     try:
         return apply(op, (x, other))
+    except UnconvertibleError:
+        return op == "not_equal"
     except DimConflict:
         raise
     except ShapeError:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from weft.graph.dtype import DType, as_dtype
-from weft.graph.errors import ShapeError
 from weft.graph.ir import ArrayType, VariableRef
 
 from .context import state
 from .convert import convert_to_tensor
+from .errors import AssignShapeError
 from .operators import Operators
 from .sliced import slice_of_variable
 from .tensor import DTYPES, EagerTensor, numpy_text
@@ -220,10 +220,6 @@ class Variable(Operators):
         return _restore, (type(self), self._name, self.trainable, self.constraint, self.storage.copy())
 
     __hash__ = Operators.__hash__
-
-
-class AssignShapeError(ShapeError):
-    """A value was assigned to a variable of another shape."""
 
 
 _DISTRIBUTION_ARGUMENTS = {
