@@ -37,8 +37,10 @@ FOLDED_ELEMENTS = 4096  # constants up to this size are computed while compiling
 
 def constant_value(node: Node) -> np.ndarray | None:
     """The array of a constant node, None for any other node."""
+    if node.args:
+        return None
     value = node.attrs.get("value")
-    return value.array if isinstance(value, Literal) and not node.args else None
+    return value.array if isinstance(value, Literal) else None
 
 
 def is_broadcast(node: Node) -> bool:

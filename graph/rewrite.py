@@ -20,7 +20,7 @@ from . import pattern
 from .conditions import is_broadcast
 from .ir import Graph, Node, make
 from .op import REGISTRY, Op
-from .origin import created_at
+from .origin import Origins, created_at
 from .pattern import Make
 
 
@@ -146,10 +146,12 @@ class Rules:
         engine = Engine(self.by_op)
         replacement: dict[Node, Node] = {}
         for node in graph.nodes():
-            args = [replacement[a] for a in node.args]
-            with created_at(node.origins):
-                same = all(a is b for a, b in zip(args, node.args, strict=True))
-                replacement[node] = engine.normal(node if same else make(node.op, args, node.attrs))
+            args = tuple([replacement[a] for a in node.args])
+            if args == node.args and node.op.name not in self.by_op:
+                replacement[node] = node
+                continue
+            engine.origins = node.origins
+            replacement[node] = engine.normal(node) if args == node.args else engine.make(node.op, args, node.attrs)
         return Graph(
             graph.inputs,
             tuple(replacement[n] for n in graph.outputs),
@@ -165,7 +167,7 @@ class Engine:
     def __init__(self, by_op: Mapping[str, Sequence[AnyRule]]) -> None:
         self.by_op = by_op
         self.done: dict[Node, Node] = {}
-        self.applied: list[AnyRule] = []
+        self.origins: Origins = ()  # of the node that is being replaced
 
     def normal(self, node: Node) -> Node:
         found = self.done.get(node)
@@ -175,14 +177,15 @@ class Engine:
         for rule in self.by_op.get(node.op.name, ()):
             new = rule.apply(node, self.make)
             if new is not None and new is not node:
-                self.applied.append(rule)
                 result = self.normal(new)
                 break
         self.done[node] = result
         return result
 
     def make(self, op: Op, args: Sequence[Node], attrs: Mapping[str, Any]) -> Node:
-        """A node in normal form, with the origin of the node that is being replaced."""
-        return self.normal(make(op, args, attrs))
+        """A node in normal form, with the origins of the node that is being replaced."""
+        with created_at(self.origins):
+            node = make(op, args, attrs)
+        return self.normal(node)
 
 

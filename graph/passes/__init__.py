@@ -31,13 +31,14 @@ def optimize(graph: Graph, verify_each: bool = False, pipeline: tuple[Pass, ...]
     """
     if verify_each:
         verify(graph)
-    for _ in range(ROUNDS):
+    settled = 0
+    for run in pipeline * ROUNDS:
         before = graph.roots
-        for run in pipeline:
-            graph = run(graph)
-            if verify_each:
-                _verify_after(run, graph)
-        if all(a is b for a, b in zip(graph.roots, before, strict=True)):
+        graph = run(graph)
+        if verify_each:
+            _verify_after(run, graph)
+        settled = settled + 1 if graph.roots == before else 0
+        if settled == len(pipeline):
             break
     return graph
 

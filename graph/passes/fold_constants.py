@@ -31,14 +31,19 @@ def fold(node: Node, make: Make) -> Node | None:
 
     What fails (an integer division by zero, an index out of range) must fail when the program runs, with the user's line.
     """
-    arrays = [constant_value(a) for a in node.args]
-    if not arrays or any(a is None for a in arrays) or not isinstance(node.type, ArrayType):
+    arrays: list[np.ndarray] = []
+    for arg in node.args:
+        array = constant_value(arg)
+        if array is None:
+            return None
+        arrays.append(array)
+    if not arrays or not isinstance(node.type, ArrayType):
         return None
     if _grows(node) or any(_is_symbolic(v) for v in node.attrs.values()):
         return None
     try:
         with np.errstate(all="ignore"):
-            value = np.asarray(node.op.evaluate([a for a in arrays if a is not None], node.attrs))
+            value = np.asarray(node.op.evaluate(arrays, node.attrs))
     except (OpError, ArithmeticError, IndexError, ValueError):
         return None
     if value.dtype != node.dtype.np or value.shape != node.shape:
