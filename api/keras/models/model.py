@@ -37,7 +37,6 @@ class Model(Trainer, Layer):
         return super().__new__(cls, *args, **kwargs)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        Trainer.__init__(self)
         if is_functional_call(args, kwargs) and not isinstance(self, _functional[0]):
             cls = type(self)  # a subclass that hands inputs and outputs to super().__init__
             self.__class__ = type(cls.__name__, (cls, _functional[0]), {"__module__": cls.__module__, "_wrapped_class": cls})
