@@ -115,12 +115,15 @@ class Reduce(Op):
     def infer(self, types: Types, attrs: Attrs) -> Type:
         (x,) = types
         require_kind(self, types, self.kinds)
-        axes, keep = attrs["axes"], attrs.get("keepdims", False)
-        if list(axes) != sorted(set(axes)) or any(not 0 <= a < x.rank for a in axes):
-            raise ShapeError(f"{self.name} over axes {axes} of a tensor of rank {x.rank}. Received: {received(self, types)}.")
-        if self.start is None and any(x.shape[a] == 0 for a in axes):
-            raise ShapeError(f"{self.name} of no elements has no value. Received: {received(self, types)}, axes {axes}.")
-        shape = tuple(1 if i in axes else s for i, s in enumerate(x.shape) if keep or i not in axes)
+        axes, keep, sizes = attrs["axes"], attrs.get("keepdims", False), x.shape
+        before = -1
+        for a in axes:
+            if not before < a < len(sizes):
+                raise ShapeError(f"{self.name} over axes {axes} of a tensor of rank {x.rank}. Received: {received(self, types)}.")
+            if self.start is None and sizes[a] == 0:
+                raise ShapeError(f"{self.name} of no elements has no value. Received: {received(self, types)}, axes {axes}.")
+            before = a
+        shape = tuple([1 if i in axes else s for i, s in enumerate(sizes) if keep or i not in axes])
         return ArrayType(attrs["dtype"] if self.index else x.dtype, shape)
 
     def evaluate(self, arrays: Sequence[np.ndarray], attrs: Attrs) -> Any:

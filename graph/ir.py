@@ -135,8 +135,22 @@ class Node:
         return f"<Node {self.op.name}: {self.type}>"
 
 
-_table: weakref.WeakValueDictionary[Any, Node] = weakref.WeakValueDictionary()
+class _Entry(weakref.ref[Node]):
+    """Keeps the node findable while it is alive, and takes its key out of the table afterwards."""
+
+    __slots__ = ("key",)
+    key: Any
+
+
+_table: dict[Any, _Entry] = {}
 _lock = threading.RLock()
+
+
+def _forget(entry: weakref.ref[Node]) -> None:
+    key = entry.key  # type: ignore[attr-defined]
+    with _lock:
+        if _table.get(key) is entry:
+            del _table[key]
 
 
 def make(op: Op, args: Sequence[Node] = (), attrs: Mapping[str, Any] | None = None) -> Node:
@@ -153,12 +167,14 @@ def make(op: Op, args: Sequence[Node] = (), attrs: Mapping[str, Any] | None = No
         key = (op.name, args, ())
     origins = current_origins()
     with _lock:
-        node = _table.get(key)
+        entry = _table.get(key)
+        node = None if entry is None else entry()
         if node is None:
             node = object.__new__(Node)
             node.op, node.args, node.attrs, node.origins = op, args, attrs, origins
             node.type = op.infer(tuple([a.type for a in args]), attrs)
-            _table[key] = node
+            _table[key] = entry = _Entry(node, _forget)
+            entry.key = key
         elif origins and not set(origins) <= set(node.origins):
             node.origins = (*node.origins, *(o for o in origins if o not in node.origins))
     return node

@@ -152,19 +152,20 @@ class DimConflict(ShapeError):
 
 def broadcast_shapes(shapes: Sequence[Shape], describe: Callable[[], str]) -> Shape:
     """The shape after NumPy broadcasting. `ShapeError` (or `DimConflict` if a symbolic size is involved) if there is none."""
-    if shapes and all(s == shapes[0] for s in shapes):
-        return shapes[0]
-    rank = max((len(s) for s in shapes), default=0)
-    out: list[Size] = [1] * rank
+    longest = max(shapes, key=len, default=())
+    out = list(longest)
     for shape in shapes:
-        for i, size in enumerate(shape, rank - len(shape)):
-            if size == 1 or size == out[i]:
+        if shape is longest:
+            continue
+        for i, size in enumerate(shape, len(out) - len(shape)):
+            have = out[i]
+            if size == have or size == 1:
                 continue
-            if out[i] == 1:
+            if have == 1:
                 out[i] = size
                 continue
-            message = f"Shapes cannot be broadcast together: {out[i]} against {size} on axis {i}. Received: {describe()}."
-            if isinstance(size, int) and isinstance(out[i], int):
+            message = f"Shapes cannot be broadcast together: {have} against {size} on axis {i}. Received: {describe()}."
+            if isinstance(size, int) and isinstance(have, int):
                 raise ShapeError(message)
-            raise DimConflict(message, out[i], size)
+            raise DimConflict(message, have, size)
     return tuple(out)

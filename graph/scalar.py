@@ -81,8 +81,8 @@ def _problem(node: ast.AST) -> str:
 
 
 def names_in(tree: ast.expr) -> list[str]:
-    """The names the expression reads (not the functions it calls), in order of first use."""
-    return list(dict.fromkeys(_names(tree)))
+    """The names the expression reads (not the functions it calls), in alphabetical order."""
+    return sorted(set(_names(tree)))
 
 
 def _names(tree: ast.AST) -> Iterator[str]:
@@ -150,7 +150,11 @@ def evaluate_elementwise(op: Elementwise, arrays: Sequence[np.ndarray], attrs: A
 
 def _elementwise(op: Elementwise, arrays: Sequence[np.ndarray], attrs: Attrs) -> Any:
     dtype = as_dtype(arrays[op.masks].dtype)
-    return _run(op.expr, dtype, _scope(arrays, attrs, dtype))
+    function, names = kernel(op.expr, dtype)
+    if not attrs and len(names) == len(arrays):  # then the names are a, b, c in the arguments' order
+        return function(*arrays)
+    scope = _scope(arrays, attrs, dtype)
+    return function(*[scope[n] for n in names])
 
 
 def _check_elements(op: Elementwise, arrays: Sequence[np.ndarray], attrs: Attrs) -> None:
