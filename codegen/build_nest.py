@@ -14,7 +14,6 @@ from weft.graph.dtype import DType, bool_, float64, int64
 
 from .fuse_nodes import LAST, Group
 from .kernel import (
-    ZERO,
     Affine,
     Apply,
     Check,
@@ -39,14 +38,14 @@ from .terms import Fault, Fold, Formula, Literal, Pick, Ramp, Reshape, SizeValue
 from .walk_terms import Index, Place, arguments, iteration_shape, kept_depth, loop_name, pick_place, picked, result_index, space
 
 Storage = Callable[[Term], Sequence[int]]  # the buffers a term is stored in, the first of them its home
+Overwritten = Callable[[Term], Sequence[Term]]  # arrays the kernel reads whose memory the term's elements take over
 
 
 class Nest:
     """A kernel under construction: open loops, parameters, and the values already computed at each depth."""
 
-    def __init__(self, storage: Storage, alias: Callable[[int], object]) -> None:
-        self.storage = storage
-        self.alias = alias
+    def __init__(self, storage: Storage, alias: Callable[[int], object], overwritten: Overwritten) -> None:
+        self.storage, self.alias, self.overwritten = storage, alias, overwritten
         self.blocks: list[list[Statement]] = [[]]
         self.extents: list[object] = []
         self.memo: list[dict[Place, Expr]] = [{}]
@@ -111,6 +110,8 @@ class Nest:
 
     def store(self, term: Term, position: Affine, value: Expr, note: str = "") -> None:
         """Writes the element to all of the term's buffers, at the present depth."""
+        for old in self.overwritten(term):
+            self.load(old, position)  # must be in a register before it is gone
         for buffer in self.storage(term):
             param = self.array(buffer, term.dtype, term, write=True)
             self.blocks[-1].append(Store(param.name, position, value, note))
@@ -364,11 +365,7 @@ def combine_condition(rule: Fold, best: Expr, value: Expr) -> Expr:
     return lower_formula(Formula(rule.combine, ("acc", "a"), value.dtype), (best, value), bool_)
 
 
-def build_group(group: Group, stored: set[Term], storage: Storage, alias: Callable[[int], object]) -> Nest:
-    """The finished nest of a fused group: call ``kernel()`` for the loop IR, ``buffers`` are its arguments."""
-    nest = Nest(storage, alias)
+def build_group(group: Group, stored: set[Term], nest: Nest) -> Nest:
+    """Fills the nest with a fused group: call ``kernel()`` for the loop IR, ``buffers`` are its arguments."""
     GroupNest(group, stored, nest).build()
     return nest
-
-
-__all__ = ["ZERO", "Nest", "Storage", "build_group", "combine", "literal_value", "sum_into"]

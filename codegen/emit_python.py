@@ -1,0 +1,211 @@
+"""The printer of kernels. In: a `Kernel`; out: the text of one Python function, its name, and the sizes to pass it.
+
+The text is plain Python: un-jitted it runs over 1-D arrays under pdb, and Numba compiles the same text. Its name ends in the hash
+of its text, so equal kernels are one kernel. Numba promotes where weft does not, so integer results are cast back and every
+number is typed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass, field
+
+from weft.graph.dims import Dim, Size
+from weft.graph.dtype import DType
+
+from .collapse_loops import collapse_loops
+from .kernel import (
+    Affine,
+    Apply,
+    Check,
+    Const,
+    Expr,
+    Kernel,
+    Let,
+    Load,
+    Loop,
+    Name,
+    Position,
+    SizeOf,
+    Statement,
+    Store,
+    Text,
+    statements,
+)
+from .target import Target
+
+PLACEHOLDER = "KERNEL"
+INFIX = {"+", "-", "*", "/", "==", "!=", "<", "<=", ">", ">=", "&", "|", "^"}
+PREFIX = {"neg": "-", "~": "~"}
+
+
+@dataclass
+class Printed:
+    """One printed kernel: text with its final name, the sizes passed after the pointers, in order."""
+
+    name: str
+    text: str
+    sizes: tuple[Size, ...]
+
+
+def print_kernel(kernel: Kernel, target: Target) -> Printed:
+    """Collapses the kernel's loops and prints it."""
+    printer = _Printer(collapse_loops(kernel), target)
+    text = printer.function()
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    name = f"{kernel.title or 'kernel'}_{digest}"
+    return Printed(name, text.replace(PLACEHOLDER, name, 1), tuple(printer.sizes))
+
+
+@dataclass
+class _Printer:
+    kernel: Kernel
+    target: Target
+    sizes: list[Size] = field(default_factory=list)
+    constants: dict[str, str] = field(default_factory=dict)
+    lines: list[str] = field(default_factory=list)
+
+    def function(self) -> str:
+        self.flat = not any(isinstance(s, Loop) for o in statements(self.kernel.body) if isinstance(o, Loop) for s in o.body)
+        self.body(self.kernel.body, 1)
+        views = [f"    {p.name} = view({p.name}, {self.length(p.size)})" for p in self.kernel.params]
+        constants = [f"    {name} = {text}" for text, name in self.constants.items()]
+        names = [p.name for p in self.kernel.params] + [f"n{i}" for i in range(len(self.sizes))]
+        head = f"def {PLACEHOLDER}({', '.join(names)}):"
+        return "\n".join([head, f'    """{self.summary()}"""', *views, *constants, *self.lines, "    return 0"]) + "\n"
+
+    def summary(self) -> str:
+        arrays = ", ".join(f"{p.name}: {p.dtype.short}{' written' * p.written}" for p in self.kernel.params)
+        return f"{', '.join(self.kernel.ops) or self.kernel.title}. {arrays}"
+
+    # Statements -------------------------------------------------------------------------------------------------------------
+
+    def body(self, body: list[Statement], depth: int) -> None:
+        for statement in body:
+            self.statement(statement, depth)
+
+    def statement(self, statement: Statement, depth: int) -> None:
+        if isinstance(statement, Loop):
+            self.add(depth, f"for {statement.variable} in range({self.extent(statement.extent, depth)}):")
+            self.body(statement.body, depth + 1)
+        elif isinstance(statement, Let):
+            self.add(depth, f"{statement.name} = {self.expr(statement.value)}", statement.note)
+        elif isinstance(statement, Store):
+            self.add(depth, f"{statement.array}[{self.index(statement.index)}] = {self.expr(statement.value)}", statement.note)
+        elif isinstance(statement, Check):
+            self.add(depth, f"if {self.expr(statement.condition)}:", statement.note)
+            self.add(depth + 1, f"return {statement.code}")
+        else:
+            assert isinstance(statement, Text)
+            for line in statement.lines:
+                self.add(depth, line)
+
+    def add(self, depth: int, line: str, note: str = "") -> None:
+        self.lines.append(f"{'    ' * depth}{line}{f'  # {note}' if note else ''}")
+
+    # Sizes ------------------------------------------------------------------------------------------------------------------
+
+    def extent(self, size: Size, depth: int) -> str:
+        """Outer loops get their length as an argument; short inner ones carry it as a number."""
+        if depth > 1 and isinstance(size, int) and size <= self.target.static_extent:
+            return str(size)
+        return self.argument(size)
+
+    def argument(self, size: Size) -> str:
+        if size not in self.sizes:
+            self.sizes.append(size)
+        return f"n{self.sizes.index(size)}"
+
+    def size(self, size: Size) -> str:
+        """A size inside an index."""
+        if isinstance(size, int) and abs(size) <= self.target.static_extent:
+            return str(size)
+        return self.multiple(size) or self.argument(size)
+
+    def length(self, size: Size) -> str:
+        """The number of elements of an array."""
+        if self.flat and size in self.sizes:
+            return self.argument(size)
+        return self.size(size)
+
+    def multiple(self, size: Size) -> str:
+        """The size as a known argument, or a small multiple of one."""
+        if size in self.sizes:
+            return self.argument(size)
+        if isinstance(size, Dim):
+            for known in self.sizes:
+                factor = size.divide(known) if isinstance(known, Dim) else None
+                if isinstance(factor, int) and 0 < factor <= self.target.static_extent:
+                    return f"{self.argument(known)} * {factor}"
+        return ""
+
+    def index(self, index: Affine) -> str:
+        """``offset + factor * variable + ...``, without zeros and ones."""
+        parts = []
+        for name, factor in index.terms:
+            if factor == 1:
+                parts.append(name)
+            else:
+                text = self.size(factor)
+                parts.append(f"{name} * {text}" if " " not in text else f"{name} * ({text})")
+        if index.offset != 0 or not parts:
+            parts.append(self.size(index.offset))
+        return " + ".join(parts)
+
+    # Expressions ------------------------------------------------------------------------------------------------------------
+
+    def expr(self, value: Expr, nested: bool = False) -> str:
+        if isinstance(value, Name):
+            return value.name
+        if isinstance(value, Load):
+            return f"{value.array}[{self.index(value.index)}]"
+        if isinstance(value, Const):
+            return self.constant(value)
+        if isinstance(value, SizeOf):
+            return self.shared(f"{cast_name(value.dtype)}({self.size(value.size)})")
+        if isinstance(value, Position):
+            return f"{cast_name(value.dtype)}({self.index(value.index)})"
+        return self.apply(value, nested)
+
+    def constant(self, value: Const) -> str:
+        if value.dtype.is_bool:
+            return str(bool(value.value))
+        return self.shared(f"{cast_name(value.dtype)}({number_text(value.value)})")
+
+    def shared(self, text: str) -> str:
+        """A number gets a name before the loops."""
+        return self.constants.setdefault(text, f"c{len(self.constants)}")
+
+    def apply(self, value: Apply, nested: bool) -> str:
+        function, args = value.function, value.args
+        if function == "cast":
+            return self.cast(args[0], value.dtype)
+        if function in INFIX:
+            text = f"{self.expr(args[0], True)} {function} {self.expr(args[1], True)}"
+            whole = function in ("==", "!=", "<", "<=", ">", ">=") or value.dtype.is_floating
+        elif function in PREFIX:
+            text, whole = f"{PREFIX[function]}{self.expr(args[0], True)}", value.dtype.is_floating
+        else:
+            text = f"{function}({', '.join(self.expr(a) for a in args)})"
+            return text if not value.dtype.is_integer or function == "where" else f"{cast_name(value.dtype)}({text})"
+        if not whole:
+            return f"{cast_name(value.dtype)}({text})"
+        return f"({text})" if nested else text
+
+    def cast(self, value: Expr, dtype: DType) -> str:
+        if dtype.is_bool:
+            return f"({self.expr(value, True)} != {self.constant(Const(0, value.dtype))})"
+        return f"{cast_name(dtype)}({self.expr(value)})"
+
+
+def cast_name(dtype: DType) -> str:
+    return "bool_" if dtype.is_bool else dtype.name
+
+
+def number_text(value: object) -> str:
+    if isinstance(value, float):
+        if math.isnan(value):
+            return "nan"
+        return ("-" * (value < 0) + "inf") if math.isinf(value) else repr(value)
+    return repr(value)

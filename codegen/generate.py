@@ -1,0 +1,49 @@
+"""The code generator's one entry. In: an optimised `Graph` and a `Target`; out: a `Program`.
+
+lower_graph -> plan_targets -> find_roots -> fuse_terms -> plan_stores -> schedule_groups -> plan_buffers -> kernels -> text.
+"""
+
+from __future__ import annotations
+
+from weft.graph.ir import Graph
+
+from .emit_module import ModuleWriter
+from .find_roots import find_roots
+from .fuse_nodes import fuse_terms
+from .lower_graph import Lowered, lower_graph, order_variables
+from .plan_buffers import plan_buffers
+from .plan_stores import plan_stores
+from .plan_targets import plan_targets
+from .program import Program
+from .schedule_groups import schedule_groups
+from .target import Target
+from .terms import Leaf, Term
+
+
+def generate(graph: Graph, target: Target | None = None) -> Program:
+    """The program that computes the graph.
+
+    Raises UnimplementedError, naming op and user line, for what cannot be compiled (float16).
+    """
+    lowered = lower_graph(graph)
+    targets = plan_targets(graph, lowered)
+    roots = find_roots(targets.required)
+    groups = fuse_terms(roots)
+    stores = plan_stores(groups, roots, targets.required)
+    schedule = schedule_groups(groups, stores, targets)
+    leaves = _leaves(graph, lowered)
+    buffers = plan_buffers(schedule, stores, targets, leaves)
+    writer = ModuleWriter(graph, lowered, stores, buffers, target or Target())
+    for step in schedule.steps:
+        writer.add_step(step)
+    writer.add_late_copies(schedule.late)
+    return writer.program(schedule)
+
+
+def _leaves(graph: Graph, lowered: Lowered) -> list[Term]:
+    """Every input, variable and constant, used or not, in order."""
+    table = lowered.table
+    out = [table.make(Leaf("input", i), (), n.dtype, n.shape) for i, n in enumerate(graph.inputs)]
+    out += [table.make(Leaf("variable", i), (), v.type.dtype, v.type.shape) for i, v in enumerate(order_variables(graph))]
+    constants = [t for t in lowered.terms.values() if isinstance(t.rule, Leaf) and t.rule.kind == "constant"]
+    return [*out, *sorted(dict.fromkeys(constants), key=lambda t: t.rule.index)]  # type: ignore[union-attr]

@@ -1,0 +1,145 @@
+"""Where every array lives. In: the schedule; out: the buffer table, the slots of the scratch memory, and what works in place.
+
+A scratch buffer lives from the kernel that writes it to the last that reads it; then its slot is free for the next. A kernel's
+result takes over the slot of an array that dies in this very kernel, if each element is read only where it is overwritten: a
+bias and an activation are then added in place, over the matrix product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from weft.graph.dims import Size, size_value
+
+from .fuse_nodes import Group
+from .plan_stores import Reads, Stores
+from .plan_targets import Targets
+from .program import Buffer
+from .schedule_groups import Schedule, can_overwrite
+from .terms import Leaf, Term
+
+TYPICAL = 64  # what a symbolic size is taken for when slots are compared
+
+
+@dataclass
+class Buffers:
+    """table: the program's buffers. of_term: where a term is stored, its home first. taken: per term the arrays it overwrites."""
+
+    table: list[Buffer] = field(default_factory=list)
+    of_term: dict[Term, list[int]] = field(default_factory=dict)
+    taken: dict[Term, list[Term]] = field(default_factory=dict)
+    slots: list[list[Size]] = field(default_factory=list)
+
+    def add(self, kind: str, index: int, term: Term) -> int:
+        self.table.append(Buffer(kind, index, term.dtype.short, tuple(map(str, term.shape))))
+        return len(self.table) - 1
+
+    def place(self, buffer: int) -> object:
+        """Equal for buffers at the same address."""
+        entry = self.table[buffer]
+        return (entry.kind, entry.index) if entry.kind == "scratch" else buffer
+
+
+def plan_buffers(schedule: Schedule, stores: Stores, targets: Targets, leaves: Sequence[Term]) -> Buffers:
+    """leaves: terms of all inputs, variables and constants, so that each has its entry."""
+    planner = _Planner(schedule, stores, targets)
+    for leaf in leaves:
+        assert isinstance(leaf.rule, Leaf)
+        planner.buffers.of_term[leaf] = [planner.buffers.add(leaf.rule.kind, leaf.rule.index, leaf)]
+    planner.place_targets()
+    planner.place_scratch()
+    planner.note_variables()
+    return planner.buffers
+
+
+class _Planner:
+    def __init__(self, schedule: Schedule, stores: Stores, targets: Targets) -> None:
+        self.schedule, self.stores, self.targets = schedule, stores, targets
+        self.buffers = Buffers()
+        self.free: set[int] = set()
+        self.slot_of: dict[Term, int] = {}
+
+    def place_targets(self) -> None:
+        storage = {(b.kind, b.index): i for i, b in enumerate(self.buffers.table)}
+        for term, where in self.schedule.homes.items():
+            for kind, index in where:
+                key = (kind, index)
+                buffer = storage[key] if key in storage else self.buffers.add(kind, index, term)
+                self.buffers.of_term.setdefault(term, []).append(buffer)
+
+    def last_uses(self) -> dict[Term, int]:
+        last: dict[Term, int] = {}
+        for i, step in enumerate(self.schedule.steps):
+            reads = self.stores.reads[step].positions if isinstance(step, Group) else self.targets.effects[step]
+            last.update(dict.fromkeys(reads, i))
+        last.update({t: len(self.schedule.steps) for t, _ in self.schedule.late})
+        return last
+
+    def place_scratch(self) -> None:
+        last = self.last_uses()
+        for i, step in enumerate(self.schedule.steps):
+            if isinstance(step, Group):
+                dying = [t for t in self.stores.reads[step].positions if t in self.slot_of and last[t] == i]
+                for term in step.members:
+                    if term in self.stores.stored and term not in self.buffers.of_term:
+                        self.place_term(term, step, dying)
+                born_unread = [t for t in step.members if t in self.slot_of and t not in last]
+            else:
+                dying, born_unread = [t for t in self.targets.effects[step] if t in self.slot_of and last[t] == i], []
+            taken = {self.slot_of[t] for t in self.slot_of if last.get(t, -1) > i}
+            self.free |= {self.slot_of[t] for t in (*dying, *born_unread)} - taken
+
+    def place_term(self, term: Term, group: Group, dying: list[Term]) -> None:
+        reads = self.stores.reads[group]
+        victim = next((t for t in dying if self.fits(group, reads, t, term)), None)
+        if victim is not None:
+            dying.remove(victim)
+            slot = self.slot_of[victim]
+            self.buffers.taken.setdefault(term, []).append(victim)
+        else:
+            slot = self.find_slot(term)
+        self.slot_of[term] = slot
+        size = term.size * term.dtype.size
+        if size not in self.buffers.slots[slot]:
+            self.buffers.slots[slot].append(size)
+        self.buffers.of_term[term] = [self.buffers.add("scratch", slot, term)]
+
+    def fits(self, group: Group, reads: Reads, old: Term, term: Term) -> bool:
+        same_bytes = old.size == term.size and old.dtype is term.dtype
+        return same_bytes and can_overwrite(group, reads.positions[old], reads.last[old], term)
+
+    def find_slot(self, term: Term) -> int:
+        """A free slot, the one that wastes least; else a new one."""
+        size = term.size * term.dtype.size
+        if not self.free:
+            self.buffers.slots.append([])
+            return len(self.buffers.slots) - 1
+        slot = min(self.free, key=lambda s: (abs(self.estimate(s) - _typical(size)), s))
+        self.free.discard(slot)
+        return slot
+
+    def estimate(self, slot: int) -> int:
+        return max(map(_typical, self.buffers.slots[slot]), default=0)
+
+    def note_variables(self) -> None:
+        """A variable's new value overwrites its old one; a kernel that reads the old one must do so first."""
+        leaves = {t.rule: t for t in self.buffers.of_term if isinstance(t.rule, Leaf)}
+        for term, where in self.schedule.homes.items():
+            for kind, index in where:
+                group = next((s for s in self.schedule.steps if isinstance(s, Group) and term in s.phase), None)
+                leaf = leaves.get(Leaf(kind, index))
+                if kind == "variable" and group is not None and leaf in self.stores.reads[group].positions:
+                    assert leaf is not None
+                    self.buffers.taken.setdefault(term, []).append(leaf)
+
+
+def _typical(size: Size) -> int:
+    return size_value(size, _Typical())
+
+
+class _Typical(dict):  # type: ignore[type-arg]
+    """Every name has the typical size."""
+
+    def __missing__(self, name: str) -> int:
+        return TYPICAL
