@@ -5,8 +5,11 @@ Transposes go into the flags of matrix products, chains of layout ops become one
 
 from __future__ import annotations
 
-from ..ir import Graph
-from ..rewrite import Rule, Rules
+from ..dims import Size
+from ..families import Layout
+from ..ir import Graph, Node
+from ..pattern import Make
+from ..rewrite import AnyRule, FamilyRule, Rule, Rules
 from .fold_constants import FOLD
 
 
@@ -54,5 +57,45 @@ PRODUCTS = (
          where="swaps_last_two(p)", example={"x": "f32[5,2,3]", "p": (0, 2, 1), "y": "f32[5,4,3]", "s": False, "t": False}),
 )
 
-LAYOUT = (*CHAINS, *NOTHING_TO_DO, *CHEAPER_MOVES, *PRODUCTS)
+
+def slice_part(node: Node, make: Make) -> Node | None:
+    """The slice of the one part of a concatenation that it lies in. Sizes that are symbolic must be those of the part."""
+    if not isinstance(node.op, Layout) or len(node.args) != 1 or set(node.attrs) != {"begin", "shape", "strides"}:
+        return None
+    (whole,) = node.args
+    if not isinstance(whole.op, Layout) or whole.op.place is None or whole.op.fill is not None:
+        return None
+    begin, shape, strides = node.attrs["begin"], node.attrs["shape"], node.attrs["strides"]
+    if any(s != 1 and n != 1 for s, n in zip(strides, shape, strict=True)):
+        return None
+    for part, place in zip(whole.args, whole.op.place(tuple(a.type for a in whole.args), whole.attrs), strict=True):
+        if all(map(_lies_within, begin, shape, place.offset, part.shape)):
+            inside = tuple(b - f for b, f in zip(begin, place.offset, strict=True))
+            return make(node.op, [part], {"begin": inside, "shape": shape, "strides": strides})
+    return None
+
+
+def _lies_within(begin: Size, count: Size, offset: Size, size: Size) -> bool:
+    if begin == offset and count == size:
+        return True
+    values = (begin, count, offset, size)
+    return all(isinstance(v, int) for v in values) and offset <= begin and begin + count <= offset + size  # type: ignore[operator]
+
+
+PARTS = (
+    FamilyRule(
+        "a slice of one part of a concatenation is a slice of the part",
+        ("layout",),
+        slice_part,
+        before=(
+            "graph f(%0, %1):\n  %0: f32[batch] = parameter()\n  %1: f32[3] = parameter()\n"
+            "  %2: f32[batch+3] = concat(%0, %1, axis=0)\n"
+            "  %3: f32[batch] = slice(%2, begin=(0,), shape=(batch,), strides=(1,))\n  return %3"
+        ),
+        after="graph f(%0, %1):\n  %0: f32[batch] = parameter()\n  %1: f32[3] = parameter()\n  return %0",
+        lighter="an op less, and the other parts go",
+    ),
+)
+
+LAYOUT: tuple[AnyRule, ...] = (*CHAINS, *NOTHING_TO_DO, *CHEAPER_MOVES, *PRODUCTS, *PARTS)
 RULES = Rules((*FOLD, *LAYOUT))

@@ -209,6 +209,21 @@ def test_layout_ops_that_do_nothing_go() -> None:
     assert only(eliminate_transposes, y, x) is x
 
 
+def test_slices_of_concatenations_find_their_part() -> None:
+    x, y = parameter(ArrayType(F32, (2, BATCH))), parameter(ArrayType(F32, (3, BATCH)))
+    whole = o.concat(x, y, axis=0)
+
+    def rows(first: int, count: int, stride: int = 1) -> Node:
+        taken = o.slice(whole, begin=(first, 0), shape=(count, BATCH), strides=(stride, 1))
+        return only(eliminate_transposes, taken, x, y)
+
+    assert rows(0, 2) is x
+    assert rows(2, 3) is y
+    assert rows(3, 2) is o.slice(y, begin=(1, 0), shape=(2, BATCH), strides=(1, 1))
+    assert rows(1, 2).args == (whole,)
+    assert rows(2, 2, 2).args == (whole,)
+
+
 def test_transposes_become_flags_of_the_product() -> None:
     x, y = parameter(ArrayType(F32, (3, BATCH))), parameter(ArrayType(F32, (4, 3)))
     product = o.matmul(o.transpose(x, perm=(1, 0)), o.transpose(y, perm=(1, 0)))
