@@ -9,14 +9,14 @@ Importing this module takes half a second, because it imports Numba. Only a cach
 
 from __future__ import annotations
 
+import functools
 import types as python_types
 from typing import Any
 
-from numba.core import codegen, compiler, typed_passes, types, untyped_passes
+from numba.core import codegen, compiler, cpu, typed_passes, types, typing, untyped_passes
 from numba.core.compiler import CompilerBase, Flags
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.compiler_machinery import PassManager
-from numba.core.registry import cpu_target
 
 from . import prelude_numba, prelude_python
 
@@ -56,18 +56,42 @@ def _flags() -> Any:
     return flags
 
 
-_refreshed = False
+class _Typing(typing.Context):
+    """Numba's types and operators and the prelude, loaded once: Numba looks for news before every compilation."""
+
+    _loaded = False
+
+    def refresh(self) -> None:
+        if not self._loaded:
+            self._loaded = True
+            super().refresh()
+
+    def load_additional_registries(self) -> None:
+        self.install_registry(prelude_numba.typing_registry)
 
 
+class _Target(cpu.CPUContext):
+    """How those become LLVM instructions, likewise loaded once."""
+
+    _loaded = False
+
+    def refresh(self) -> None:
+        if not self._loaded:
+            self._loaded = True
+            super().refresh()
+
+    def load_additional_registries(self) -> None:
+        from numba.cpython import builtins, numbers, rangeobj, tupleobj  # noqa: F401  registering is all they are imported for
+
+        self.install_registry(prelude_numba.lowering_registry)
+
+
+@functools.cache
 def _contexts() -> tuple[Any, Any]:
-    """Numba's typing and target contexts, with the registries of prelude and number types loaded once."""
-    global _refreshed
-    typing, target = cpu_target.typing_context, cpu_target.target_context
-    if not _refreshed:
-        typing.refresh()
-        target.refresh()
-        _refreshed = True
-    return typing, target
+    types_known = _Typing()
+    target = _Target(types_known, "cpu")
+    target.refresh()
+    return types_known, target
 
 
 def namespace_of(constants: str) -> dict[str, Any]:
@@ -88,9 +112,9 @@ def lower_kernel(text: str, name: str, constants: str, pointers: tuple[str, ...]
     function: python_types.FunctionType = values[name]
     arguments = (*(prelude_numba.pointer_type(p) for p in pointers), *[types.int64] * integers)
     with global_compiler_lock:
-        typing, target = _contexts()
+        types_known, target = _contexts()
         library = _TextLibrary(target.codegen(), name)
         result = compiler.compile_extra(
-            typing, target, function, arguments, types.int32, _flags(), {}, library=library, pipeline_class=_Pipeline
+            types_known, target, function, arguments, types.int32, _flags(), {}, library=library, pipeline_class=_Pipeline
         )
     return library.text, result.fndesc.llvm_func_name

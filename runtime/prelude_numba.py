@@ -14,9 +14,13 @@ import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.errors import TypingError
-from numba.extending import intrinsic
+from numba.core.imputils import Registry as LoweringRegistry
+from numba.core.typing import templates
 
 from .vector_math import symbol_of
+
+typing_registry = templates.Registry()
+lowering_registry = LoweringRegistry("weft")
 
 Emit = Callable[[Any, Sequence[Any], Sequence[Any]], Any]  # (LLVM builder, argument values, argument types) -> value
 
@@ -42,7 +46,7 @@ def _emitter(emit: Emit) -> Callable[..., Any]:
 def _unary(name: str, floats: Emit | None, integers: Emit | None = None, result: Any = None) -> Any:
     """An intrinsic of one number; a missing emitter means that kind of number is not accepted."""
 
-    def resolve(typing: Any, x: Any) -> Any:
+    def resolve(x: Any) -> Any:
         kind = types.unliteral(x)
         emit = floats if isinstance(kind, types.Float) else integers
         if emit is None:
@@ -53,7 +57,7 @@ def _unary(name: str, floats: Emit | None, integers: Emit | None = None, result:
 
 
 def _binary(name: str, floats: Emit | None, integers: Emit | None = None) -> Any:
-    def resolve(typing: Any, x: Any, y: Any) -> Any:
+    def resolve(x: Any, y: Any) -> Any:
         kind = _same_types(name, (x, y))
         emit = floats if isinstance(kind, types.Float) else integers
         if emit is None:
@@ -64,8 +68,28 @@ def _binary(name: str, floats: Emit | None, integers: Emit | None = None) -> Any
 
 
 def _intrinsic(name: str, resolve: Callable[..., Any]) -> Any:
-    resolve.__name__ = name
-    return intrinsic(resolve)
+    """A function that Numba types and lowers by ``resolve(*types) -> (signature, generate)``.
+
+    Numba's own ``@intrinsic`` reloads all its registries at each use, which costs a millisecond a call.
+    """
+
+    def stub(*args: Any) -> Any:
+        raise NotImplementedError(f"{name} is for compiled kernels; prelude_python has the plain version.")
+
+    stub.__name__ = stub.__qualname__ = name
+
+    class Resolution(templates.AbstractTemplate):
+        key = stub
+
+        def generic(self, args: Any, kws: Any) -> Any:
+            return resolve(*args)[0]
+
+    def lower(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
+        return resolve(*signature.args)[1](context, builder, signature, args)
+
+    typing_registry.globals.append((stub, types.Function(Resolution)))
+    lowering_registry.lower(stub, types.VarArg(types.Any))(lower)
+    return stub
 
 
 def _call(name: str) -> Emit:
@@ -226,7 +250,7 @@ def _integer_power(builder: Any, args: Sequence[Any], kinds: Sequence[Any]) -> A
     return builder.select(builder.and_(negative, builder.not_(unit)), zero, next_total)
 
 
-def _where(typing: Any, mask: Any, x: Any, y: Any) -> Any:
+def _where(mask: Any, x: Any, y: Any) -> Any:
     kind = _same_types("where", (x, y))
     mask = types.unliteral(mask)
     if not isinstance(mask, types.Boolean):
@@ -238,7 +262,7 @@ def _where(typing: Any, mask: Any, x: Any, y: Any) -> Any:
     return kind(mask, kind, kind), generate
 
 
-def _sum_add(typing: Any, acc: Any, x: Any) -> Any:
+def _sum_add(acc: Any, x: Any) -> Any:
     kind = _same_types("sum_add", (acc, x))
 
     def generate(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
@@ -249,7 +273,7 @@ def _sum_add(typing: Any, acc: Any, x: Any) -> Any:
     return kind(kind, kind), generate
 
 
-def _logical_not(typing: Any, x: Any) -> Any:
+def _logical_not(x: Any) -> Any:
     kind = types.unliteral(x)
     if not isinstance(kind, types.Boolean):
         raise TypingError(f"logical_not needs a bool. Received: {kind}.")
@@ -263,7 +287,7 @@ def _logical_not(typing: Any, x: Any) -> Any:
 def _cast(name: str, kind: Any) -> Any:
     """C's conversion; booleans become 0 or 1, and a number becomes a boolean by comparing with zero."""
 
-    def resolve(typing: Any, x: Any) -> Any:
+    def resolve(x: Any) -> Any:
         source = types.unliteral(x)
         if not isinstance(source, (types.Number, types.Boolean)):
             raise TypingError(f"{name} does not accept {source}.")
@@ -311,7 +335,7 @@ def _float_to_integer(builder: Any, value: Any, target: Any, out: Any) -> Any:
 _LLVM_FLOAT = {32: ir.FloatType(), 64: ir.DoubleType()}
 
 
-def _view(typing: Any, pointer: Any, n: Any) -> Any:
+def _view(pointer: Any, n: Any) -> Any:
     """The pointer itself: Numba indexes pointers without bounds, strides or wrap-around."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
@@ -320,7 +344,7 @@ def _view(typing: Any, pointer: Any, n: Any) -> Any:
     return pointer(pointer, n), generate
 
 
-def _philox(typing: Any, seed: Any, draw: Any, block: Any) -> Any:
+def _philox(seed: Any, draw: Any, block: Any) -> Any:
     word = types.uint64
     result = types.UniTuple(types.uint32, 4)
 
