@@ -53,7 +53,7 @@ def operand(value: Any, dtype: DType | None) -> Any:
 def from_python(value: Any, dtype: DType | None) -> Any:
     """A tensor from anything that is none yet; see `convert_to_tensor`."""
     if isinstance(value, _NUMBERS) and not isinstance(value, np.generic):
-        return _scalar(value, dtype or _number_dtype(value))
+        return EagerTensor(_scalar(value, dtype or _number_dtype(value))._array)  # an identity of its own, for tapes
     if isinstance(value, (np.ndarray, np.generic)):
         return _from_array(value, dtype)
     if value is None:
@@ -86,7 +86,7 @@ def _number_dtype(value: Any) -> DType:
 
 
 def _scalar(value: Any, dtype: DType) -> EagerTensor:
-    """A shared constant for a Python number."""
+    """A shared constant for a Python number; never handed to users, who may watch it."""
     key = (type(value), value if value else str(value), dtype.name)  # 0.0 and -0.0 are equal, but not the same
     known = _scalars.get(key)
     if known is None:
