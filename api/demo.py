@@ -61,8 +61,8 @@ def train_with_fit(train: Any, test: Any, epochs: int) -> float:
 class Loop:
     """A training loop written by hand: steps, and the metrics they update."""
 
-    train_step: Callable[..., Any]
-    test_step: Callable[..., Any]
+    train_step: Any
+    test_step: Any
     train_accuracy: Any
     test_accuracy: Any
 

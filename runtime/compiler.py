@@ -24,7 +24,7 @@ from weft.graph.text import fingerprint
 from . import cache
 from .executable import Executable, build
 from .interpreted import module_path
-from .jit import detect_target
+from .machine import detect_target
 
 VARIABLE_ORDER = "variables"  # key in Program.notes: positions among the traced graph's variables
 
