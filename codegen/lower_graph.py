@@ -16,7 +16,7 @@ from weft.graph.errors import UnimplementedError
 from weft.graph.ir import Graph, Node, TokenType, VariableRef
 
 from .lower_formula import refuse_half
-from .lower_layout import lower_layout
+from .lower_layout import broadcast_leading, lower_layout
 from .lower_reduce import lower_reduce
 from .lower_rows import lower_row
 from .terms import Fault, Formula, Leaf, Own, Pick, Ramp, SizeValue, Term, Terms
@@ -108,6 +108,8 @@ def numeric_attrs(node: Node) -> tuple[tuple[str, Any], ...]:
 
 def _contract(lowered: Lowered, node: Node, args: list[Term]) -> Term:
     facts = (bool(node.attrs["transpose_a"]), bool(node.attrs["transpose_b"]))
+    leading = node.shape[:-2]
+    args = [broadcast_leading(lowered.table, a, leading) for a in args]
     return lowered.table.make(Own("contract", facts), args, node.dtype, node.shape)
 
 

@@ -33,3 +33,13 @@ def view_term(table: Terms, x: Term, rule: Strided, shape: Shape) -> Term:
     if same and all(s == 1 for s in rule.stride) and all(o == 0 for o in rule.offset):
         return x
     return table.make(rule, (x,), x.dtype, shape)
+
+
+def broadcast_leading(table: Terms, x: Term, leading: Shape) -> Term:
+    """The matrices of ``x`` repeated to the leading shape; one matrix for all stays as it is."""
+    own = x.shape[:-2]
+    if own == leading or all(s == 1 for s in own):
+        return x
+    lead = len(leading) - len(own)
+    axis = tuple(None if s == 1 and k < len(own) else k + lead for k, s in enumerate(x.shape))
+    return table.make(Strided(axis, (1,) * len(x.shape), (0,) * len(x.shape)), (x,), x.dtype, (*leading, *x.shape[-2:]))

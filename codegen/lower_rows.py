@@ -44,6 +44,9 @@ def lower_row(table: Terms, node: Node, args: list[Term]) -> Term:
     for name, kind, expr in op.phases:
         values = formula(expr, x.shape, f"{op.name}_{name}")
         start = extreme(x.dtype, lowest=True) if kind == "max" else "0.0"
+        if x.shape[-1] == 1:
+            scope[name] = values
+            continue
         fold = fold_rule((len(x.shape) - 1,), _COMBINE[kind], x.dtype, start, False, f"{op.name}_{name}")
         scope[name] = table.reshape(table.make(fold, (values,), x.dtype, x.shape[:-1]), row)
     return _result(table, op, formula, node)
