@@ -77,6 +77,10 @@ define(
         doc="``features`` where positive, else ``alpha * (exp(features) - 1)``.",
     )
 )
+def _selu_gradient(o: Any, y: Any, g: Any) -> tuple[Any]:
+    return (o.where(o.less(y, 0), o.mul(g, o.add(y, SELU_SCALE * SELU_ALPHA)), o.mul(g, SELU_SCALE)),)
+
+
 define(
     Elementwise(
         name="selu",
@@ -84,9 +88,7 @@ define(
         public=("nn.selu",),
         expr=f"where(a > 0, {SELU_SCALE} * a, {SELU_SCALE * SELU_ALPHA} * expm1(a))",
         kinds="f",
-        gradient=lambda o, y, g: (
-            _positive(o, y.args[0], o.mul(g, SELU_SCALE), o.mul(g, o.add(y, SELU_SCALE * SELU_ALPHA))),
-        ),
+        gradient=_selu_gradient,
         samples=unary(),
         doc="The scaled exponential linear unit, which keeps mean 0 and variance 1.",
     )
