@@ -198,7 +198,12 @@ def _row(op: Row, arrays: Sequence[np.ndarray], attrs: Attrs) -> Any:
             raise_check(op, bad[..., 0], op.params[full:], arrays[full:])
     for name, kind, expr in op.phases:
         reduce, start = _PHASES[kind]
-        values = np.broadcast_to(_run(expr, dtype, scope), x.shape)
+        values = _stretched(_run(expr, dtype, scope), x.shape)
         scope[name] = reduce(values, axis=-1, keepdims=True, initial=dtype.np.type(start))
     out = _run(op.result, dtype, scope)
-    return np.broadcast_to(out, x.shape) if op.keeps else np.broadcast_to(out, (*x.shape[:-1], 1))[..., 0]
+    return _stretched(out, x.shape) if op.keeps else _stretched(out, (*x.shape[:-1], 1))[..., 0]
+
+
+def _stretched(value: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """The value broadcast to the shape; most often it has it already."""
+    return value if np.shape(value) == shape else np.broadcast_to(value, shape)
