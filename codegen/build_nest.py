@@ -81,7 +81,7 @@ class Nest:
     def kernel(self) -> Kernel:
         assert self.depth == 0, "a loop is still open"
         titles = list(dict.fromkeys(self.titles))
-        return Kernel("_".join(titles[:3]), list(self.params.values()), self.blocks[0], tuple(titles), len(self.faults))
+        return Kernel(short_title(titles), list(self.params.values()), self.blocks[0], tuple(titles), len(self.faults))
 
     # Memory -----------------------------------------------------------------------------------------------------------------
 
@@ -217,6 +217,14 @@ class Nest:
         param = self.array(self.storage(term)[0], term.dtype, term, write=True)
         value = Const(literal_value(text, term.dtype), term.dtype)
         self.blocks[0].append(Loop("i0", term.size, [Store(param.name, variable("i0"), value)]))
+
+
+def short_title(titles: Sequence[str]) -> str:
+    """The first few op names, as a name for a function."""
+    title = "_".join(titles[:1])
+    for more in titles[1:3]:
+        title = f"{title}_{more}" if len(title) + len(more) < 40 else title
+    return title
 
 
 def array_name(index: int) -> str:

@@ -171,7 +171,7 @@ class _Printer:
     def constant(self, value: Const) -> str:
         if value.dtype.is_bool:
             return str(bool(value.value))
-        return self.shared(f"{cast_name(value.dtype)}({number_text(value.value)})")
+        return self.shared(f"{cast_name(value.dtype)}({number_text(value.value, value.dtype)})")
 
     def shared(self, text: str) -> str:
         """A number gets a name before the loops."""
@@ -203,9 +203,13 @@ def cast_name(dtype: DType) -> str:
     return "bool_" if dtype.is_bool else dtype.name
 
 
-def number_text(value: object) -> str:
-    if isinstance(value, float):
-        if math.isnan(value):
-            return "nan"
-        return ("-" * (value < 0) + "inf") if math.isinf(value) else repr(value)
-    return repr(value)
+def number_text(value: object, dtype: DType) -> str:
+    """The shortest decimal that reads back as this number of the dtype."""
+    if not isinstance(value, float):
+        return repr(value)
+    if math.isnan(value):
+        return "nan"
+    if math.isinf(value):
+        return "-inf" if value < 0 else "inf"
+    short = str(dtype.np.type(value))
+    return short if dtype.np.type(float(short)) == value else repr(value)

@@ -187,10 +187,12 @@ class _Fusion:
     def merge(self, group: Group, other: Group) -> bool:
         """Takes the other group's members in, if neither depends on the other and they run alike."""
         independent = group.index not in other.before and other.index not in group.before
-        alike = group.space == other.space and (group.split == other.split or None in (group.split, other.split))
+        shared = min(len(group.space), len(other.space))
+        alike = group.space[:shared] == other.space[:shared]
+        alike = alike and (group.split == other.split or None in (group.split, other.split))
         scalars = LAST in (*group.phase.values(), *other.phase.values())
         small = len(group.arrays | other.arrays) < MAX_ARRAYS and len(group.members) + len(other.members) < MAX_MEMBERS
-        if not (independent and alike and small) or scalars or other.own or not group.space:
+        if not (independent and alike and small) or scalars or other.own or not shared:
             return False
         self.take(group, other)
         return True
@@ -199,12 +201,13 @@ class _Fusion:
         group.members = sorted((*group.members, *other.members), key=lambda t: t.order)
         group.phase.update(other.phase)
         group.split = group.split if other.split is None else other.split
+        group.space = max(group.space, other.space, key=len)
         group.arrays |= other.arrays
         for t in other.members:
             self.group_of[t] = group
-        for readers in self.readers.values():
+        for term, readers in self.readers.items():
             if other in readers:
-                readers.append(group)
+                self.readers[term] = list(dict.fromkeys(group if g is other else g for g in readers))
         for g in self.groups:
             if other.index in g.before:
                 g.before.add(group.index)

@@ -42,12 +42,12 @@ def lower_row(table: Terms, node: Node, args: list[Term]) -> Term:
     if op.check:
         _attach_check(table, op, scope, attrs, x.dtype)
     for name, kind, expr in op.phases:
-        values = formula(expr, x.shape, f"{op.name}_{name}")
+        values = formula(expr, x.shape, op.name)
         start = extreme(x.dtype, lowest=True) if kind == "max" else "0.0"
         if x.shape[-1] == 1:
             scope[name] = values
             continue
-        fold = fold_rule((len(x.shape) - 1,), _COMBINE[kind], x.dtype, start, False, f"{op.name}_{name}")
+        fold = fold_rule((len(x.shape) - 1,), _COMBINE[kind], x.dtype, start, False, op.name)
         scope[name] = table.reshape(table.make(fold, (values,), x.dtype, x.shape[:-1]), row)
     return _result(table, op, formula, node)
 

@@ -21,7 +21,7 @@ Terms are interned per graph, so common parts that only appear after lowering (t
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Union
 
 from weft.graph.dims import Shape, Size, product
@@ -76,7 +76,7 @@ class Formula:
     names: tuple[str, ...]
     numbers: DType
     attrs: tuple[tuple[str, Any], ...] = ()
-    title: str = ""
+    title: str = field(default="", compare=False)
     fault: Fault | None = None
 
 
@@ -107,7 +107,7 @@ class Fold:
     wide: bool = False
     additive: bool = False
     winner: bool = False
-    title: str = ""
+    title: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
