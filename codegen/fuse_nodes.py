@@ -190,9 +190,8 @@ class _Fusion:
         shared = min(len(group.space), len(other.space))
         alike = group.space[:shared] == other.space[:shared]
         alike = alike and (group.split == other.split or None in (group.split, other.split))
-        scalars = LAST in (*group.phase.values(), *other.phase.values())
         small = len(group.arrays | other.arrays) < MAX_ARRAYS and len(group.members) + len(other.members) < MAX_MEMBERS
-        if not (independent and alike and small) or scalars or other.own or not shared:
+        if not (independent and alike and small) or other.own or not shared:
             return False
         self.take(group, other)
         return True

@@ -35,7 +35,10 @@ def lower_row(table: Terms, node: Node, args: list[Term]) -> Term:
     attrs = tuple((k, v) for k, v in node.attrs.items() if type(v) in (int, float))
 
     def formula(expr: str, shape: Shape, title: str) -> Term:
-        expr = ast.unparse(_SplitCalls(table, scope, attrs, x.dtype).visit(ast.parse(expr, mode="eval").body))
+        tree = _SplitCalls(table, scope, attrs, x.dtype).visit(ast.parse(expr, mode="eval").body)
+        if isinstance(tree, ast.Name) and scope[tree.id].shape == shape and scope[tree.id].dtype is x.dtype:
+            return scope[tree.id]
+        expr = ast.unparse(tree)
         rule = Formula(expr, tuple(scope), x.dtype, attrs, title)
         return trim(table, rule, tuple(scope.values()), x.dtype, shape)
 
@@ -97,13 +100,20 @@ def _attach_check(table: Terms, op: Row, scope: dict[str, Term], attrs: Attrs, d
 
 
 def trim(table: Terms, rule: Formula, args: tuple[Term, ...], dtype: DType, shape: Shape) -> Term:
-    """The formula with only the arguments that its expression and its check name."""
-    from_names = used_names(rule)
-    kept = [(n, a) for n, a in zip(rule.names, args) if n in from_names]
-    slim = Formula(rule.expr, tuple(n for n, _ in kept), rule.numbers, rule.attrs, rule.title, rule.fault)
-    return table.formula(slim, [a for _, a in kept], dtype, shape)
+    """The formula with only the arguments that it names, under canonical names, so that equal ones merge."""
+    used = names_in(parse(rule.expr)) + (names_in(parse(rule.fault.condition)) if rule.fault else [])
+    kept = [n for n in dict.fromkeys(used) if n in rule.names]
+    new = {n: f"x{i}" for i, n in enumerate(kept)}
+    by_name = dict(zip(rule.names, args))
+    fault = rule.fault and Fault(_rename(rule.fault.condition, new), rule.fault.error, rule.fault.message)
+    attrs = tuple((k, v) for k, v in rule.attrs if k in used)
+    slim = Formula(_rename(rule.expr, new), tuple(new.values()), rule.numbers, attrs, rule.title, fault)
+    return table.formula(slim, [by_name[n] for n in kept], dtype, shape)
 
 
-def used_names(rule: Formula) -> set[str]:
-    names = set(names_in(parse(rule.expr)))
-    return names | set(names_in(parse(rule.fault.condition))) if rule.fault else names
+def _rename(expr: str, new: dict[str, str]) -> str:
+    tree = ast.parse(expr, mode="eval").body
+    for part in ast.walk(tree):
+        if isinstance(part, ast.Name):
+            part.id = new.get(part.id, part.id)
+    return ast.unparse(tree)
