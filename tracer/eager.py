@@ -74,10 +74,11 @@ class Eager:
     def read(self, variable: Any) -> EagerTensor:
         return variable.snapshot()
 
-    def write(self, variable: Any, value: EagerTensor) -> None:
+    def write(self, variable: Any, value: Any) -> None:
+        array = require_eager(value)._array
         if state.journal is not None and id(variable) not in state.journal:
             state.journal[id(variable)] = (variable, variable.storage.copy())
-        variable.store(value._array)
+        variable.store(array)
 
     def create(self, variable: Any, initial_value: Any, dtype: DType | None) -> np.ndarray:
         value = initial_value() if callable(initial_value) else initial_value

@@ -11,7 +11,7 @@ from weft.graph.build import constant, dim_value, read
 from weft.graph.dims import Dim
 from weft.graph.dtype import DType
 from weft.graph.evaluate import evaluate
-from weft.graph.ir import Graph, Node, TupleType, VariableRef, make
+from weft.graph.ir import ArrayType, Graph, Node, TupleType, VariableRef, make, topological
 from weft.graph.op import REGISTRY, Attrs, Op
 from weft.graph.origin import created_at
 
@@ -133,20 +133,31 @@ class Trace:
 
     def _evaluate(self, value: Tensor) -> np.ndarray:
         """The value that a traced tensor has in this call."""
-        graph = Graph(self.inputs, (self.node_of(value),))
-        used = [n for n in graph.nodes() if n in self.inputs and n in _reached(graph.outputs)]
-        if used and self.values is None:
-            names = ", ".join(repr(n.attrs["name"]) for n in used)
-            raise VariableCreationError(
-                f"The initial value of a variable depends on the argument {names}, which has no value yet, so the creation could "
-                "not be lifted out of the function. Call the function once with values, or create the variable outside."
-            )
-        arrays = self.values if self.values is not None else [np.zeros((), np.float32)] * 0
+        node = self.node_of(value)
+        if self.values is not None:
+            graph, arrays = Graph(self.inputs, (node,)), self.values
+        else:
+            reached = topological([node])
+            used = [repr(n.attrs["name"]) for n in self.inputs if n in reached]
+            if used or any(_mentions_size(n) for n in reached):
+                what = f"the argument {', '.join(used)}" if used else "a size"
+                raise VariableCreationError(
+                    f"The initial value of a variable depends on {what} that is not known yet, so the creation could not be "
+                    "lifted out of the function. Call the function once with values, or create the variable outside."
+                )
+            graph, arrays = Graph((), (node,)), ()
         storages = {ref: variable.storage for ref, variable in self.variables.items()}
-        if self.values is None:
-            graph = Graph((), graph.outputs)
         return evaluate(graph, arrays, storages).outputs[0]
 
+    def close(self) -> None:
+        """Lets go of everything, so that a traced tensor that leaked keeps nothing else alive."""
+        self._current.clear()
+        self._captured.clear()
+        self.variables.clear()
+        self.created.clear()
+        self.writes.clear()
+        self.values = self.token = None
 
-def _reached(outputs: Sequence[Node]) -> set[Node]:
-    return set(Graph((), tuple(outputs)).nodes())
+
+def _mentions_size(node: Node) -> bool:
+    return (isinstance(node.type, ArrayType) and bool(node.type.names)) or isinstance(node.attrs.get("size"), Dim)

@@ -84,6 +84,8 @@ def trace(
         state.journal = before
         _add_location(error, title)
         raise
+    finally:
+        recording.close()
     journal, state.journal = state.journal, before
     if before is not None:
         for key, entry in journal.items():

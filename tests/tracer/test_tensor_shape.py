@@ -19,8 +19,10 @@ def test_is_a_tuple_of_sizes():
     assert s[0] == 2
     assert s[1:] == TensorShape([None, 3])
     assert isinstance(s[1:], TensorShape)
-    assert s + (4,) == (2, None, 3, 4)
-    assert [7] + TensorShape([1]) == (7, 1)
+    head, tail = [7], (4,)
+    assert s + tail == (2, None, 3, 4)
+    assert isinstance(s + tail, TensorShape)
+    assert head + TensorShape([1]) == (7, 1)
     assert hash(TensorShape([2])) == hash((2,))
 
 
