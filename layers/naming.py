@@ -58,9 +58,12 @@ def current_path() -> str:
 def near_matches(name: str, known: Iterable[str]) -> str:
     """``Did you mean 'a' or 'b'?``, or the list of known names where none is near."""
     names = sorted(set(known))
-    lower = {n.lower(): n for n in reversed(names)}
-    squeezed = {n.replace("_", ""): n for n in lower}
-    near = [squeezed[m] for m in difflib.get_close_matches(str(name).lower().replace("_", ""), squeezed, n=3, cutoff=0.6)]
+    wanted = str(name)
+    alike: dict[str, list[str]] = {}  # spelling without case and underscores -> the names spelt so
+    for known_name in names:
+        alike.setdefault(known_name.lower().replace("_", ""), []).append(known_name)
+    near = difflib.get_close_matches(wanted.lower().replace("_", ""), alike, n=3, cutoff=0.6)
     if near:
-        return f"Did you mean {' or '.join(repr(lower[n]) for n in near)}?"
+        best = [max(alike[n], key=lambda spelt: difflib.SequenceMatcher(None, wanted, spelt).ratio()) for n in near]
+        return f"Did you mean {' or '.join(map(repr, best))}?"
     return f"Known: {', '.join(names)}."
