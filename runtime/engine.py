@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 compile_lock = threading.RLock()
-"""Held by whoever compiles or loads: LLVM and Numba serialise internally anyway."""
+"""Held by whoever compiles or loads a step. Single calls of LLVM are serialised by llvmlite itself."""
 
 _library_ids = itertools.count()
 
@@ -70,29 +70,29 @@ def _target_machine() -> Any:
 
 def compile_text(text: str, *, vectorize: bool = True) -> bytes:
     """Object code of a module in LLVM's text form, optimised. RuntimeError if the text is no valid module."""
-    llvm = _llvm()
-    with compile_lock:
-        machine = _target_machine()
-        module = llvm.parse_assembly(text)
-        module.triple = target_triple()
-        module.data_layout = data_layout()
-        module.verify()
-        _optimize(llvm, module, machine, vectorize)
-        return bytes(machine.emit_object(module))
+    machine, module = _parsed(text)
+    _optimize(module, machine, vectorize)
+    return bytes(machine.emit_object(module))
 
 
 def optimized_text(text: str, *, assembly: bool = False) -> str:
     """The module after optimisation, as LLVM text or assembly: for people who look at what was made of a kernel."""
+    machine, module = _parsed(text)
+    _optimize(module, machine, True)
+    return str(machine.emit_assembly(module)) if assembly else str(module)
+
+
+def _parsed(text: str) -> tuple[Any, Any]:
+    """A target machine and the verified module for it."""
+    machine = _target_machine()
+    module = _llvm().parse_assembly(text)
+    module.triple, module.data_layout = target_triple(), data_layout()
+    module.verify()
+    return machine, module
+
+
+def _optimize(module: Any, machine: Any, vectorize: bool) -> None:
     llvm = _llvm()
-    with compile_lock:
-        machine = _target_machine()
-        module = llvm.parse_assembly(text)
-        module.triple, module.data_layout = target_triple(), data_layout()
-        _optimize(llvm, module, machine, True)
-        return str(machine.emit_assembly(module)) if assembly else str(module)
-
-
-def _optimize(llvm: Any, module: Any, machine: Any, vectorize: bool) -> None:
     options = llvm.create_pipeline_tuning_options(speed_level=2)
     options.loop_vectorization = vectorize
     options.loop_interleaving = vectorize

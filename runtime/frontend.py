@@ -10,6 +10,7 @@ Importing this module takes half a second, because it imports Numba. Only a cach
 from __future__ import annotations
 
 import functools
+import re
 import types as python_types
 from typing import Any
 
@@ -21,7 +22,7 @@ from numba.core.compiler_machinery import PassManager
 from . import prelude_numba, prelude_python
 
 _PASSES = (
-    untyped_passes.TranslateByteCode, untyped_passes.FixupArgs, untyped_passes.IRProcessing, untyped_passes.GenericRewrites,
+    untyped_passes.TranslateByteCode, untyped_passes.FixupArgs, untyped_passes.IRProcessing,
     untyped_passes.ReconstructSSA, typed_passes.NopythonTypeInference, typed_passes.PreLowerStripPhis,
     typed_passes.IRLegalization, typed_passes.AnnotateTypes, typed_passes.NativeLowering, typed_passes.NoPythonBackend,
 )  # fmt: skip
@@ -36,13 +37,18 @@ class _Pipeline(CompilerBase):
         return [passes]
 
 
-class _TextLibrary(codegen.CPUCodeLibrary):
-    """Takes the lowered module as text instead of compiling it."""
+class _TextLibrary(codegen.CodeLibrary):
+    """Takes the lowered module as text and stops there; it touches no LLVM, so another kernel may be optimised meanwhile."""
 
     text = ""
 
     def add_ir_module(self, module: Any) -> None:
         self.text = str(module)
+
+    def _refuse(self, *args: Any) -> Any:
+        raise NotImplementedError("Kernels call no other Numba functions; only their text is taken.")
+
+    add_linking_library = finalize = get_function = get_llvm_str = get_asm_str = _refuse
 
 
 def _flags() -> Any:
@@ -85,6 +91,9 @@ class _Target(cpu.CPUContext):
 
         self.install_registry(prelude_numba.lowering_registry)
 
+    def post_lowering(self, module: Any, library: Any) -> None:
+        """Nothing: kernels hold no Python objects, so Numba's runtime has no part in them."""
+
 
 @functools.cache
 def _contexts() -> tuple[Any, Any]:
@@ -101,13 +110,34 @@ def namespace_of(constants: str) -> dict[str, Any]:
     return {k: v for k, v in values.items() if k not in prelude_python.PRELUDE} | prelude_numba.PRELUDE
 
 
+_VIEW = re.compile(r"^    (\w+) = view\(\1, .*\)$")
+_NUMBER = re.compile(r"^    (\w+) = (\w+\(-?(?:[0-9][\w.+-]*|inf|nan)\))$")
+
+
+def lighten(text: str) -> tuple[str, str]:
+    """The kernel without what Numba need not see, and the numbers taken out of it as assignments. Lines keep their positions.
+
+    A view of a pointer is the pointer. A number named once becomes a global constant. Each such line would cost Numba 3 ms.
+    """
+    lines, numbers = text.split("\n"), []
+    for i, line in enumerate(lines):
+        number = _NUMBER.match(line)
+        if number and len(re.findall(rf"^ *{number[1]} [-+*/]?=[^=]", text, flags=re.M)) == 1:
+            numbers.append(line.strip())
+        elif not _VIEW.match(line):
+            continue
+        lines[i] = ""
+    return "\n".join(lines), "".join(f"{n}\n" for n in numbers)
+
+
 def lower_kernel(text: str, name: str, constants: str, pointers: tuple[str, ...], integers: int, path: str) -> tuple[str, str]:
     """LLVM text of one kernel and the name of its function there.
 
     text: the ``def``. constants: the module-level assignments it uses. pointers: dtype short names. Raises what Numba raises
     (`numba.core.errors.NumbaError`) if the kernel uses something outside the subset.
     """
-    values = namespace_of(constants)
+    text, numbers = lighten(text)
+    values = namespace_of(constants + numbers)
     exec(compile(text, path, "exec"), values)
     function: python_types.FunctionType = values[name]
     arguments = (*(prelude_numba.pointer_type(p) for p in pointers), *[types.int64] * integers)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import functools
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,11 @@ from weft.codegen.program import KernelDecl, Program
 from weft.graph.errors import UnimplementedError
 
 from . import blas, driver
-from .engine import compile_lock, engine, machine_key
+from .engine import compile_lock, compile_text, engine, machine_key
 from .kernel_module import export_kernel, merge_pattern
 from .module_text import ModuleText
 from .object_code import compiled_object
-from .store import content_key, load_bytes
+from .store import content_key, load_bytes, store_bytes
 
 _OWN_FILES = ("frontend.py", "kernel_module.py", "prelude_numba.py", "vector_math.py", "engine.py", "driver.py")
 
@@ -58,6 +59,15 @@ def _compiler_version() -> str:
     return hashlib.sha256(b"".join((folder / name).read_bytes() for name in _OWN_FILES)).hexdigest()
 
 
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """One kernel wanted by a step: its symbol, the key of its object code, and how to make LLVM text of it."""
+
+    symbol: str
+    key: str
+    lower: Callable[[], str]
+
+
 def compile_step(program: Program) -> NativeStep:
     """Compiles or loads every kernel that the step calls, and the step.
 
@@ -65,53 +75,55 @@ def compile_step(program: Program) -> NativeStep:
     """
     start = time.perf_counter()
     module = ModuleText.split(program.source)
-    kernels = {k.name: k for k in program.kernels}
+    decls = {k.name: k for k in program.kernels}
     identities = [(b.kind, b.index) for b in program.buffers]
     imports: dict[str, int] = {}
+    kernels: dict[str, Kernel] = {}
 
     def resolve(name: str, pointers: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
+        bound = _bound_contract(decls[name])
+        if bound is not None:
+            imports[bound[0]] = bound[1]
+            return bound[0], tuple(range(len(pointers)))
         pattern = merge_pattern(tuple(identities[i] for i in pointers))
-        symbol, address = _kernel(module, kernels[name], pattern)
-        imports[symbol] = address
-        merged = () if symbol.startswith("weft_blas") else pattern
-        return symbol, tuple(i for i in range(len(pointers)) if not merged or merged[i] == i)
+        kernel = describe_kernel(module, decls[name], pattern)
+        kernels[kernel.symbol] = kernel
+        return kernel.symbol, tuple(i for i, first in enumerate(pattern) if first == i)
 
     with compile_lock:
         text, _ = driver.print_step(module.step, resolve)
-        key = content_key("step", text, _compiler_version(), machine_key())
-        code = load_bytes("objects", key)
-        if code is None:
-            counters.steps_compiled += 1
-            code = compiled_object(key, lambda: text, vectorize=False)
-        address, handle = engine.load(code, driver.STEP_SYMBOL, imports)
+        uses_blas = bool(imports)
+        imports |= load_kernels(list(kernels.values()))
+        address, handle = _load_driver(text, imports)
         counters.seconds += time.perf_counter() - start
-    return NativeStep(address, any(s.startswith("weft_blas") for s in imports), handle)
+    return NativeStep(address, uses_blas, handle)
 
 
-def _kernel(module: ModuleText, decl: KernelDecl, pattern: tuple[int, ...]) -> tuple[str, int]:
-    """(symbol, address) of one kernel, for one pattern of buffers that are the same."""
-    if decl.contract is not None:
-        c = decl.contract
-        bound = blas.bind_contract(c.dtype, c.transpose_a, c.transpose_b)
-        if bound is not None:
-            return bound
+def _load_driver(text: str, imports: dict[str, int]) -> tuple[int, Any]:
+    key = content_key("step", text, _compiler_version(), machine_key())
+    code = load_bytes("objects", key)
+    if code is None:
+        counters.steps_compiled += 1
+        code = compiled_object(key, lambda: text, vectorize=False)
+    return engine.load(code, driver.STEP_SYMBOL, imports)
+
+
+def _bound_contract(decl: KernelDecl) -> tuple[str, int] | None:
+    """(symbol, address) of a library's routine for a matrix product, or None."""
+    c = decl.contract
+    return None if c is None else blas.bind_contract(c.dtype, c.transpose_a, c.transpose_b)
+
+
+def describe_kernel(module: ModuleText, decl: KernelDecl, pattern: tuple[int, ...]) -> Kernel:
+    """The kernel's symbol and key, which depend on all that its code depends on, without compiling it.
+
+    pattern: which pointers are the same buffer, see `kernel_module.merge_pattern`.
+    """
     text, constants = module.functions[decl.name], module.constants_of(decl.name)
     facts = repr((decl.name, decl.pointers, decl.integers, pattern))
     key = content_key("kernel", text, constants, facts, _compiler_version(), machine_key())
     symbol = f"{decl.name}_{key[:16]}"
-    if symbol in engine.addresses:
-        counters.kernels_shared += 1
-        return symbol, engine.addresses[symbol]
-    code = load_bytes("objects", key)
-    if code is None:
-        counters.kernels_compiled += 1
-        code = compiled_object(key, _lowering(text, decl, constants, symbol, pattern))
-    else:
-        counters.kernels_loaded += 1
-    return symbol, engine.keep(code, symbol)
 
-
-def _lowering(text: str, decl: KernelDecl, constants: str, symbol: str, pattern: tuple[int, ...]) -> Callable[[], str]:
     def lower() -> str:
         from . import frontend  # imports Numba, which only a cache miss should
 
@@ -121,4 +133,31 @@ def _lowering(text: str, decl: KernelDecl, constants: str, symbol: str, pattern:
             raise UnimplementedError(f"Numba could not compile the kernel {decl.name}: {error}\n\n{constants}\n{text}") from error
         return export_kernel(lowered, name, symbol, len(decl.pointers), decl.integers, pattern)
 
-    return lower
+    return Kernel(symbol, key, lower)
+
+
+def load_kernels(kernels: Sequence[Kernel]) -> dict[str, int]:
+    """The addresses of the kernels by symbol, from this process, the cache on disk, or the compiler.
+
+    While LLVM optimises one kernel in a thread (it releases the GIL), Numba types the next one in this thread.
+    """
+    missing = []
+    for kernel in kernels:
+        if kernel.symbol in engine.addresses:
+            counters.kernels_shared += 1
+            continue
+        code = load_bytes("objects", kernel.key)
+        if code is None:
+            missing.append(kernel)
+        else:
+            counters.kernels_loaded += 1
+            engine.keep(code, kernel.symbol)
+    if missing:
+        with ThreadPoolExecutor(1) as pool:
+            jobs = [(kernel, pool.submit(compile_text, kernel.lower())) for kernel in missing]
+            for kernel, job in jobs:
+                code = job.result()
+                store_bytes("objects", kernel.key, code)
+                engine.keep(code, kernel.symbol)
+                counters.kernels_compiled += 1
+    return {kernel.symbol: engine.addresses[kernel.symbol] for kernel in kernels}

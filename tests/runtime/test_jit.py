@@ -82,7 +82,8 @@ def compile_one(source: str, pointers: tuple[str, ...], constants: str = "") -> 
     """A kernel over these pointers and one size, compiled, as a ctypes function of addresses."""
     module = ModuleText.split(constants + source)
     (name,) = module.functions
-    _, address = jit._kernel(module, KernelDecl(name, pointers, 1), tuple(range(len(pointers))))
+    kernel = jit.describe_kernel(module, KernelDecl(name, pointers, 1), tuple(range(len(pointers))))
+    (address,) = jit.load_kernels([kernel]).values()
     return ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_void_p] * len(pointers), ctypes.c_int64)(address)
 
 
