@@ -10,7 +10,7 @@ from typing import Any
 from .context import state, stop_recording
 from .convert import convert_to_tensor
 from .tape import GradientTape
-from .tensor import EagerTensor, Tensor, TracedTensor
+from .tensor import alias
 from .tree import flatten
 
 
@@ -29,7 +29,7 @@ def custom_gradient(function: Callable[..., Any]) -> Callable[..., Any]:
         with stop_recording(), reader:
             result, grad = function(*tensors, **kwargs)
         leaves, structure = flatten(result)
-        fresh = tuple(_same_value(convert_to_tensor(leaf)) for leaf in leaves)
+        fresh = tuple(alias(convert_to_tensor(leaf)) for leaf in leaves)
         variables = list(reader.watched_variables())
         outer = state.tapes
         if outer:
@@ -66,10 +66,3 @@ def _exactly(given: Any, count: int, name: str) -> list[Any]:
     if len(parts) != count:
         raise ValueError(f"custom_gradient function '{name}' must return {count} gradients. Received: {len(parts)}.")
     return parts
-
-
-def _same_value(tensor: Tensor) -> Tensor:
-    """A new tensor of the same value, so that the rule belongs to it alone."""
-    if isinstance(tensor, TracedTensor):
-        return TracedTensor(tensor._node, tensor._trace)
-    return EagerTensor(tensor._array) if isinstance(tensor, EagerTensor) else tensor

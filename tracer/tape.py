@@ -23,7 +23,7 @@ from .checked import Checked, attrs_key, check, recall
 from .context import state
 from .convert import convert_to_tensor
 from .origin import user_origins
-from .tensor import Tensor
+from .tensor import Tensor, alias, same_value
 from .tree import flatten
 
 
@@ -96,7 +96,7 @@ class GradientTape:
                 self._tracked[id(leaf)] = leaf
             elif hasattr(type(leaf), "__weft_tensor__"):
                 self._variables.setdefault(id(leaf), (leaf, []))
-                self.on_read(leaf, state.interpreter.read(leaf))
+                self.on_read(leaf, self.fresh_read(leaf, state.interpreter.read(leaf)))
             else:
                 raise ValueError(
                     f"Passed in object {leaf!r} of type {type(leaf).__name__!r}, not tf.Tensor or tf.Variable or ExtensionType."
@@ -109,9 +109,16 @@ class GradientTape:
             if not (self._watch_accessed and variable.trainable):
                 return
             entry = self._variables[id(variable)] = (variable, [])
-        if id(tensor) not in self._tracked:
+        if not entry[1] or entry[1][-1] is not tensor:
             self._tracked[id(tensor)] = tensor
             entry[1].append(tensor)
+
+    def fresh_read(self, variable: Any, tensor: Any) -> Any:
+        """The value with an identity that reads outside this tape do not have; the same one until the variable changes."""
+        entry = self._variables.get(id(variable))
+        if entry is not None and entry[1] and same_value(entry[1][-1], tensor):
+            return entry[1][-1]
+        return alias(tensor)
 
     def record(self, checked: Checked, inputs: Sequence[Any], out: Any) -> None:
         """Called by the interpreter after an op through which a gradient may flow."""

@@ -99,7 +99,7 @@ class EagerTensor(Tensor):
 
     def __init__(self, array: np.ndarray) -> None:
         """Takes the array over: it becomes read-only, and nobody may write it through another view."""
-        array.setflags(False)  # the first flag is `write`; by keyword it costs twice as much
+        array.setflags(False)  # type: ignore[call-arg]  # the first flag is `write`; by keyword it costs twice as much
         self._array = array
 
     @property
@@ -284,6 +284,20 @@ class TracedTensor(Tensor):
             f"Using a symbolic `tf.Tensor` for {what} is not allowed while a function is traced, because its value is not known "
             f"yet: {user_line() or 'unknown line'}. {self.describe()}. Use {fix}, or move this out of the function."
         )
+
+
+def alias(tensor: Any) -> Any:
+    """Another tensor of the same value, which tapes tell apart from the first."""
+    if isinstance(tensor, TracedTensor):
+        return TracedTensor(tensor._node, tensor._trace)
+    return EagerTensor(tensor._array) if isinstance(tensor, EagerTensor) else tensor
+
+
+def same_value(a: Any, b: Any) -> bool:
+    """True if one is the `alias` of the other."""
+    if isinstance(a, EagerTensor):
+        return isinstance(b, EagerTensor) and a._array is b._array
+    return isinstance(b, TracedTensor) and a._node is b._node
 
 
 def numpy_text(array: np.ndarray) -> str:

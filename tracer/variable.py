@@ -114,6 +114,7 @@ class Variable(Operators):
         """The value now, as a tensor that later assignments do not change."""
         tensor = state.interpreter.read(self)
         if state.tapes:
+            tensor = state.tapes[-1].fresh_read(self, tensor)
             for tape in state.tapes:
                 tape.on_read(self, tensor)
         return tensor

@@ -130,7 +130,8 @@ def test_equality_with_nothing_to_compare():
     assert (x != None) is True  # noqa: E711
     assert (x == "a") is False
     assert (x == object()) is False
-    assert not (x == t([1.0, 2.0, 3.0]))
+    different = x == t([1.0, 2.0, 3.0])
+    assert not different
     assert x != t([1.0, 2.0, 3.0])
 
 
