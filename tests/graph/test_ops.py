@@ -45,6 +45,17 @@ def test_result_has_the_inferred_type_and_arguments_stay(op: Op, sample: Sample)
     assert [a.tobytes() for a in arrays] == before
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float64])
+@pytest.mark.parametrize(("op", "sample"), [c for c in CASES if any(np.asarray(a).dtype == np.float32 for a in c.values[1].args)])
+def test_other_float_types_are_kept(op: Op, sample: Sample, dtype: type) -> None:
+    arrays = [np.asarray(a) for a in sample.args]
+    arrays = [quietly(a.astype, dtype) if a.dtype == np.float32 else a for a in arrays]
+    attrs = op.canonical(sample.attrs)
+    expected = op.infer(types_of(Sample(tuple(arrays))), attrs)
+    result = op.evaluate(arrays, attrs)
+    assert (result.dtype, result.shape) == (expected.dtype.np, expected.shape)
+
+
 @pytest.mark.parametrize(("op", "sample"), CASES)
 def test_evaluation_is_repeatable(op: Op, sample: Sample) -> None:
     assert run(op, sample).tobytes() == run(op, sample).tobytes()
