@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from importlib import metadata as _metadata
 from typing import Any
 
 from weft.graph.dtype import (
@@ -22,6 +21,7 @@ from weft.graph.dtype import (
     uint64,
 )
 from weft.graph.dtype import bool_ as bool
+from weft.runtime.function import function
 from weft.tracer import (
     GradientTape,
     Tensor,
@@ -124,7 +124,6 @@ from .scopes import control_dependencies, device, get_static_value, group, name_
 
 double, half = float64, float16
 newaxis = None
-__version__ = _metadata.version("weft")
 
 __all__ = [
     "Assert",
@@ -180,6 +179,7 @@ __all__ = [
     "float16",
     "float32",
     "float64",
+    "function",
     "gather",
     "gather_nd",
     "get_static_value",
@@ -255,7 +255,7 @@ __all__ = [
     "zeros_like",
 ]
 
-_generated = _namespace("")
+_generated = {n: f for n, f in _namespace("").items() if n not in globals()}
 globals().update(_generated)
 __all__ += list(_generated)
 
@@ -274,8 +274,8 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(_LAZY[name])
     if name in _INITIALIZERS:
         return getattr(importlib.import_module("weft.keras").initializers, _INITIALIZERS[name])
-    if name == "function":
-        return importlib.import_module("weft.runtime.function").function
+    if name == "__version__":
+        return importlib.import_module("importlib.metadata").version("weft")
     raise AttributeError(f"module 'weft' has no attribute {name!r}")
 
 

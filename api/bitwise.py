@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from weft.tracer.ops.generated import namespace
 
-_generated = namespace("bitwise")
+_generated = {n: f for n, f in namespace("bitwise").items() if n not in globals()}
 globals().update(_generated)
 __all__ = list(_generated)
 

@@ -18,7 +18,7 @@ def functions_run_eagerly() -> bool:
 
 
 def set_cache_dir(path: str | Path | None) -> None:
-    """Where compiled steps are kept between processes; None keeps them in memory. The environment's ``WEFT_CACHE_DIR`` is the default."""
+    """Where compiled steps are kept between processes; None: in memory. Default: the environment's ``WEFT_CACHE_DIR``."""
     _config.cache_dir = None if path is None else Path(path)
 
 

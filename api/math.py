@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from weft.tracer.ops import (
+    accumulate_n,
     acosh,
     add_n,
     argmax,
@@ -35,6 +36,7 @@ from weft.tracer.ops import (
     reduce_std,
     reduce_sum,
     reduce_variance,
+    rint,
     scalar_mul,
     softmax,
     truediv,
@@ -47,6 +49,7 @@ from weft.tracer.ops import (
 from weft.tracer.ops.generated import namespace
 
 __all__ = [
+    "accumulate_n",
     "acosh",
     "add_n",
     "argmax",
@@ -77,6 +80,7 @@ __all__ = [
     "reduce_std",
     "reduce_sum",
     "reduce_variance",
+    "rint",
     "scalar_mul",
     "softmax",
     "truediv",
@@ -87,7 +91,7 @@ __all__ = [
     "zero_fraction",
 ]
 
-_generated = namespace("math")
+_generated = {n: f for n, f in namespace("math").items() if n not in globals()}
 globals().update(_generated)
 __all__ += list(_generated)
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from weft.tracer import tree
 
+__all__ = ["assert_same_structure", "flatten", "is_nested", "map_structure", "pack_sequence_as"]
+
 
 def flatten(structure: Any, expand_composites: bool = False) -> list[Any]:
     """The leaves in a fixed order (dicts by sorted key)."""
@@ -31,7 +33,7 @@ def assert_same_structure(nest1: Any, nest2: Any, check_types: bool = True, expa
     tree.assert_same_structure(nest1, nest2)
 
 
-def is_nested(structure: Any) -> bool:
+def is_nested(seq: Any) -> bool:
     """Whether this is a container, and not a leaf."""
-    leaves = tree.leaves_of(structure)
-    return len(leaves) != 1 or leaves[0] is not structure
+    leaves = tree.leaves_of(seq)
+    return len(leaves) != 1 or leaves[0] is not seq

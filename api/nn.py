@@ -61,7 +61,7 @@ __all__ = [
     "zero_fraction",
 ]
 
-_generated = namespace("nn")
+_generated = {n: f for n, f in namespace("nn").items() if n not in globals()}
 globals().update(_generated)
 __all__ += list(_generated)
 

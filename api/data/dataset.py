@@ -125,7 +125,7 @@ class Dataset:
 
         Without ``seed`` the order follows `weft.random.set_seed`, if that was called.
         """
-        size = int(self.cardinality()) if buffer_size is None else int(buffer_size)
+        size = self._stage.cardinality if buffer_size is None else int(buffer_size)
         if size <= 0:
             raise ValueError(f"buffer_size must be greater than zero. Received: {buffer_size}.")
         with init_scope():
@@ -258,7 +258,7 @@ class Dataset:
 
     def cardinality(self) -> Tensor:
         """The number of elements as an int64 scalar, or one of `INFINITE_CARDINALITY` and `UNKNOWN_CARDINALITY`."""
-        return convert_to_tensor(self._stage.cardinality, int64)  # type: ignore[no-any-return]
+        return convert_to_tensor(self._stage.cardinality, int64)
 
     def get_single_element(self, name: str | None = None) -> Any:
         """The only element. InvalidArgumentError if there is none, or more than one."""
@@ -304,7 +304,7 @@ def _shuffle_seed(seed: int | None) -> int:
         return random.combined_seed(seed)
     if random.get_seed() is None:
         return secrets.randbits(64)
-    return int(random.get_global_generator().uniform_full_int([], "uint64"))
+    return int(random.get_global_generator().uniform_full_int([], "uint64").numpy())
 
 
 def _stage_of(value: Any) -> Stage:

@@ -60,7 +60,7 @@ def as_component(value: Any, dtype: DType | None = None) -> np.ndarray:
     if isinstance(value, (Tensor, Variable)) and not isinstance(value, (EagerTensor, Variable)):
         raise TypeError(f"A data set holds values, and a traced tensor has none. Received: {value!r}.")
     tensor = convert_to_tensor(value, dtype)
-    return tensor._array  # type: ignore[no-any-return]
+    return tensor._array
 
 
 def wrap(row: Row, structure: tree.Structure) -> Any:

@@ -56,7 +56,7 @@ class Map(Stage):
         self._seen: Structure | None = None  # how the function's results were nested so far
 
     @cached_property
-    def form(self) -> Form:  # type: ignore[override]
+    def form(self) -> Form:
         return form_of_result(self.function, self.child)
 
     @property
@@ -109,7 +109,7 @@ class FlatMap(Stage):
         self.child, self.function, self.inner, self.cycle, self.block = child, function, inner, cycle, block
 
     @cached_property
-    def form(self) -> Form:  # type: ignore[override]
+    def form(self) -> Form:
         for stage in self._stages():
             return stage.form
         raise ValueError("The element spec of flat_map is that of its first data set, and there is none.")

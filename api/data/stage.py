@@ -1,7 +1,7 @@
 """`Stage`: one step of a pipeline. In: another stage, or a source; out: elements, as often as it is opened.
 
-Stages that only choose rows of arrays in memory (slices, shuffle, repeat, take, skip, ...) say so by ``source`` and ``runs``: then
-a batch is one NumPy gather instead of many small copies.
+Stages that only choose rows of arrays in memory (slices, shuffle, repeat, take, skip) say so by ``source`` and ``runs``: then a
+batch is one NumPy gather instead of many small copies.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from . import random
 from .activations import crelu, gelu, leaky_relu, log_softmax, silu, softmax, swish
 from .arithmetic import (
+    accumulate_n,
     acosh,
     add_n,
     asinh,
@@ -23,6 +24,7 @@ from .arithmetic import (
     global_norm,
     polyval,
     reciprocal_no_nan,
+    rint,
     saturate_cast,
     scalar_mul,
     truediv,
@@ -166,6 +168,7 @@ from .shaping import (
 __all__ = [
     "FUNCTIONS",
     "Assert",
+    "accumulate_n",
     "acosh",
     "add_n",
     "adjoint",
@@ -273,6 +276,7 @@ __all__ = [
     "repeat",
     "reshape",
     "reverse",
+    "rint",
     "roll",
     "saturate_cast",
     "scalar_mul",

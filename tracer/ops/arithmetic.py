@@ -103,6 +103,18 @@ def add_n(inputs: Sequence[Any], name: str | None = None) -> Tensor:
     return total
 
 
+def accumulate_n(
+    inputs: Sequence[Any], shape: Any = None, tensor_dtype: Any = None, name: str | None = None
+) -> Tensor:
+    """`add_n` under TensorFlow's other name."""
+    return add_n(inputs)
+
+
+def rint(x: Any, name: str | None = None) -> Tensor:
+    """The nearest integer, of two the even one."""
+    return apply("round", (as_tensor(x),))
+
+
 def polyval(coeffs: Sequence[Any], x: Any, name: str | None = None) -> Tensor:
     """The polynomial at ``x`` by Horner's rule, coefficients of the highest power first."""
     if not isinstance(coeffs, list):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from weft.graph.dims import Dim, Size, product
-from weft.graph.errors import DTypeError, ShapeError
+from weft.graph.errors import DTypeError, ShapeError, UnimplementedError
 
 from ..apply import apply
 from ..tensor import Tensor
@@ -121,9 +121,10 @@ def normalize(tensor: Any, ord: Any = "euclidean", axis: Any = None, name: str |
     return apply("div", (x, length)), length
 
 
-def l2_normalize(x: Any, axis: Any = None, epsilon: float = 1e-12, name: str | None = None) -> Tensor:
-    """``x / sqrt(max(sum(x**2), epsilon))`` with the sum along ``axis`` (None: all)."""
+def l2_normalize(x: Any, axis: Any = None, epsilon: float = 1e-12, name: str | None = None, dim: Any = None) -> Tensor:
+    """``x / sqrt(max(sum(x**2), epsilon))`` with the sum along ``axis`` (None: all); ``dim`` is its old name."""
     t = as_tensor(x)
+    axis = dim if axis is None else axis
     total = apply("reduce_sum", (apply("square", (t,)),), axes=as_axes(axis, len(sizes_of(t))), keepdims=True)
     return apply("mul", (t, apply("rsqrt", (apply("maximum", (total, as_tensor(epsilon, t.dtype))),))))
 
@@ -145,47 +146,74 @@ def _places(rows: Size, columns: Size) -> tuple[Tensor, Tensor]:
     return from_top, apply("reshape", (ramp(columns, as_tensor(0).dtype),), shape=(1, columns))
 
 
-def _masked(x: Tensor, mask: Tensor) -> Tensor:
-    return apply("where", (mask, x, as_tensor(0, x.dtype)))
+def _masked(x: Tensor, mask: Tensor, otherwise: Any = 0) -> Tensor:
+    return apply("where", (mask, x, as_tensor(otherwise, x.dtype)))
 
 
-def diag(diagonal: Any, name: str | None = None) -> Tensor:
-    """Square matrices with the given diagonals: shape (..., n) becomes (..., n, n)."""
-    x = as_tensor(diagonal)
+def _offset(k: Any, name: str) -> int:
+    if not isinstance(k, (int, np.integer)):
+        raise UnimplementedError(f"{name} takes one diagonal at a time. Received: k={k!r}.")
+    return int(k)
+
+
+def _on_diagonal(rows: Size, columns: Size, k: int) -> Tensor:
+    """A mask that is true where column - row is ``k``."""
+    row, column = _places(rows, columns)
+    return apply("equal", (apply("add", (row, as_tensor(k, row.dtype))), column))
+
+
+def diag(
+    diagonal: Any, name: str | None = None, k: Any = 0, num_rows: Any = -1, num_cols: Any = -1, padding_value: Any = 0,
+    align: str = "RIGHT_LEFT",
+) -> Tensor:
+    """Square matrices with the given diagonals: shape (..., n) becomes (..., n + |k|, n + |k|).
+
+    k: which diagonal, positive above the main one. padding_value: the other elements.
+    """
+    x, by = as_tensor(diagonal), _offset(k, "diag")
     here = sizes_of(x)
-    row, column = _places(here[-1], here[-1])
-    return _masked(apply("reshape", (x,), shape=(*here, 1)), apply("equal", (row, column)))
+    size = here[-1] + abs(by)
+    if (num_rows, num_cols) not in ((-1, -1), (size, size)):
+        raise UnimplementedError(f"diag makes square matrices. Received: num_rows={num_rows}, num_cols={num_cols}.")
+    low = (0,) * (len(here) - 1) + (max(-by, 0),)
+    high = (0,) * (len(here) - 1) + (max(by, 0),)
+    value = as_tensor(padding_value, x.dtype)
+    wide = apply("pad", (x,), low=low, high=high, interior=(0,) * len(here), value=0.0) if by else x
+    return apply("where", (_on_diagonal(size, size, by), apply("reshape", (wide,), shape=(*here[:-1], size, 1)), value))
 
 
-def diag_part(input: Any, name: str | None = None) -> Tensor:
-    """The main diagonals of matrices: shape (..., m, n) becomes (..., min(m, n))."""
-    x = as_tensor(input)
+def diag_part(
+    input: Any, name: str | None = None, k: Any = 0, padding_value: Any = 0, align: str = "RIGHT_LEFT"
+) -> Tensor:
+    """The diagonals of matrices, ``k`` above the main one: shape (..., n, n) becomes (..., n - |k|)."""
+    x, by = as_tensor(input), _offset(k, "diag_part")
     rows, columns = _corner(x, "diag_part")
     if rows != columns and (isinstance(rows, Dim) or isinstance(columns, Dim)):
         raise ShapeError(f"diag_part needs matrices of fixed size, or square ones. Received: shape {x.shape}.")
+    rows, columns = rows - max(-by, 0), columns - max(by, 0)
     short = rows if rows == columns or rows < columns else columns  # type: ignore[operator]
     here = sizes_of(x)
-    square = apply("slice", (x,), begin=(0,) * len(here), shape=(*here[:-2], short, short), strides=(1,) * len(here))
-    row, column = _places(short, short)
-    return reduce("reduce_sum", _masked(square, apply("equal", (row, column))), -1)
+    first = (*(0,) * (len(here) - 2), max(-by, 0), max(by, 0))
+    square = apply("slice", (x,), begin=first, shape=(*here[:-2], short, short), strides=(1,) * len(here))
+    return reduce("reduce_sum", _masked(square, _on_diagonal(short, short, 0)), -1)
 
 
-def set_diag(input: Any, diagonal: Any, name: str | None = None) -> Tensor:
+def set_diag(input: Any, diagonal: Any, name: str | None = None, k: Any = 0, align: str = "RIGHT_LEFT") -> Tensor:
     """The matrices with their main diagonal replaced."""
     x = as_tensor(input)
+    if _offset(k, "set_diag"):
+        raise UnimplementedError(f"set_diag replaces the main diagonal. Received: k={k}.")
     values = as_tensor(diagonal, x.dtype)
     rows, columns = _corner(x, "set_diag")
-    row, column = _places(rows, columns)
     short = sizes_of(values)[-1]
     shape = (*sizes_of(values), 1) if short == rows else (*sizes_of(values)[:-1], 1, short)
-    return apply("where", (apply("equal", (row, column)), apply("reshape", (values,), shape=shape), x))
+    return apply("where", (_on_diagonal(rows, columns, 0), apply("reshape", (values,), shape=shape), x))
 
 
 def trace(x: Any, name: str | None = None) -> Tensor:
     """The sums of the main diagonals: shape (..., m, n) becomes (...)."""
     t = as_tensor(x)
-    row, column = _places(*_corner(t, "trace"))
-    return reduce("reduce_sum", _masked(t, apply("equal", (row, column))), (-2, -1))
+    return reduce("reduce_sum", _masked(t, _on_diagonal(*_corner(t, "trace"), 0)), (-2, -1))
 
 
 def band_part(input: Any, num_lower: int, num_upper: int, name: str | None = None) -> Tensor:

@@ -196,9 +196,13 @@ def assert_integer(x: Any, message: str | None = None, name: str | None = None) 
         raise DTypeError(f"{message or ''} The tensor must have an integer dtype. Received: {tensor.dtype.name}.".strip())
 
 
-def assert_shapes(shapes: Any, data: Any = None, summarize: int | None = None, message: str | None = None) -> None:
-    """ValueError unless the tensors have the given shapes. shapes: a dict or list of (tensor, shape); a letter in a shape stands
-    for the same size wherever it occurs, None for any."""
+def assert_shapes(
+    shapes: Any, data: Any = None, summarize: int | None = None, message: str | None = None, name: str | None = None
+) -> None:
+    """ValueError unless the tensors have the given shapes.
+
+    shapes: a list of (tensor, shape); a letter in a shape stands for the same size wherever it occurs, None for any.
+    """
     sizes: dict[Any, Any] = {}
     for tensor, shape in shapes.items() if isinstance(shapes, Mapping) else shapes:
         x = as_tensor(tensor)

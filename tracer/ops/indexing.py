@@ -32,12 +32,28 @@ def slice(input_: Any, begin: Any, size: Any, name: str | None = None) -> Tensor
     return apply("slice", (x,), begin=first, shape=tuple(full), strides=(1,) * len(here))
 
 
-def strided_slice(input_: Any, begin: Any, end: Any, strides: Any = None, name: str | None = None) -> Tensor:
-    """``x[begin[0]:end[0]:strides[0], ...]``; the bounds must be known while tracing."""
+def strided_slice(
+    input_: Any, begin: Any, end: Any, strides: Any = None, begin_mask: int = 0, end_mask: int = 0, ellipsis_mask: int = 0,
+    new_axis_mask: int = 0, shrink_axis_mask: int = 0, var: Any = None, name: str | None = None,
+) -> Tensor:
+    """``x[begin[0]:end[0]:strides[0], ...]``; the bounds must be known while tracing.
+
+    Bit i of a mask makes item i of the index ``[:end]``, ``[begin:]``, ``...``, ``newaxis`` or the number ``begin[i]``.
+    """
+    if var is not None:
+        raise UnimplementedError("strided_slice does not write. Use variable[...].assign(value). Received: var.")
     first, last = as_integers(begin), as_integers(end)
     steps = [1] * len(first) if strides is None else as_integers(strides)
-    parts = (builtin_slice(b, e, s) for b, e, s in zip(first, last, steps, strict=True))
-    return as_tensor(input_)[tuple(parts)]
+    items: list[Any] = []
+    for i, (b, e, step) in enumerate(zip(first, last, steps, strict=True)):
+        bit = 1 << i
+        if ellipsis_mask & bit or new_axis_mask & bit:
+            items.append(... if ellipsis_mask & bit else None)
+        elif shrink_axis_mask & bit:
+            items.append(b)
+        else:
+            items.append(builtin_slice(None if begin_mask & bit else b, None if end_mask & bit else e, step))
+    return as_tensor(input_)[tuple(items)]
 
 
 def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None) -> Tensor:
@@ -250,9 +266,16 @@ def invert_permutation(x: Any, name: str | None = None) -> Tensor:
     return segment_sum(ramp(size, order.dtype), order, size)
 
 
-def bincount(arr: Any, weights: Any = None, minlength: Any = None, maxlength: Any = None, dtype: Any = int32) -> Tensor:
-    """How often each value 0, 1, ... occurs in ``arr`` (or the sum of its weights). In a traced function the number of values
-    must be given as ``minlength`` and ``maxlength``."""
+def bincount(
+    arr: Any, weights: Any = None, minlength: Any = None, maxlength: Any = None, dtype: Any = int32, name: str | None = None,
+    axis: Any = None, binary_output: bool = False,
+) -> Tensor:
+    """How often each value 0, 1, ... occurs in ``arr`` (or the sum of its weights; or, with binary_output, whether it occurs).
+
+    In a traced function the number of values must be given as both ``minlength`` and ``maxlength``.
+    """
+    if axis not in (None, 0):
+        raise UnimplementedError(f"bincount counts over all of arr. Received: axis={axis}.")
     values = as_tensor(arr)
     values = apply("reshape", (values,), shape=(product(sizes_of(values)),))
     if maxlength is None or minlength != maxlength:
@@ -266,7 +289,8 @@ def bincount(arr: Any, weights: Any = None, minlength: Any = None, maxlength: An
     if weights is not None:
         amount = apply("reshape", (amount,), shape=(product(sizes_of(amount)),))
     amount = apply("where", (kept, amount, as_tensor(0, amount.dtype)))
-    return segment_sum(amount, apply("where", (kept, values, as_tensor(0, values.dtype))), count)
+    total = segment_sum(amount, apply("where", (kept, values, as_tensor(0, values.dtype))), count)
+    return cast(apply("not_equal", (total, as_tensor(0, total.dtype))), total.dtype) if binary_output else total
 
 
 def confusion_matrix(

@@ -33,6 +33,8 @@ class Generator:
     The stream's state is a `Variable`, so that a traced function advances it at every call.
     """
 
+    _state: Variable
+
     def __init__(self, copy_from: Generator | None = None, state: Any = None, alg: Any = None) -> None:
         if (copy_from is None) == (state is None):
             raise ValueError("A Generator needs exactly one of copy_from and state. Use Generator.from_seed(seed) for a new one.")
