@@ -11,7 +11,7 @@ import hashlib
 import math
 from dataclasses import dataclass, field
 
-from weft.graph.dims import Dim, Size
+from weft.graph.dims import Size
 from weft.graph.dtype import DType
 
 from .collapse_loops import collapse_loops
@@ -31,6 +31,7 @@ from .kernel import (
     Statement,
     Store,
     Text,
+    divide,
     statements,
 )
 from .target import Target
@@ -133,11 +134,10 @@ class _Printer:
         """The size as a known argument, or a small multiple of one."""
         if size in self.sizes:
             return self.argument(size)
-        if isinstance(size, Dim):
-            for known in self.sizes:
-                factor = size.divide(known) if isinstance(known, Dim) else None
-                if isinstance(factor, int) and 0 < factor <= self.target.static_extent:
-                    return f"{self.argument(known)} * {factor}"
+        for known in self.sizes:
+            factor = divide(size, known)
+            if isinstance(factor, int) and 0 < factor <= self.target.static_extent:
+                return f"{self.argument(known)} * {factor}"
         return ""
 
     def index(self, index: Affine) -> str:

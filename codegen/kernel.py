@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Union
 
-from weft.graph.dims import Size
+from weft.graph.dims import Dim, Size
 from weft.graph.dtype import DType
 
 
@@ -51,6 +51,13 @@ class Affine:
 
 def affine(offset: Size, terms: Iterable[tuple[str, Size]] = ()) -> Affine:
     return Affine(offset, tuple(sorted((n, f) for n, f in terms if f != 0)))
+
+
+def divide(size: Size, by: Size) -> Size | None:
+    """The exact quotient, if there is one."""
+    if isinstance(size, Dim):
+        return size.divide(by) if by != 0 else None
+    return size // by if isinstance(by, int) and by and size % by == 0 else None
 
 
 ZERO = Affine()

@@ -138,7 +138,7 @@ def _typical(size: Size) -> int:
     return size_value(size, _Typical())
 
 
-class _Typical(dict):  # type: ignore[type-arg]
+class _Typical(dict[str, int]):
     """Every name has the typical size."""
 
     def __missing__(self, name: str) -> int:

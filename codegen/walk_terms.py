@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from weft.graph.dims import Dim, Shape, Size
+from weft.graph.dims import Shape, Size
 
-from .kernel import ZERO, Affine, affine, flatten_index, variable
+from .kernel import ZERO, Affine, affine, divide, flatten_index, variable
 from .terms import Fold, Formula, Leaf, Literal, Own, Pick, Ramp, Reshape, SizeValue, Strided, Term
 
 Index = tuple[Affine, ...]
@@ -160,15 +160,9 @@ def _unflatten(index: Index, have: Shape, want: Shape) -> Index | None:
         run: list[tuple[Affine, Size]] = []
         total: Size = 1
         while total != size:
-            if not source or _quotient(size, total * source[0][1]) is None:
+            if not source or divide(size, total * source[0][1]) is None:
                 return None
             total = total * source[0][1]
             run.append(source.pop(0))
         out.append(flatten_index([x for x, _ in run], [s for _, s in run]))
     return tuple(out)
-
-
-def _quotient(size: Size, by: Size) -> Size | None:
-    if isinstance(size, Dim):
-        return size.divide(by)
-    return size // by if isinstance(by, int) and by and size % by == 0 else None
