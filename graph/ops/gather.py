@@ -10,18 +10,22 @@ from ..dims import Shape
 from ..errors import DTypeError, IndexRangeError, ShapeError
 from ..families import Gather
 from ..ir import ArrayType, Node
-from ..op import Attrs, Sample, Types, define
+from ..op import Attrs, DimConflict, Sample, Types, define
 from ..samples import spread
 
 
 def _gathered(params: Shape, indices: ArrayType, axis: int, batch_dims: int, what: str) -> Shape:
     if not indices.dtype.is_integer:
         raise DTypeError(f"{what} needs integer indices. Received: {indices}.")
-    if not 0 <= batch_dims <= min(axis, indices.rank) or axis >= len(params) or params[:batch_dims] != indices.shape[:batch_dims]:
-        raise ShapeError(
-            f"{what} needs batch_dims <= axis < rank and equal leading sizes. "
-            f"Received: axis {axis}, batch_dims {batch_dims}, shape {params}, indices {indices}."
-        )
+    message = (
+        f"{what} needs batch_dims <= axis < rank and equal leading sizes. "
+        f"Received: axis {axis}, batch_dims {batch_dims}, shape {params}, indices {indices}."
+    )
+    if not 0 <= batch_dims <= min(axis, indices.rank) or axis >= len(params):
+        raise ShapeError(message)
+    for a, b in zip(params[:batch_dims], indices.shape[:batch_dims]):
+        if a != b:
+            raise ShapeError(message) if isinstance(a, int) and isinstance(b, int) else DimConflict(message, a, b)
     return (*params[:axis], *indices.shape[batch_dims:], *params[axis + 1 :])
 
 

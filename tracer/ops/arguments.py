@@ -9,6 +9,7 @@ import numpy as np
 from weft.graph.dims import Dim, Shape, Size
 from weft.graph.dtype import DType, int32
 from weft.graph.errors import ShapeError
+from weft.graph.op import DimConflict
 
 from ..apply import apply
 from ..convert import convert_to_tensor, operand
@@ -94,8 +95,13 @@ def as_sizes(shape: Any) -> Shape:
 def as_integer(value: Any) -> int:
     """An integer that is known while tracing."""
     size = as_size(value)
+    return fixed_size(size, "An integer that is the same in every call is needed")
+
+
+def fixed_size(size: Size, rule: str) -> int:
+    """The size as an integer. `DimConflict` for a symbolic one, upon which a function is traced again for this very size."""
     if isinstance(size, Dim):
-        raise ShapeError(f"An integer that is the same in every call is needed. Received: the size {size}.")
+        raise DimConflict(f"{rule}. Received: the size {size}, which changes between calls.", size, 0)
     return size
 
 

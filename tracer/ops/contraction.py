@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from weft.graph.dims import Dim, Size, product
+from weft.graph.dims import Size, product
 from weft.graph.errors import DTypeError, ShapeError, UnimplementedError
 
 from ..apply import apply
 from ..tensor import Tensor
-from .arguments import as_axes, as_axis, as_tensor, as_tensors, sizes_of
+from .arguments import as_axes, as_axis, as_tensor, as_tensors, fixed_size, sizes_of
 from .arithmetic import cast
 from .creation import ramp
 from .reductions import reduce
@@ -188,8 +188,8 @@ def diag_part(
     """The diagonals of matrices, ``k`` above the main one: shape (..., n, n) becomes (..., n - |k|)."""
     x, by = as_tensor(input), _offset(k, "diag_part")
     rows, columns = _corner(x, "diag_part")
-    if rows != columns and (isinstance(rows, Dim) or isinstance(columns, Dim)):
-        raise ShapeError(f"diag_part needs matrices of fixed size, or square ones. Received: shape {x.shape}.")
+    if rows != columns:
+        rows, columns = (fixed_size(s, "diag_part needs matrices of fixed size, or square ones") for s in (rows, columns))
     rows, columns = rows - max(-by, 0), columns - max(by, 0)
     short = rows if rows == columns or rows < columns else columns  # type: ignore[operator]
     here = sizes_of(x)

@@ -13,7 +13,7 @@ from weft.graph.op import DimConflict
 
 from ..apply import apply
 from ..tensor import Tensor
-from .arguments import as_axis, as_integer, as_integers, as_matrix, as_sizes, as_tensor, as_tensors, sizes_of
+from .arguments import as_axis, as_integer, as_integers, as_matrix, as_sizes, as_tensor, as_tensors, fixed_size, sizes_of
 from .shaping import expand_dims, part_of, reshape, reverse
 
 
@@ -50,8 +50,7 @@ def unstack(value: Any, num: int | None = None, axis: Any = 0, name: str | None 
     here = sizes_of(x)
     at = as_axis(axis, len(here))
     count = here[at] if num is None else as_integer(num)
-    if isinstance(count, Dim):
-        raise ShapeError(f"The number of slices cannot be inferred: axis {at} of {x.shape} changes between calls. Give num=.")
+    count = fixed_size(count, f"The number of slices along axis {at} must be known; give num=")
     if isinstance(here[at], int) and here[at] != count:
         raise ShapeError(f"Axis {at} of {x.shape} has not {count} slices. Received: num={num}.")
     rest = (*here[:at], *here[at + 1 :])
@@ -103,7 +102,7 @@ def repeat(input: Any, repeats: Any, axis: Any = None, name: str | None = None) 
         wide = (*here[: at + 1], counts[0], *here[at + 1 :])
         out = apply("broadcast_to", (expand_dims(x, at + 1),), shape=wide)
         return apply("reshape", (out,), shape=(*here[:at], here[at] * counts[0], *here[at + 1 :]))
-    if len(counts) != here[at]:
+    if len(counts) != fixed_size(here[at], "An axis needs a fixed size for its slices to be repeated differently"):
         raise ShapeError(f"repeats needs one number per slice of axis {at} of {x.shape}. Received: repeats={counts}.")
     positions = as_tensor(np.repeat(np.arange(len(counts), dtype=np.int32), counts))
     return apply("gather", (x, positions), axis=at, batch_dims=0)

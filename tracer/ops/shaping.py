@@ -12,7 +12,17 @@ from weft.graph.op import DimConflict
 from ..apply import apply
 from ..tensor import Tensor
 from ..tensor_shape import TensorShape
-from .arguments import as_axis, as_integer, as_integers, as_sizes, as_tensor, size_tensor, sizes_of, sizes_tensor
+from .arguments import (
+    as_axis,
+    as_integer,
+    as_integers,
+    as_sizes,
+    as_tensor,
+    fixed_size,
+    size_tensor,
+    sizes_of,
+    sizes_tensor,
+)
 
 
 def shape(input: Any, out_type: Any = None, name: str | None = None) -> Tensor:
@@ -182,9 +192,7 @@ def roll(input: Any, shift: Any, axis: Any, name: str | None = None) -> Tensor:
     for by, where in zip(shifts, axes, strict=True):
         here = sizes_of(x)
         at = as_axis(where, len(here))
-        length = here[at]
-        if isinstance(length, Dim):
-            raise ShapeError(f"roll needs an axis of fixed size. Received: axis {at} of shape {_shown(here)}.")
+        length = fixed_size(here[at], "roll needs an axis of fixed size")
         cut = -as_integer(by) % length if length else 0
         if cut:
             parts = [part_of(x, at, cut, length - cut), part_of(x, at, 0, cut)]
