@@ -34,9 +34,14 @@ class Configurable:
         for name in named:
             value = getattr(self, name)
             config[name] = activations.serialize(value) if name == "activation" else serialize_object(value)
-        if not named and type(self).__init__ is not object.__init__:
+        if not named and not self._has_plain_constructor():
             config.update(self._constructor_config())
         return config
+
+    def _has_plain_constructor(self) -> bool:
+        """Whether the constructor is the family's own, so that `base_config` says all."""
+        owner = next(cls for cls in type(self).__mro__ if "__init__" in cls.__dict__)
+        return owner is object or "base_config" in owner.__dict__
 
     def _constructor_config(self) -> dict[str, Any]:
         args, kwargs = self._constructor

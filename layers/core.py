@@ -96,7 +96,10 @@ class Embedding(Layer):
     Indices outside 0...input_dim-1 are an error, also from compiled code. mask_zero: `compute_mask` marks index 0 as padding.
     """
 
-    saved = ("input_dim", "output_dim", "embeddings_initializer", "embeddings_regularizer", "embeddings_constraint", "mask_zero")
+    saved = (
+        "input_dim", "output_dim", "embeddings_initializer", "embeddings_regularizer", "activity_regularizer",
+        "embeddings_constraint", "mask_zero",
+    )
 
     def __init__(
         self,

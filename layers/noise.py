@@ -82,8 +82,7 @@ class SpatialDropout1D(Dropout):
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
-        config.pop("noise_shape")
-        return config
+        return {k: config[k] for k in ("name", "dtype", "rate", "seed")}
 
 
 @public("keras.layers")

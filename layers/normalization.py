@@ -175,6 +175,8 @@ class LayerNormalization(_ScaledAndCentred):
 
     def build(self, input_shape: Shape) -> None:
         self.compute_output_shape(input_shape)
+        if isinstance(self.axis, int):
+            self.axis = [self.axis]
         self._build_scale(tuple(self._known_size(input_shape, a) for a in self._axes(len(input_shape))))
 
     def call(self, inputs: Any) -> Any:
@@ -227,8 +229,8 @@ class Normalization(Layer):
             raise ValueError(f"Give both mean and variance, or none. Received: mean={mean}, variance={variance}")
         self.axis = () if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
         self.input_mean, self.input_variance, self.invert = mean, variance, invert
-        self.mean: Any = None
-        self.variance: Any = None
+        self._mean: Any = None
+        self._variance: Any = None
 
     def build(self, input_shape: Shape) -> None:
         kept = [a % len(input_shape) for a in self.axis]
@@ -236,19 +238,28 @@ class Normalization(Layer):
         if any(s is None for s in sizes):
             raise ValueError(f"All axes in axis={self.axis} must have known sizes. Received: input shape {input_shape}")
         self._spread = tuple(input_shape[i] if i in kept else 1 for i in range(len(input_shape)))
-        if self.input_mean is not None:
-            shape = tuple(sizes) or ()
-            self._fix(np.broadcast_to(self.input_mean, shape), np.broadcast_to(self.input_variance, shape))
-        else:
+        if self.input_mean is None:
             self._mean = self.add_weight(tuple(sizes), "zeros", name="mean", trainable=False)
             self._variance = self.add_weight(tuple(sizes), "ones", name="variance", trainable=False)
             self.add_weight((), "zeros", dtype="int32", name="count", trainable=False)
-            self._fix(self._mean.numpy(), self._variance.numpy())
 
-    def _fix(self, mean: Any, variance: Any) -> None:
+    def _statistic(self, fixed: Any, learned: Any) -> Any:
+        """Mean or variance in a shape that broadcasts against the input."""
+        if fixed is None:
+            return ops.reshape(learned, self._spread)
         kind = np.dtype(self.compute_dtype)
-        self.mean = convert_to_tensor(np.asarray(mean, kind).reshape(self._spread))
-        self.variance = convert_to_tensor(np.asarray(variance, kind).reshape(self._spread))
+        sizes = tuple(s for i, s in enumerate(self._spread) if i in {a % len(self._spread) for a in self.axis})
+        return convert_to_tensor(np.broadcast_to(np.asarray(fixed, kind), sizes).reshape(self._spread))
+
+    @property
+    def mean(self) -> Any:
+        """What is subtracted, in a shape that broadcasts; None before the layer is built."""
+        return self._statistic(self.input_mean, self._mean) if self.built else None
+
+    @property
+    def variance(self) -> Any:
+        """The squared deviation that is divided by, in a shape that broadcasts; None before the layer is built."""
+        return self._statistic(self.input_variance, self._variance) if self.built else None
 
     def adapt(self, data: Any) -> None:
         """Learns mean and variance from an array, or from an iterable of batches."""
@@ -268,18 +279,11 @@ class Normalization(Layer):
         variance = sum(np.square(b - np.expand_dims(mean, others)).sum(axis=others) for b in batches) / count
         self._mean.assign(mean.astype(self._mean.dtype.np))
         self._variance.assign(variance.astype(self._variance.dtype.np))
-        self._fix(mean, variance)
-
-    def set_weights(self, weights: Any) -> None:
-        super().set_weights(weights)
-        self._fix(self._mean.numpy(), self._variance.numpy())
 
     def call(self, inputs: Any) -> Any:
-        if self.mean is None:
-            raise ValueError("You must call `.build(input_shape)` or `.adapt(data)` on the layer before calling it.")
         x = as_floating(self, inputs)
-        deviation = ops.maximum(ops.sqrt(self.variance), 1e-7)
-        return self.mean + x * deviation if self.invert else (x - self.mean) / deviation
+        mean, deviation = self.mean, ops.maximum(ops.sqrt(self.variance), 1e-7)
+        return mean + x * deviation if self.invert else (x - mean) / deviation
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape

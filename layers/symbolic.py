@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from weft.tracer import tree
-from weft.tracer.apply import apply
+from weft.tracer.apply import REGISTRY, apply
 from weft.tracer.indexing import index_by_ops
 from weft.tracer.tensor import ArrayType, Tensor, as_dtype
 from weft.tracer.tensor_shape import Dim, TensorShape
@@ -156,6 +156,10 @@ class Operation:
         """The op on real tensors; sizes in the attributes are replaced by the real ones."""
         return apply(self.op, args, **{k: _resolve(v, sizes) for k, v in self.attrs.items()})
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        state = {"_inbound_nodes": self._inbound_nodes}
+        return _operation, (self.op.name, self.attrs, self.name), state
+
     def copy(self) -> Operation:
         """The same operation without its calls."""
         return Operation(self.op, self.attrs, self.name)
@@ -166,6 +170,10 @@ class Operation:
 
     def __repr__(self) -> str:
         return f"<Operation {self.op.name}, name={self.name}>"
+
+
+def _operation(op: str, attrs: Mapping[str, Any], name: str) -> Operation:
+    return Operation(REGISTRY[op], attrs, name)
 
 
 def _resolve(value: Any, sizes: Mapping[str, Any]) -> Any:
