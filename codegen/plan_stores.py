@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 
-from .find_roots import Roots, collect_reads, scatter_place, start_places, whole_arguments
+from .find_roots import Roots, base, collect_reads, scatter_place, start_places, whole_arguments
 from .fuse_nodes import Group, groups_by_member
 from .kernel import Affine
 from .lower_formula import cost
@@ -73,7 +73,10 @@ class _Planner:
 
     def is_cheap(self, term: Term, outside: set[Group]) -> bool:
         stored = self.stored - {term}
-        closure, reads = evaluate_inline((term, loop_index(term)), lambda t: isinstance(t.rule, Leaf) or t in stored)
+        try:
+            closure, reads = evaluate_inline((term, loop_index(term)), lambda t: isinstance(t.rule, Leaf) or t in stored)
+        except NotAffine:
+            return False
         if any(isinstance(t.rule, (Fold, Own, Pick)) or getattr(t.rule, "fault", None) for t in closure):
             return False
         price = sum(cost(t.rule.expr) for t in closure if isinstance(t.rule, Formula))
@@ -134,9 +137,9 @@ def evaluate_inline(start: Place, stored: Callable[[Term], bool], top: Term | No
             continue
         seen.add(place)
         term, index = place
-        is_start = place == start
-        if not is_start and (stored(term) or (isinstance(term.rule, Fold) and top is not None and term is not top)):
-            loaded.add(term)
+        root = base(term)
+        if place != start and (stored(root) or (isinstance(root.rule, Fold) and top is not None and root is not top)):
+            loaded.add(root)
             continue
         closure[term] = None
         if not isinstance(term.rule, Own):
