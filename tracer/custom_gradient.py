@@ -7,7 +7,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from .context import state, stop_recording
+from .bound_rule import bind_rule
+from .context import state
 from .convert import convert_to_tensor
 from .tape import GradientTape
 from .tensor import alias
@@ -26,18 +27,18 @@ def custom_gradient(function: Callable[..., Any]) -> Callable[..., Any]:
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         tensors = [convert_to_tensor(a) for a in args]
         reader = GradientTape(persistent=True)
-        with stop_recording(), reader:
+        with reader:  # tapes outside see the ops, too: the gradient may use what the function computed
             result, grad = function(*tensors, **kwargs)
         leaves, structure = flatten(result)
-        fresh = tuple(alias(convert_to_tensor(leaf)) for leaf in leaves)
+        outputs = tuple(alias(convert_to_tensor(leaf)) for leaf in leaves)
         variables = list(reader.watched_variables())
-        outer = state.tapes
-        if outer:
-            values = [v.value() for v in variables]
-            rule = _rule(function, grad, variables, len(tensors))
-            for tape in outer:
-                tape.record_rule((*tensors, *values), fresh, rule)
-        return structure.unflatten(fresh)
+        rule = _rule(function, grad, variables, len(tensors))
+        inputs = (*tensors, *[v.value() for v in variables])
+        if state.interpreter.recording:
+            outputs = bind_rule(state.interpreter, inputs, outputs, rule)
+        for tape in state.tapes:
+            tape.record_rule(inputs, outputs, rule)
+        return structure.unflatten(outputs)
 
     return wrapped
 

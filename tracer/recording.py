@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -100,6 +101,15 @@ class Trace:
             item = REGISTRY["item"]
             return tuple([TracedTensor(make(item, (node,), {"index": i}), self) for i in range(len(node.type.items))])
         return TracedTensor(node, self)
+
+    @contextmanager
+    def dry_run(self) -> Iterator[None]:
+        """Effects and assignments inside are forgotten."""
+        before = self.token, dict(self.writes), dict(self._current)
+        try:
+            yield
+        finally:
+            self.token, self.writes, self._current = before
 
     # -- variables ---------------------------------------------------------------------------------------------------
 

@@ -302,8 +302,9 @@ def record(op: Op | str, inputs: Sequence[Any], outputs: Sequence[Any], **attrs:
     if not state.tapes:
         return
     checked = _checked(REGISTRY[op] if isinstance(op, str) else op, inputs, attrs)
-    for tape in state.tapes:
-        tape.record(checked, tuple(inputs), tuple(outputs))
+    if checked.floating:
+        for tape in state.tapes:
+            tape.record(checked, tuple(inputs), tuple(outputs))
 
 
 def _checked(op: Op, inputs: Sequence[Any], attrs: Attrs) -> Checked:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
-from ..build import parameter
+from ..build import constant, parameter
 from ..dims import Dim, Size
 from ..errors import ShapeError
 from ..evaluate import evaluate
@@ -80,6 +80,33 @@ define(
         compute=_call,
         gradient=_call_gradient,
         doc="The outputs of a graph without variables and effects, as a tuple.",
+    )
+)
+
+
+def _custom_call_gradient(o: Any, node: Node, grads: Any) -> list[Node | None]:
+    given = [_zeros(o, t) if g is None else g for t, g in zip(node.type.items, grads, strict=True)]
+    results = o.call(*node.args, *given, graph=node.attrs["backward"])
+    out: list[Node | None] = [None] * len(node.args)
+    for index, position in enumerate(node.attrs["connected"]):
+        out[position] = o.item(results, index=index)
+    return out
+
+
+def _zeros(o: Any, type: ArrayType) -> Node:
+    return o.broadcast_to(constant(type.dtype.np.type(0)), shape=type.shape)
+
+
+define(
+    Control(
+        name="custom_call",
+        params=("args",),
+        attributes={"graph": ..., "backward": ..., "connected": ...},
+        rule=_call_rule,
+        compute=lambda *arrays, graph, backward, connected: _call(*arrays, graph=graph),
+        gradient=_custom_call_gradient,
+        doc="A call with its own gradient. ``backward`` maps the arguments and one gradient per output to the gradients of the "
+        "arguments at the positions ``connected``; the others get none.",
     )
 )
 
