@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from weft.graph.build import parameter
-from weft.graph.ir import Graph, array_type
-from weft.graph.op import REGISTRY, Attrs
-from weft.tracer import EagerTensor
-from weft.tracer.checked import Checked, evaluators
-from weft.tracer.eager import record
+from weft.graph.ir import Graph
+from weft.graph.op import Attrs
+from weft.tracer import EagerTensor, record
+from weft.tracer.checked import evaluators
 
 from .compiler import Compiled, compile_graph, owner_of
 
@@ -33,12 +32,7 @@ def record_call(concrete: ConcreteFunction, tensors: Sequence[Any], arrays: Sequ
     args = [t if isinstance(t, EagerTensor) else EagerTensor(a.copy()) for t, a in zip(tensors, arrays, strict=True)]
     args += [owner_of(ref).value() for ref in concrete.graph.reads()]  # read before the run, which may write them
     out = tuple(EagerTensor(a) for a in concrete.run(arrays))
-    op = REGISTRY["call"]
-    attrs = {"graph": close_graph(concrete.graph)}
-    types = tuple(array_type(a._array.dtype, a._array.shape) for a in args)
-    checked = Checked(op, attrs, types, op.infer(types, attrs))
-    if checked.floating:
-        record(checked, args, out)
+    record("call", args, out, graph=close_graph(concrete.graph))
     return list(out)
 
 
