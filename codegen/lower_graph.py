@@ -50,13 +50,16 @@ def lower_graph(graph: Graph) -> Lowered:
                 lowered.effects.append((node, tuple(lowered.terms[a] for a in node.args[1:])))
             continue
         origin = origin_text(node)
-        refuse_half(node.dtype, node.op.name, origin)
+        for n in (node, *node.args) if node.args else ():
+            refuse_half(n.dtype, node.op.name, origin)
         lower = _LOWER.get(node.op.family)
         if lower is None:
             raise UnimplementedError(f"{node.op.name} cannot be compiled{f' at {origin}' if origin else ''}.")
         lowered.table.node = None if node.op.family == "source" else node
         lowered.terms[node] = lower(lowered, node, [lowered.terms[a] for a in node.args])
     lowered.table.node = None
+    for node in (*graph.outputs, *(n for _, n in graph.writes)):
+        refuse_half(node.dtype, node.op.name, origin_text(node))
     return lowered
 
 
