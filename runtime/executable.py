@@ -13,8 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from weft.codegen.program import Program
-from weft.graph.dims import size_value
+from weft.codegen.program import Port, Program
 
 from . import failures
 from .entry import MISMATCH
@@ -93,11 +92,13 @@ class CompiledStep:
         if code != 0:
             self._fail(frame, code)
         assert frame.current is not None
-        return [outputs[r] if r >= 0 else self._copy(frame.current, -1 - r) for r in self._layout.results]
+        return [
+            outputs[r] if r >= 0 else self._copy(frame.current, port)
+            for r, port in zip(self._layout.results, self.program.outputs, strict=True)
+        ]
 
-    def _copy(self, binding: Binding, buffer: int) -> np.ndarray:
-        shape = tuple(size_value(s, binding.dims) for s in self._layout.buffers[buffer].shape)
-        return binding.read(self._layout, buffer, shape)
+    def _copy(self, binding: Binding, port: Port) -> np.ndarray:
+        return binding.read(self._layout, port.buffer, failures.shape_of(port.shape, binding.dims))
 
     def _fail(self, frame: Frame, code: int) -> None:
         error, frame.error = frame.error, None

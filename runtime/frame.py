@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from weft.codegen.program import Program
+from weft.codegen.program import Port, Program
 from weft.graph.dims import parse_size, size_value
 from weft.graph.dtype import BY_SHORT
 from weft.graph.errors import DTypeError, ShapeError
@@ -33,8 +33,9 @@ def parse_type(dtype: str, shape: Sequence[str]) -> ArrayType:
 class Layout:
     """A program's tables with sizes parsed and constants in aligned memory.
 
-    moves: (position among inputs and outputs, index in the pointer table). results: per output of the program the position of its
-    array among the step's output arrays, or (negative) the buffer to copy it from, as ``-1 - buffer``.
+    moves: (position among inputs and outputs, index in the pointer table). fresh: per array made for the caller, the output
+    buffer's index and the array's type. results: per output of the program the position of its array in ``fresh``, or -1 if it is
+    a copy of its buffer.
     """
 
     def __init__(self, program: Program, variables: Sequence[np.ndarray]) -> None:
@@ -45,17 +46,31 @@ class Layout:
         self.slots = SlotPlan(program.slots)
         self.constants = [aligned_copy(c) for c in program.constants]
         self.variables = _checked_storages(program, variables)
-        self.fresh = sorted({b.index: t for b, t in zip(program.buffers, self.buffers) if b.kind == "output"}.items())
+        self.fresh = self._fresh_outputs()
         position = {index: i for i, (index, _) in enumerate(self.fresh)}
-        kinds = [program.buffers[p.buffer].kind for p in program.outputs]
-        self.results = [
-            position[program.buffers[p.buffer].index] if kind == "output" else -1 - p.buffer
-            for p, kind in zip(program.outputs, kinds)
-        ]
+        self.results = [self._source(p, position) for p in program.outputs]
         self.plain_results = self.results == list(range(len(self.fresh)))
         count = len(self.inputs)
         places = {"input": {i: i for i in range(count)}, "output": {k: count + i for k, i in position.items()}}
         self.moves = [(places[b.kind][b.index], i) for i, b in enumerate(program.buffers) if b.kind in places]
+
+    def _fresh_outputs(self) -> list[tuple[int, ArrayType]]:
+        """(output buffer's index, type of the array made for it): the shape of the first output that shows the buffer."""
+        found: dict[int, ArrayType] = {}
+        for port in self.program.outputs:
+            buffer = self.program.buffers[port.buffer]
+            if buffer.kind == "output":
+                found.setdefault(buffer.index, parse_type(port.dtype, port.shape))
+        for buffer, t in zip(self.program.buffers, self.buffers):
+            if buffer.kind == "output":
+                found.setdefault(buffer.index, t)
+        return sorted(found.items(), key=lambda item: item[0])
+
+    def _source(self, port: Port, position: dict[int, int]) -> int:
+        """Where an output comes from. A buffer shown twice, or not made for the caller, is copied."""
+        buffer = self.program.buffers[port.buffer]
+        first = next(p for p in self.program.outputs if p.buffer == port.buffer)
+        return position[buffer.index] if buffer.kind == "output" and first is port else -1
 
     def prepare(self, inputs: Sequence[Any]) -> list[np.ndarray]:
         """The inputs as exact, C-contiguous, aligned arrays. Raises `DTypeError` or `ShapeError` for what does not fit at all."""

@@ -17,10 +17,12 @@ from numba.core.errors import TypingError
 from numba.core.imputils import Registry as LoweringRegistry
 from numba.core.typing import templates
 
+from .pointer_type import KernelPointer, register
 from .vector_math import symbol_of
 
 typing_registry = templates.Registry()
 lowering_registry = LoweringRegistry("weft")
+register(typing_registry, lowering_registry)
 
 Emit = Callable[[Any, Sequence[Any], Sequence[Any]], Any]  # (LLVM builder, argument values, argument types) -> value
 
@@ -408,4 +410,4 @@ def pointer_type(short: str) -> Any:
     """Numba's pointer to the elements of a dtype given by its short name."""
     by_short = {"f32": "float32", "f64": "float64", "b1": "bool_"}
     name = by_short.get(short) or f"{'uint' if short[0] == 'u' else 'int'}{short[1:]}"
-    return types.CPointer(_NUMBERS[name])
+    return KernelPointer(_NUMBERS[name])
