@@ -6,14 +6,11 @@ A tape notes which op made which tensor; the graph that `graph.gradient` differe
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from weft.graph.errors import InvalidArgumentError, ShapeError
+from weft.graph.errors import ShapeError
 from weft.graph.op import REGISTRY, Attrs, Op
 from weft.graph.origin import Origins
 
@@ -22,6 +19,7 @@ from .backward import differentiate
 from .checked import Checked, attrs_key, check, recall
 from .context import state
 from .convert import convert_to_tensor
+from .jacobian import batch_jacobian, jacobian
 from .origin import user_origins
 from .tensor import Tensor, alias, same_value
 from .tree import flatten
@@ -200,38 +198,14 @@ class GradientTape:
     def jacobian(self, target: Any, sources: Any, unconnected_gradients: Any = "none", **ignored: Any) -> Any:
         """Derivatives of every element of the target: shape ``target.shape + source.shape`` per source. Fixed shapes only."""
         self._check_use()
-        rows = []
-        target = self._target(target)
-        shape = _fixed_shape(target)
         with self._kept():
-            for i in range(math.prod(shape)):
-                row = self.gradient(target, sources, _one_hot(target, i), unconnected_gradients)
-                rows.append(flatten(row)[0])
-        leaves, structure = flatten(sources)
-        if not rows:
-            raise InvalidArgumentError("The jacobian of a tensor without elements is not defined. Received: " + repr(target))
-        columns = [_stack([row[k] for row in rows], shape) for k in range(len(leaves))]
-        return structure.unflatten(columns)
+            return jacobian(self.gradient, self._target(target), sources, unconnected_gradients)
 
     def batch_jacobian(self, target: Any, source: Any, unconnected_gradients: Any = "none", **ignored: Any) -> Any:
         """The jacobian per example: target (batch, *t), source (batch, *s) -> (batch, *t, *s). Examples must not mix."""
         self._check_use()
-        shape = _fixed_shape(target)
-        if not shape or not source.ndim or source.shape[0] != shape[0]:
-            raise ShapeError(
-                f"batch_jacobian needs one batch axis in both. Received: target {target.shape}, source {source.shape}."
-            )
-        rows = []
         with self._kept():
-            for i in range(math.prod(shape[1:])):
-                seed = apply("broadcast_to", (_one_hot_array(target.dtype, shape[1:], i),), shape=shape)
-                rows.append(self.gradient(target, source, seed, unconnected_gradients))
-        stacked = _stack(rows, shape[1:])
-        if stacked is None:
-            return None
-        inner = len(shape) - 1
-        perm = (inner, *range(inner), *range(inner + 1, inner + source.ndim))
-        return apply("transpose", (stacked,), perm=perm)
+            return batch_jacobian(self.gradient, target, source, unconnected_gradients)
 
     @contextmanager
     def _kept(self) -> Any:
@@ -311,30 +285,6 @@ def _checked(op: Op, inputs: Sequence[Any], attrs: Attrs) -> Checked:
     types = tuple(t.type for t in inputs)
     key = ("noted", op, types, attrs_key(attrs))
     return recall(key) or check(key, op, attrs, types)
-
-
-def _fixed_shape(target: Any) -> tuple[int, ...]:
-    if not target.shape.is_fully_defined():
-        raise ShapeError(f"A jacobian needs a target of fixed shape. Received: {target.shape}.")
-    return tuple(target.shape)
-
-
-def _one_hot_array(dtype: Any, shape: tuple[int, ...], i: int) -> Any:
-    array = np.zeros(math.prod(shape), dtype.np)
-    array[i] = 1
-    return convert_to_tensor(array.reshape(shape))
-
-
-def _one_hot(target: Any, i: int) -> Any:
-    return _one_hot_array(target.dtype, tuple(target.shape), i)
-
-
-def _stack(rows: list[Any], shape: tuple[int, ...]) -> Any:
-    if rows[0] is None:
-        return None
-    lead = [apply("reshape", (row,), shape=(1, *row.shape)) for row in rows]
-    joined = apply("concat", lead, axis=0) if len(lead) > 1 else lead[0]
-    return apply("reshape", (joined,), shape=(*shape, *rows[0].shape))
 
 
 def _zeros_like(source: Any) -> Any:
