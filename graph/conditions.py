@@ -14,6 +14,7 @@ from .dims import Shape, Size, product
 from .dtype import DType
 from .families import Layout
 from .ir import ArrayType, Literal, Node
+from .sign_facts import never_minus_zero
 
 __all__ = [
     "adds_leading_ones",
@@ -24,6 +25,7 @@ __all__ = [
     "is_number",
     "lossless",
     "moves_only_ones",
+    "never_minus_zero",
     "ones_at",
     "power_of_two",
     "reduced_size",

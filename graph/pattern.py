@@ -12,7 +12,7 @@ from __future__ import annotations
 import ast
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import CodeType
 from typing import Any
 
@@ -77,6 +77,34 @@ def is_constant_name(name: str) -> bool:
 
 # Matching
 
+Needs = tuple[tuple[int, Op | None], ...]
+
+
+def needs(term: ast.expr) -> Needs:
+    """What a node's arguments must be for the term to match: argument i is of this op, or (None) could be a constant."""
+    assert isinstance(term, ast.Call)
+    found: list[tuple[int, Op | None]] = []
+    for i, arg in enumerate(term.args):
+        if isinstance(arg, ast.Call):
+            found.append((i, _op(head(arg))))
+        elif not isinstance(arg, ast.Name) or is_constant_name(arg.id):
+            found.append((i, None))
+    return tuple(found)
+
+
+def may_match(needs: Needs, args: Sequence[Node]) -> bool:
+    """The cheap first half of matching. Most nodes end here."""
+    if needs and needs[-1][0] >= len(args):
+        return False
+    for i, op in needs:
+        arg = args[i]
+        if op is None:
+            if arg.args and arg.op.family != "layout":
+                return False
+        elif arg.op is not op:
+            return False
+    return True
+
 
 def matcher(term: ast.expr) -> Matcher:
     """A function that says whether a node matches, and fills the bindings."""
@@ -108,16 +136,12 @@ def _match_constant(name: str) -> Matcher:
 def _match_call(term: ast.Call) -> Matcher:
     op = _op(head(term))
     parts = [matcher(a) for a in term.args]
-    heads = [(i, _op(head(a))) for i, a in enumerate(term.args) if isinstance(a, ast.Call)]
     attributes = _attribute_patterns(op, term)
 
     def match(node: Node, bound: Bindings) -> bool:
         args = node.args
         if node.op is not op or len(args) != len(parts):
             return False
-        for i, below in heads:  # the cheapest way to say no
-            if args[i].op is not below:
-                return False
         for name, (bind, key) in attributes.items():
             value = node.attrs[name]
             if bind is None:

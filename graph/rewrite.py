@@ -100,13 +100,15 @@ class _Compiled:
 
     def __init__(self, rule: Rule) -> None:
         before, after = pattern.parse_term(rule.pattern), pattern.parse_term(rule.replacement)
-        self.matchers = [pattern.matcher(v) for v in pattern.variants(before)]
+        self.variants = [(pattern.needs(v), pattern.matcher(v)) for v in pattern.variants(before)]
         self.condition = None if rule.where == "True" else pattern.compile_expression(rule.where)
         self.build = pattern.builder(after)
         self.slack = pattern.slack(before, after)
 
     def apply(self, node: Node, make: Make) -> Node | None:
-        for match in self.matchers:
+        for needs, match in self.variants:
+            if not pattern.may_match(needs, node.args):
+                continue
             bound: pattern.Bindings = {}
             if match(node, bound):
                 bound["root"] = node

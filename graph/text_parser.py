@@ -195,6 +195,7 @@ class _Reader:
     def call(self, op: Op, stated: Type, line: _Line) -> Node:
         line.take("(")
         args: list[Node | str] = []
+        implied: DType | None = None  # of the first argument that is a number of a line
         attrs: dict[str, Any] = {}
         for _ in line.elements(")"):
             if line.following() == "=":
@@ -204,9 +205,11 @@ class _Reader:
             elif "value" in op.attributes and not op.params:
                 attrs["value"] = self.literal(line, stated)
             else:
-                args.append(self.argument(line))
-        implied = next((a for a in args if isinstance(a, Node) and isinstance(a.type, ArrayType)), None)
-        nodes = [a if isinstance(a, Node) else constant(element(a, implied.dtype if implied else None)) for a in args]
+                numbered = line.kind == "node"
+                args.append(arg := self.argument(line))
+                if implied is None and numbered and isinstance(arg, Node) and isinstance(arg.type, ArrayType):
+                    implied = arg.dtype
+        nodes = [a if isinstance(a, Node) else constant(element(a, implied)) for a in args]
         return make(op, nodes, self.implied_attrs(op, stated) | attrs)
 
     @staticmethod

@@ -23,6 +23,7 @@ NEUTRAL_ELEMENTS = (
     Rule("div(x, 1)", "x", example=X),
     Rule("floordiv(x, 1)", "x", where="x.dtype.is_integer", example=INTS),
     Rule("add(x, -0.0)", "x", example=X, why="-0, not 0: -0 + 0 is 0; for integers both are 0"),
+    Rule("add(x, 0)", "x", where="never_minus_zero(x)", example={"x": "i32[2,3]"}),
     Rule("sub(x, 0)", "x", example=X, why="0, not -0: -0 - -0 is 0"),
     Rule("pow(x, 1)", "x", example=X, exactness=NAN),
     Rule("pow(x, 0)", "full(1)", example=X, why="also for NaN, as IEEE 754 has it"),

@@ -124,22 +124,22 @@ def test_optimized_train_step_computes_the_same_bits() -> None:
         np.testing.assert_array_equal(g, w)
 
 
-def test_optimizing_again_changes_nothing_and_single_passes_commute_with_it() -> None:
+def test_optimizing_again_changes_nothing_and_the_last_pass_applies_every_rule() -> None:
     graph = train_step([8, 4, 3])
     best = optimize(graph)
     assert optimize(best).roots == best.roots
-    assert optimize(graph, pipeline=tuple(reversed(PIPELINE))).roots == best.roots
+    assert simplify_algebra(graph).roots == best.roots
 
 
 def test_optimizes_a_large_train_step_in_time() -> None:
-    graph = train_step([16, 16, 16, 16, 16, 16, 4])
-    assert len(graph.nodes()) > 200
+    graph = train_step([16, 16, 16, 16, 16, 4])
+    assert len(graph.nodes()) >= 250
     optimize(graph)
     seconds = []
-    for _ in range(5):
-        start = time.perf_counter()
+    for _ in range(10):
+        start = time.process_time()
         optimize(graph)
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.process_time() - start)
     assert min(seconds) < 0.05
 
 
@@ -248,12 +248,25 @@ def test_broadcasts_leave_elementwise_ops() -> None:
 def test_mean_of_one_element_and_seeds_of_ones_vanish() -> None:
     x = parameter(ArrayType(F32, (BATCH, 1)))
     assert only(optimize, o.reduce_max(x, axes=(1,), keepdims=False), x) is o.reshape(x, shape=(BATCH,))
-    assert only(optimize, o.reduce_sum(x, axes=(), keepdims=False), x) is x
+    assert only(optimize, o.reduce_sum(x, axes=(1,), keepdims=True), x) is o.add(x, 0.0)
+    assert only(optimize, o.reduce_sum(o.square(x), axes=(1,), keepdims=True), x) is o.square(x)
     (g,) = gradients([x], [x])
     assert g is not None
     assert only(optimize, o.mul(o.exp(x), g), x) is o.exp(x)
     ones = o.reduce_sum(g, axes=(0, 1), keepdims=False)
     assert only(optimize, ones, x) is dim_value(BATCH, F32)
+
+
+def test_adding_zero_goes_where_there_is_no_minus_zero() -> None:
+    x = parameter(ArrayType(F32, (3,)))
+    total = o.reduce_sum(x, axes=(0,), keepdims=False)
+    penalty = o.mul(constant(np.float32(0.01)), o.reduce_sum(o.square(x), axes=(0,), keepdims=False))
+    assert only(optimize, o.add(total, 0.0), x) is total
+    assert only(optimize, o.add(penalty, 0.0), x) is penalty
+    for other in (o.mul(total, 0.01), o.neg(penalty), o.mul(penalty, constant(np.float32(-1e-30))), x):
+        assert only(optimize, o.add(other, 0.0), x).op is REGISTRY["add"]
+    wrapping = o.cast(o.square(o.cast(x, dtype=I32)), dtype=F32)
+    assert only(optimize, o.add(o.mul(wrapping, 0.5), 0.0), x).op is REGISTRY["add"]
 
 
 def test_casts_of_masks_and_counts_collapse() -> None:
