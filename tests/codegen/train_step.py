@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from weft.graph import ArrayType, Dim, Graph, Node, VariableRef, as_dtype, constant, dim_value, o, parameter, read
@@ -30,7 +32,7 @@ class Step:
 
     def build(self, x: Node, y: Node, batch: Dim, sizes: tuple[int, ...]) -> Graph:
         weights, h = [], x
-        for i, (n, m) in enumerate(zip(sizes, sizes[1:])):
+        for i, (n, m) in enumerate(pairwise(sizes)):
             w, b = self.variable(f"w{i}", (n, m), 0.1), self.variable(f"b{i}", (m,), 0.1)
             h = o.add(o.matmul(h, read(w)), read(b))
             if i < len(sizes) - 2:
