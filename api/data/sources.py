@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -84,12 +84,10 @@ class Generated(Stage):
 
     def _checked(self, value: Any) -> Row:
         """The components in the dtypes of the signature; TypeError if nesting, dtype or shape is another one."""
-        if self._form.structure is tree.flatten(0)[1]:
-            leaves = [value]
-        else:
-            leaves, structure = tree.flatten(tuple(value) if isinstance(value, list) else value)
-            if structure.count != self._form.structure.count:
-                raise TypeError(f"The generator must yield elements nested like {self._form.nested}. Received: {value!r}.")
+        try:
+            leaves = list(_leaves_like(self._form.structure, value))
+        except (TypeError, KeyError, AttributeError, ValueError):
+            raise TypeError(f"The generator must yield elements nested like {self._form.nested}. Received: {value!r}.") from None
         row = []
         for leaf, spec in zip(leaves, self._form.specs, strict=True):
             array = as_component(leaf, None if hasattr(leaf, "dtype") and not isinstance(leaf, np.ndarray) else spec.dtype)
@@ -99,6 +97,21 @@ class Generated(Stage):
                 )
             row.append(array if array.dtype == spec.dtype.np else array.astype(spec.dtype.np))
         return tuple(row)
+
+
+def _leaves_like(structure: tree.Structure, value: Any) -> Iterator[Any]:
+    """What stands in the value where the structure has leaves: a list may be a leaf, or stand for a tuple."""
+    if structure is tree.LEAF:
+        yield value
+        return
+    if not structure.keys:
+        parts = list(value)
+    elif isinstance(value, Mapping):
+        parts = [value[key] for key in structure.keys]
+    else:
+        parts = [getattr(value, key) for key in structure.keys]
+    for child, part in zip(structure.children, parts, strict=True):
+        yield from _leaves_like(child, part)
 
 
 class Zipped(Stage):
