@@ -1,4 +1,4 @@
-"""All layers, and what they are made of: initializers, regularizers, constraints, activations. In: settings; out: layer objects."""
+"""All layers, with initializers, regularizers, constraints, activations. In: settings; out: layer objects."""
 
 from . import activations, constraints, initializers, regularizers
 from .activation_layers import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
@@ -33,10 +33,10 @@ from .shaping import Flatten, Permute, RepeatVector, Reshape
 from .symbolic import KerasTensor
 
 __all__ = [
-    "ELU", "Activation", "ActivityRegularization", "Add", "Average", "BatchNormalization", "Concatenate", "Dense", "Dot", "Dropout",
-    "Embedding", "Flatten", "GaussianDropout", "GaussianNoise", "Identity", "Input", "InputLayer", "InputSpec", "KerasTensor",
-    "Lambda", "Layer", "LayerNormalization", "LeakyReLU", "Masking", "Maximum", "Minimum", "Multiply", "Normalization", "PReLU",
-    "Permute", "ReLU", "RepeatVector", "Rescaling", "Reshape", "Softmax", "SpatialDropout1D", "Subtract", "UnitNormalization",
-    "activations", "add", "average", "concatenate", "constraints", "deserialize", "dot", "initializers", "maximum", "minimum",
-    "multiply", "regularizers", "serialize", "subtract",
-]
+    "ELU", "Activation", "ActivityRegularization", "Add", "Average", "BatchNormalization", "Concatenate", "Dense",
+    "Dot", "Dropout", "Embedding", "Flatten", "GaussianDropout", "GaussianNoise", "Identity", "Input", "InputLayer",
+    "InputSpec", "KerasTensor", "Lambda", "Layer", "LayerNormalization", "LeakyReLU", "Masking", "Maximum", "Minimum",
+    "Multiply", "Normalization", "PReLU", "Permute", "ReLU", "RepeatVector", "Rescaling", "Reshape", "Softmax",
+    "SpatialDropout1D", "Subtract", "UnitNormalization", "activations", "add", "average", "concatenate", "constraints",
+    "deserialize", "dot", "initializers", "maximum", "minimum", "multiply", "regularizers", "serialize", "subtract",
+]  # fmt: skip

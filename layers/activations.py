@@ -202,9 +202,35 @@ def mish(x: Any) -> Any:
 
 
 FUNCTIONS: tuple[Callable[..., Any], ...] = (
-    linear, relu, leaky_relu, relu6, softmax, log_softmax, elu, celu, selu, softplus, softsign, soft_shrink, hard_shrink,
-    tanh_shrink, threshold, sparse_plus, sparse_sigmoid, squareplus, silu, gelu, glu, tanh, hard_tanh, sigmoid, hard_sigmoid,
-    hard_silu, log_sigmoid, exponential, mish,
+    linear,
+    relu,
+    leaky_relu,
+    relu6,
+    softmax,
+    log_softmax,
+    elu,
+    celu,
+    selu,
+    softplus,
+    softsign,
+    soft_shrink,
+    hard_shrink,
+    tanh_shrink,
+    threshold,
+    sparse_plus,
+    sparse_sigmoid,
+    squareplus,
+    silu,
+    gelu,
+    glu,
+    tanh,
+    hard_tanh,
+    sigmoid,
+    hard_sigmoid,
+    hard_silu,
+    log_sigmoid,
+    exponential,
+    mish,
 )
 TABLE: dict[str, Any] = {f.__name__: f for f in FUNCTIONS}
 TABLE.update(swish=silu, hard_swish=hard_silu)

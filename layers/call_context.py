@@ -51,9 +51,7 @@ class CallSignature:
         parameters = self.signature.parameters
         self.names = tuple(parameters)
         self.open = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-        self.positional = tuple(
-            n for n, p in parameters.items() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-        )
+        self.positional = tuple(n for n, p in parameters.items() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD))
         self.required = tuple(n for n in self.positional if parameters[n].default is inspect.Parameter.empty)
         self.takes_training = "training" in parameters
         default = parameters["training"].default if self.takes_training else None

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from . import activations
 from .precision import DTypePolicy
-from .serialization import deserialize_object, serialize_object
+from .serialization import deserialize_object, known_settings, serialize_object
 
 
 class Configurable:
@@ -35,7 +35,7 @@ class Configurable:
             value = getattr(self, name)
             config[name] = activations.serialize(value) if name == "activation" else serialize_object(value)
         if not named and not self._has_plain_constructor():
-            config.update(self._constructor_config())
+            return self._constructor_config(config)
         return config
 
     def _has_plain_constructor(self) -> bool:
@@ -43,29 +43,32 @@ class Configurable:
         owner = next(cls for cls in type(self).__mro__ if "__init__" in cls.__dict__)
         return owner is object or "base_config" in owner.__dict__
 
-    def _constructor_config(self) -> dict[str, Any]:
+    def _constructor_config(self, base: dict[str, Any]) -> dict[str, Any]:
+        """The arguments of the constructor, with the base settings it would also take."""
         args, kwargs = self._constructor
         signature = inspect.signature(type(self).__init__)
         bound = signature.bind(self, *args, **kwargs)
         bound.apply_defaults()
-        config: dict[str, Any] = {}
+        is_open = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
+        config = {k: v for k, v in base.items() if is_open or k in signature.parameters}
         for name, parameter in list(signature.parameters.items())[1:]:
             value = bound.arguments.get(name)
             if parameter.kind is parameter.VAR_KEYWORD:
-                config.update(value or {})
-            elif parameter.kind is not parameter.VAR_POSITIONAL and name not in self.base_config():
+                config.update({k: v for k, v in (value or {}).items() if k not in base})
+            elif parameter.kind is not parameter.VAR_POSITIONAL and name not in base:
                 config[name] = value
         try:
             return {k: v.name if isinstance(v, DTypePolicy) else serialize_object(v) for k, v in config.items()}
         except TypeError as error:
             raise NotImplementedError(
-                f"The class {type(self).__name__} must define get_config(self), because its constructor took something that cannot "
-                f"be saved as data: {error}"
+                f"The class {type(self).__name__} must define get_config(self), because its constructor took something that "
+                f"cannot be saved as data: {error}"
             ) from error
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
-        """An object with these settings. TypeError, naming the class, if they do not fit its constructor."""
+        """An object with these settings. TypeError if they do not fit its constructor."""
+        config = known_settings(config)
         try:
             return cls(**config)
         except TypeError:

@@ -30,7 +30,7 @@ class Dense(Layer):
     saved = (
         "units", "activation", "use_bias", "kernel_initializer", "bias_initializer", "kernel_regularizer", "bias_regularizer",
         "kernel_constraint", "bias_constraint",
-    )
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -66,15 +66,22 @@ class Dense(Layer):
         inputs = input_shape[-1]
         if inputs is None:
             raise ValueError(
-                f"Layer {self.name!r}: the last axis of the input of Dense must have a known size. Received: input shape {input_shape}"
+                f"Layer {self.name!r}: the last axis of the input of Dense must have a known size. "
+                f"Received: input shape {input_shape}"
             )
         self.kernel = self.add_weight(
-            (inputs, self.units), self.kernel_initializer, name="kernel", regularizer=self.kernel_regularizer,
+            (inputs, self.units),
+            self.kernel_initializer,
+            name="kernel",
+            regularizer=self.kernel_regularizer,
             constraint=self.kernel_constraint,
         )
         if self.use_bias:
             self.bias = self.add_weight(
-                (self.units,), self.bias_initializer, name="bias", regularizer=self.bias_regularizer,
+                (self.units,),
+                self.bias_initializer,
+                name="bias",
+                regularizer=self.bias_regularizer,
                 constraint=self.bias_constraint,
             )
         self.input_spec = InputSpec(min_ndim=2, axes={-1: inputs})
@@ -99,7 +106,7 @@ class Embedding(Layer):
     saved = (
         "input_dim", "output_dim", "embeddings_initializer", "embeddings_regularizer", "activity_regularizer",
         "embeddings_constraint", "mask_zero",
-    )
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -129,8 +136,11 @@ class Embedding(Layer):
 
     def build(self, input_shape: Any = None) -> None:
         self.embeddings = self.add_weight(
-            (self.input_dim, self.output_dim), self.embeddings_initializer, name="embeddings",
-            regularizer=self.embeddings_regularizer, constraint=self.embeddings_constraint,
+            (self.input_dim, self.output_dim),
+            self.embeddings_initializer,
+            name="embeddings",
+            regularizer=self.embeddings_regularizer,
+            constraint=self.embeddings_constraint,
         )
 
     def call(self, inputs: Any) -> Any:
@@ -155,10 +165,14 @@ class Identity(Layer):
 
 @public("keras.layers")
 class Lambda(Layer):
-    """A function as a layer. It is saved by name: register it with ``keras.saving.register_keras_serializable`` to load it again."""
+    """A function as a layer. It is saved by name: ``keras.saving.register_keras_serializable`` lets it be loaded again."""
 
     def __init__(
-        self, function: Callable[..., Any], output_shape: Any = None, mask: Any = None, arguments: dict[str, Any] | None = None,
+        self,
+        function: Callable[..., Any],
+        output_shape: Any = None,
+        mask: Any = None,
+        arguments: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)

@@ -16,7 +16,7 @@ import numpy as np
 from weft.tracer.tensor import as_dtype
 
 from .precision import floatx
-from .serialization import deserialize_object, name_table, public, resolve, serialize_object
+from .serialization import deserialize_object, known_settings, name_table, public, resolve, serialize_object
 
 TRUNCATED_STDDEV = 0.87962566103423978  # of the standard normal cut off at two standard deviations
 
@@ -37,7 +37,7 @@ class Initializer:
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Initializer:
-        return cls(**config)
+        return cls(**known_settings(config))
 
     def clone(self) -> Initializer:
         return type(self).from_config(self.get_config())
@@ -116,11 +116,15 @@ class RandomInitializer(Initializer):
         return {"seed": self._init_seed}
 
 
-def _normal(generator: np.random.Generator, shape: tuple[int, ...], mean: float, stddev: float, dtype: np.dtype[Any]) -> np.ndarray:
+def _normal(
+    generator: np.random.Generator, shape: tuple[int, ...], mean: float, stddev: float, dtype: np.dtype[Any]
+) -> np.ndarray:
     return (mean + stddev * generator.standard_normal(shape)).astype(dtype)
 
 
-def _truncated(generator: np.random.Generator, shape: tuple[int, ...], mean: float, stddev: float, dtype: np.dtype[Any]) -> np.ndarray:
+def _truncated(
+    generator: np.random.Generator, shape: tuple[int, ...], mean: float, stddev: float, dtype: np.dtype[Any]
+) -> np.ndarray:
     """Normal values, those further than two standard deviations away drawn again."""
     values = generator.standard_normal(shape)
     flat = values.reshape(-1)
@@ -129,7 +133,9 @@ def _truncated(generator: np.random.Generator, shape: tuple[int, ...], mean: flo
     return (mean + stddev * flat.reshape(shape)).astype(dtype)
 
 
-def _uniform(generator: np.random.Generator, shape: tuple[int, ...], low: float, high: float, dtype: np.dtype[Any]) -> np.ndarray:
+def _uniform(
+    generator: np.random.Generator, shape: tuple[int, ...], low: float, high: float, dtype: np.dtype[Any]
+) -> np.ndarray:
     return (low + (high - low) * generator.random(shape)).astype(dtype)
 
 
@@ -296,11 +302,29 @@ class Orthogonal(RandomInitializer):
 
 
 CLASSES = (
-    Zeros, Ones, Constant, Identity, RandomNormal, TruncatedNormal, RandomUniform, VarianceScaling, GlorotUniform, GlorotNormal,
-    LecunNormal, LecunUniform, HeNormal, HeUniform, Orthogonal,
+    Zeros,
+    Ones,
+    Constant,
+    Identity,
+    RandomNormal,
+    TruncatedNormal,
+    RandomUniform,
+    VarianceScaling,
+    GlorotUniform,
+    GlorotNormal,
+    LecunNormal,
+    LecunUniform,
+    HeNormal,
+    HeUniform,
+    Orthogonal,
 )
 TABLE = name_table(
-    *CLASSES, normal=RandomNormal, uniform=RandomUniform, zero=Zeros, one=Ones, IdentityInitializer=Identity,
+    *CLASSES,
+    normal=RandomNormal,
+    uniform=RandomUniform,
+    zero=Zeros,
+    one=Ones,
+    IdentityInitializer=Identity,
     OrthogonalInitializer=Orthogonal,
 )
 
@@ -315,7 +339,9 @@ def get(identifier: Any) -> Any:
 def _initialize_with(array: np.ndarray) -> Any:
     def initialize(shape: Sequence[int], dtype: Any = None) -> np.ndarray:
         if tuple(shape) != array.shape:
-            raise ValueError(f"An array used as initializer must have the weight's shape {tuple(shape)}. Received: {array.shape}")
+            raise ValueError(
+                f"An array used as initializer must have the weight's shape {tuple(shape)}. Received: {array.shape}"
+            )
         return array.astype(_numpy_dtype(dtype))
 
     return initialize

@@ -31,7 +31,9 @@ class InputLayer(Layer):
         input_dtype: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(name=name, dtype=dtype or input_dtype or (input_tensor.dtype.name if input_tensor is not None else None))
+        super().__init__(
+            name=name, dtype=dtype or input_dtype or (input_tensor.dtype.name if input_tensor is not None else None)
+        )
         batch_shape = kwargs.pop("batch_input_shape", batch_shape)
         if input_tensor is not None and batch_shape is None and shape is None:
             batch_shape = tuple(input_tensor.shape)
@@ -45,7 +47,11 @@ class InputLayer(Layer):
         self.sparse, self.ragged, self.optional = sparse, ragged, optional
         self._dtype_name = as_dtype(dtype or input_dtype or floatx()).name
         self.built = True
-        tensor = input_tensor if isinstance(input_tensor, KerasTensor) else KerasTensor(self._batch_shape, self._dtype_name, self.name)
+        tensor = (
+            input_tensor
+            if isinstance(input_tensor, KerasTensor)
+            else KerasTensor(self._batch_shape, self._dtype_name, self.name)
+        )
         self._tensor = record_call(self, (), {}, tensor)
         self.input_spec = InputSpec(shape=self._batch_shape, dtype=None, name=self.name)
 
@@ -70,8 +76,12 @@ class InputLayer(Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {
-            "batch_shape": list(self._batch_shape), "dtype": self._dtype_name, "sparse": self.sparse, "ragged": self.ragged,
-            "name": self.name, "optional": self.optional,
+            "batch_shape": list(self._batch_shape),
+            "dtype": self._dtype_name,
+            "sparse": self.sparse,
+            "ragged": self.ragged,
+            "name": self.name,
+            "optional": self.optional,
         }
 
 
@@ -84,7 +94,7 @@ def _sizes(shape: Any) -> tuple[int | None, ...]:
     return sizes
 
 
-def Input(  # noqa: N802 - Keras' name
+def Input(
     shape: Any = None,
     batch_size: int | None = None,
     dtype: Any = None,
@@ -97,7 +107,14 @@ def Input(  # noqa: N802 - Keras' name
 ) -> Any:
     """A symbolic tensor for data of this shape (without the batch axis; None where a size is not known)."""
     layer = InputLayer(
-        shape=shape, batch_size=batch_size, dtype=dtype, sparse=sparse, ragged=ragged, batch_shape=batch_shape, input_tensor=tensor,
-        optional=optional, name=name,
+        shape=shape,
+        batch_size=batch_size,
+        dtype=dtype,
+        sparse=sparse,
+        ragged=ragged,
+        batch_shape=batch_shape,
+        input_tensor=tensor,
+        optional=optional,
+        name=name,
     )
     return layer.output

@@ -1,4 +1,4 @@
-"""What a layer accepts. In: an `InputSpec` and the tensors of a call; out: nothing, or a ValueError that says what was expected."""
+"""What a layer accepts. In: an `InputSpec` and the tensors of a call; out: nothing, or a ValueError with what was expected."""
 
 from __future__ import annotations
 
@@ -45,7 +45,13 @@ class InputSpec:
         return cls(**config)
 
     def __repr__(self) -> str:
-        shown = {"shape": self.shape, "ndim": self.ndim, "max_ndim": self.max_ndim, "min_ndim": self.min_ndim, "axes": self.axes}
+        shown = {
+            "shape": self.shape,
+            "ndim": self.ndim,
+            "max_ndim": self.max_ndim,
+            "min_ndim": self.min_ndim,
+            "axes": self.axes,
+        }
         return f"InputSpec({', '.join(f'{k}={v}' for k, v in shown.items() if v)})"
 
     def problem(self, shape: Shape, dtype: Any) -> str | None:
@@ -77,7 +83,7 @@ class InputSpec:
 
 def check_inputs(spec: Any, inputs: Any, layer_name: str) -> None:
     """ValueError unless the inputs (a tensor or a structure of tensors) meet the spec (one or a structure of `InputSpec`)."""
-    specs = [s for s in tree.leaves_of(spec)]
+    specs = tree.leaves_of(spec)
     if isinstance(inputs, Mapping) and specs and all(getattr(s, "name", None) for s in specs):
         missing = [s.name for s in specs if s.name not in inputs and not s.optional]
         if missing:
@@ -96,7 +102,9 @@ def check_inputs(spec: Any, inputs: Any, layer_name: str) -> None:
         if one is None or (x is None and one.optional):
             continue
         if not hasattr(x, "shape"):
-            raise ValueError(f"Inputs to a layer should be tensors. Got {x!r} (of type {type(x)}) as input for layer {layer_name!r}.")
+            raise ValueError(
+                f"Inputs to a layer should be tensors. Received: {x!r} (of type {type(x)}) for layer {layer_name!r}."
+            )
         problem = one.problem(tuple(x.shape), x.dtype)
         if problem is not None:
             named = f" with name '{one.name}'" if one.name else ""

@@ -1,4 +1,4 @@
-"""The base of all layers. In: tensors (NumPy arrays are converted) and the settings of the constructor; out: tensors, and the state.
+"""The base of all layers. In: tensors (NumPy arrays are converted) and the constructor's settings; out: tensors, and state.
 
 A layer is built once, at its first call: `build` makes the weights that its input's shape asks for. What a layer owns (weights,
 metrics, other layers) is found through its attributes, see ``tracking``.
@@ -306,7 +306,7 @@ def _is_number_list(value: Any) -> bool:
 
 
 def _guard_build(build: Callable[..., Any]) -> Callable[..., Any]:
-    """Wraps a class' own ``build``: outside any trace, under the layer's name, remembering the shapes, and marked built after it."""
+    """Wraps a class' own ``build``: outside any trace, under the layer's name, remembering the shapes and that it was built."""
     if getattr(build, "_guarded", False):
         return build
 

@@ -1,4 +1,4 @@
-"""What a layer owns and what it adds to the loss. In: weights, losses and inner layers; out: the lists that models and optimizers read."""
+"""What a layer owns and adds to the loss. In: weights, losses, inner layers; out: the lists that models and optimizers read."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class LayerState:
             raise ValueError(f"add_weight's first argument is the shape; pass the name as name=. Received: shape={shape!r}")
         sizes = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape or ())
         if any(not isinstance(s, (int, np.integer)) or isinstance(s, bool) or s < 0 for s in sizes):
-            raise ValueError(f"Layer {self.name!r}: a weight's sizes must be known integers. Received: shape={sizes} for {name!r}")
+            raise ValueError(f"Layer {self.name!r}: a weight's sizes must be known integers. Received: {name!r}, shape={sizes}")
         kind = as_dtype(self.variable_dtype if dtype is None else dtype)
         if initializer is None:
             initializer = "glorot_uniform" if kind.is_floating else "zeros"
@@ -65,8 +65,12 @@ class LayerState:
             value = convert_to_tensor(initializers.get(initializer)(sizes, dtype=kind.name))
             value = value if value.dtype is kind else ops.cast(value, kind)
             weight = Weight(
-                value, path=path, trainable=bool(trainable), dtype=kind,
-                regularizer=regularizers.get(regularizer), constraint=constraints.get(constraint),
+                value,
+                path=path,
+                trainable=bool(trainable),
+                dtype=kind,
+                regularizer=regularizers.get(regularizer),
+                constraint=constraints.get(constraint),
             )
         self._weights.append(weight)
         return weight
@@ -145,7 +149,8 @@ class LayerState:
         return [v for v in self.variables if id(v) not in trainable]
 
     def _metrics_inside(self) -> list[Any]:
-        return unique(m for layer in self._flatten_layers() for m in layer._owned() if is_metric(m) and not isinstance(m, LayerState))
+        held = (item for layer in self._flatten_layers() for item in layer._owned())
+        return unique(m for m in held if is_metric(m) and not isinstance(m, LayerState))
 
     @property
     def metrics_variables(self) -> list[Variable]:
@@ -179,8 +184,8 @@ class LayerState:
         for variable, value in zip(mine, values, strict=True):
             if tuple(variable.shape) != value.shape:
                 raise ValueError(
-                    f"Layer {self.name} weight {getattr(variable, 'path', variable.name)} has shape {tuple(variable.shape)}, which is "
-                    f"not compatible with provided weight shape {value.shape}."
+                    f"Layer {self.name} weight {getattr(variable, 'path', variable.name)} has shape {tuple(variable.shape)}, "
+                    f"which is not compatible with provided weight shape {value.shape}."
                 )
         for variable, value in zip(mine, values, strict=True):
             variable.assign(value.astype(variable.dtype.np))

@@ -34,7 +34,7 @@ class Merge(Layer):
         if is_shape(input_shape) or len(input_shape) < 1:
             raise ValueError(f"A `{kind}` layer should be called on a list of inputs. Received: input_shape={input_shape}")
         if self.exact is not None and len(input_shape) != self.exact:
-            raise ValueError(f"A `{kind}` layer should be called on exactly {self.exact} inputs. Received: input_shape={input_shape}")
+            raise ValueError(f"A `{kind}` layer takes exactly {self.exact} inputs. Received: input_shape={input_shape}")
         batches = {s[0] for s in input_shape if s and s[0] is not None}
         if len(batches) > 1:
             raise ValueError(f"Cannot merge tensors with different batch sizes. Received tensors with shapes {input_shape}")
@@ -139,7 +139,9 @@ class Concatenate(Merge):
     def compute_output_shape(self, input_shape: Any) -> Shape:
         ranks = {len(s) for s in input_shape}
         if len(ranks) != 1 or not -min(ranks) <= self.axis < min(ranks):
-            raise ValueError(f"`Concatenate(axis={self.axis})` needs inputs of one rank with that axis. Received shapes {input_shape}")
+            raise ValueError(
+                f"`Concatenate(axis={self.axis})` needs inputs of one rank with that axis. Received: {input_shape}"
+            )
         axis = self.axis % ranks.pop()
         out: list[int | None] = []
         for i, sizes in enumerate(zip(*input_shape, strict=True)):

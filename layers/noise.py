@@ -35,7 +35,7 @@ class _Noise(Layer):
 def check_rate(rate: Any) -> float:
     """The rate as a float; ValueError unless it lies in 0...1."""
     if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 <= rate <= 1:
-        raise ValueError(f"Invalid value received for argument `rate`. Expected a float value between 0 and 1. Received: rate={rate}")
+        raise ValueError(f"A rate must be a number between 0 and 1. Received: rate={rate}")
     return rate
 
 
@@ -58,7 +58,7 @@ class Dropout(_Noise):
         if self.noise_shape is None:
             return sizes
         if len(self.noise_shape) != len(sizes):
-            raise ValueError(f"noise_shape needs one entry per axis of the input {sizes}. Received: noise_shape={self.noise_shape}")
+            raise ValueError(f"noise_shape needs one entry per axis of the input {sizes}. Received: {self.noise_shape}")
         return tuple(s if n is None else n for s, n in zip(sizes, self.noise_shape, strict=True))
 
     def call(self, inputs: Any, training: Any = False) -> Any:

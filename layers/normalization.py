@@ -22,7 +22,7 @@ class _ScaledAndCentred(Layer):
     saved = (
         "axis", "epsilon", "center", "scale", "beta_initializer", "gamma_initializer", "beta_regularizer", "gamma_regularizer",
         "beta_constraint", "gamma_constraint",
-    )
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -53,7 +53,11 @@ class _ScaledAndCentred(Layer):
     def _build_scale(self, shape: tuple[int, ...]) -> None:
         if self.scale:
             self.gamma = self.add_weight(
-                shape, self.gamma_initializer, name="gamma", regularizer=self.gamma_regularizer, constraint=self.gamma_constraint
+                shape,
+                self.gamma_initializer,
+                name="gamma",
+                regularizer=self.gamma_regularizer,
+                constraint=self.gamma_constraint,
             )
         if self.center:
             self.beta = self.add_weight(
@@ -64,7 +68,8 @@ class _ScaledAndCentred(Layer):
         size = input_shape[axis]
         if size is None:
             raise ValueError(
-                f"Axis {self.axis} of the input of layer {self.name!r} must have a known size. Received: input shape {input_shape}"
+                f"Axis {self.axis} of the input of layer {self.name!r} must have a known size. "
+                f"Received: input shape {input_shape}"
             )
         return size
 
@@ -79,8 +84,8 @@ class _ScaledAndCentred(Layer):
 class BatchNormalization(_ScaledAndCentred):
     """Normalizes each feature over the batch (Ioffe and Szegedy 2015).
 
-    In training the batch's own mean and variance are used, and the moving ones updated; otherwise the moving ones are used. Setting
-    ``trainable = False`` also switches to the moving ones.
+    In training the batch's own mean and variance are used, and the moving ones updated; otherwise the moving ones are used.
+    Setting ``trainable = False`` also switches to the moving ones.
     """
 
     saved = ("momentum", "moving_mean_initializer", "moving_variance_initializer", "synchronized")
@@ -104,8 +109,17 @@ class BatchNormalization(_ScaledAndCentred):
         **kwargs: Any,
     ) -> None:
         super().__init__(
-            axis, epsilon, center, scale, beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer, beta_constraint,
-            gamma_constraint, **kwargs,
+            axis,
+            epsilon,
+            center,
+            scale,
+            beta_initializer,
+            gamma_initializer,
+            beta_regularizer,
+            gamma_regularizer,
+            beta_constraint,
+            gamma_constraint,
+            **kwargs,
         )
         self.axis = int(axis)
         self.momentum = float(momentum)
@@ -120,7 +134,9 @@ class BatchNormalization(_ScaledAndCentred):
         size = self._known_size(input_shape, self.axis)
         self._build_scale((size,))
         self.moving_mean = self.add_weight((size,), self.moving_mean_initializer, name="moving_mean", trainable=False)
-        self.moving_variance = self.add_weight((size,), self.moving_variance_initializer, name="moving_variance", trainable=False)
+        self.moving_variance = self.add_weight(
+            (size,), self.moving_variance_initializer, name="moving_variance", trainable=False
+        )
         self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis: size})
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
@@ -265,9 +281,11 @@ class Normalization(Layer):
         """Learns mean and variance from an array, or from an iterable of batches."""
         if self.input_mean is not None:
             raise ValueError("This Normalization layer got its mean and variance from its constructor; it cannot adapt.")
-        batches = [np.asarray(data, np.float64)] if hasattr(data, "shape") or isinstance(data, (list, tuple)) else [
-            np.asarray(b[0] if isinstance(b, tuple) else b, np.float64) for b in data
-        ]
+        batches = (
+            [np.asarray(data, np.float64)]
+            if hasattr(data, "shape") or isinstance(data, (list, tuple))
+            else [np.asarray(b[0] if isinstance(b, tuple) else b, np.float64) for b in data]
+        )
         if not batches:
             raise ValueError("adapt() needs data. Received: an empty iterable.")
         if not self.built:
@@ -289,6 +307,8 @@ class Normalization(Layer):
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
-        fixed = {k: None if v is None else np.asarray(v).tolist() for k, v in
-                 (("mean", self.input_mean), ("variance", self.input_variance))}
+        fixed = {
+            k: None if v is None else np.asarray(v).tolist()
+            for k, v in (("mean", self.input_mean), ("variance", self.input_variance))
+        }
         return {**self.base_config(), "axis": list(self.axis) or None, "invert": self.invert, **fixed}

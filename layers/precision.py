@@ -1,4 +1,4 @@
-"""Numeric settings shared by all layers. In: the user's choice; out: the default dtype, the fuzz factor, a layer's dtype policy."""
+"""Numeric settings of all layers. In: the user's choice; out: the default dtype, the fuzz factor, a layer's dtype policy."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ _custom_names: dict[Any, str] = {}
 
 
 class _Scope(threading.local):
-    objects: Mapping[str, Any] = {}  # noqa: RUF012 - replaced, never changed
+    objects: Mapping[str, Any] = {}
 
 
 _scope = _Scope()
@@ -144,6 +144,22 @@ def deserialize_object(config: Any, custom_objects: Mapping[str, Any] | None = N
     return instance
 
 
+NEWER_SETTINGS = {  # settings of newer Keras versions -> the values that change nothing
+    "quantization_config": (None,),
+    "rms_scaling": (False,),
+    "renorm": (False,),
+    "renorm_clipping": (None,),
+    "renorm_momentum": (0.99,),
+    "input_axes": (None,),
+    "output_axes": (None,),
+}
+
+
+def known_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration without settings that only newer Keras versions know, where they change nothing."""
+    return {k: v for k, v in config.items() if v not in NEWER_SETTINGS.get(k, ())}
+
+
 def find_object(name: str, fallback: str | None = None) -> Any:
     """The class or function of this name: the user's own first, then weft's."""
     for key in (name, fallback):
@@ -177,7 +193,8 @@ def resolve(kind: str, table: Mapping[str, Any], base: type | None, identifier: 
         return identifier()
     if callable(identifier):
         return identifier
-    raise ValueError(f"A {kind} is given by name, object or function. Received: {identifier!r} of type {type(identifier).__name__}")
+    found = f"{identifier!r} of type {type(identifier).__name__}"
+    raise ValueError(f"The argument for the {kind} must be a name, an object or a function. Received: {found}")
 
 
 def name_table(*targets: Any, **aliases: Any) -> dict[str, Any]:

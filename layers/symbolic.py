@@ -1,4 +1,4 @@
-"""Tensors without values, for building models. In: `Input` and calls on what it returns; out: `KerasTensor` and the calls recorded.
+"""Tensors without values, for building models. In: calls on what `Input` returns; out: `KerasTensor` and the calls recorded.
 
 Every tensor knows the call it came from, so that a model can be read off backwards from its outputs. Calls of layers are recorded
 as they are; any other operation on a symbolic tensor becomes a call of a small `Operation`.
@@ -93,7 +93,8 @@ class KerasTensor(Tensor):
         return id(self)
 
     def __repr__(self) -> str:
-        return f"<KerasTensor shape={static(self._type.shape)}, dtype={self.dtype.name}, sparse=False, ragged=False, name={self.name}>"
+        shape, kind = static(self._type.shape), self.dtype.name
+        return f"<KerasTensor shape={shape}, dtype={kind}, sparse=False, ragged=False, name={self.name}>"
 
     __str__ = __repr__
 
@@ -125,15 +126,23 @@ class Node:
 
     def run(self, values: Mapping[int, Any], sizes: Mapping[str, Any], **extra: Any) -> Any:
         """Calls the operation on the values of its tensors (by id)."""
-        args, kwargs = tree.map_structure(lambda x: values[id(x)] if isinstance(x, KerasTensor) else x, (self.args, self.kwargs))
+        args, kwargs = tree.map_structure(
+            lambda x: values[id(x)] if isinstance(x, KerasTensor) else x, (self.args, self.kwargs)
+        )
         if isinstance(self.operation, Operation):
             return self.operation.run(args, sizes)
         return self.operation(*args, **{**kwargs, **extra})
 
 
 SHOWN_NAMES = {  # Keras' names of the operators
-    "mul": "multiply", "sub": "subtract", "div": "true_divide", "neg": "negative", "floordiv": "floor_divide", "pow": "power",
-    "abs": "absolute", "slice": "get_item",
+    "mul": "multiply",
+    "sub": "subtract",
+    "div": "true_divide",
+    "neg": "negative",
+    "floordiv": "floor_divide",
+    "pow": "power",
+    "abs": "absolute",
+    "slice": "get_item",
 }
 
 
@@ -179,7 +188,9 @@ def _operation(op: str, attrs: Mapping[str, Any], name: str) -> Operation:
 def _resolve(value: Any, sizes: Mapping[str, Any]) -> Any:
     if isinstance(value, Dim):
         if not value.names <= set(sizes):
-            raise ValueError(f"The size {value} differs between the model's inputs; put the operation into a layer of your own.")
+            raise ValueError(
+                f"The size {value} differs between the model's inputs; put the operation into a layer of your own."
+            )
         return value.substitute(sizes)
     return tuple(_resolve(v, sizes) for v in value) if isinstance(value, tuple) else value
 

@@ -1,4 +1,4 @@
-"""What a layer owns. In: its attributes, lists, tuples and dictionaries; out: its variables, metrics and layers, in order, once each.
+"""What a layer owns. In: its attributes, also in lists and dictionaries; out: variables, metrics, layers, in order, once each.
 
 Attributes are read when asked, so lists may be changed after they were assigned.
 """
@@ -10,10 +10,21 @@ from typing import Any
 
 from weft.tracer.variable import Variable
 
-HIDDEN = frozenset({
-    "_weights", "_losses", "_inbound_nodes", "_outbound_nodes", "_constructor", "_build_shapes", "input_spec", "_functional",
-    "_graph", "_run_cache", "_input_shape_arg",
-})
+HIDDEN = frozenset(
+    {
+        "_weights",
+        "_losses",
+        "_inbound_nodes",
+        "_outbound_nodes",
+        "_constructor",
+        "_build_shapes",
+        "input_spec",
+        "_functional",
+        "_graph",
+        "_run_cache",
+        "_input_shape_arg",
+    }
+)
 
 
 def is_metric(value: Any) -> bool:

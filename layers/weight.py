@@ -16,7 +16,14 @@ class Weight(Variable):
     regularizer: Any = None
 
     def __init__(
-        self, value: Any, *, path: str, trainable: bool = True, dtype: Any = None, regularizer: Any = None, constraint: Any = None
+        self,
+        value: Any,
+        *,
+        path: str,
+        trainable: bool = True,
+        dtype: Any = None,
+        regularizer: Any = None,
+        constraint: Any = None,
     ) -> None:
         super().__init__(value, trainable=trainable, dtype=dtype, name=path, constraint=constraint)
         self.regularizer = regularizer

@@ -1,4 +1,4 @@
-"""weft's Keras: the names of Keras 3 for building and training models. In: ``from weft import keras``; out: ``keras.Sequential`` ..."""
+"""Keras 3's names for building and training models. In: ``from weft import keras``; out: ``keras.Sequential``, ..."""
 
 from weft.layers.initializers import Initializer
 from weft.layers.input_layer import Input
@@ -41,4 +41,4 @@ __all__ = [
     "DTypePolicy", "Initializer", "Input", "InputSpec", "KerasTensor", "Layer", "Loss", "Metric", "Model", "Optimizer",
     "Regularizer", "Sequential", "Variable", "activations", "callbacks", "constraints", "datasets", "initializers", "layers",
     "losses", "metrics", "models", "optimizers", "regularizers", "saving", "utils", "version",
-]
+]  # fmt: skip

@@ -27,7 +27,7 @@ __all__ = [
     "CustomObjectScope", "Progbar", "PyDataset", "Sequence", "clear_session", "custom_object_scope", "deserialize_keras_object",
     "get_custom_objects", "is_keras_tensor", "normalize", "pack_x_y_sample_weight", "register_keras_serializable",
     "serialize_keras_object", "set_random_seed", "split_dataset", "to_categorical", "unpack_x_y_sample_weight",
-]
+]  # fmt: skip
 
 
 def to_categorical(x: Any, num_classes: int | None = None) -> Any:
@@ -41,7 +41,8 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Any:
     count = num_classes or (int(flat.max()) + 1 if flat.size else 0)
     if flat.size and (flat.min() < 0 or flat.max() >= count):
         raise ValueError(
-            f"Class numbers must lie in 0...{count - 1} for num_classes={count}. Received: numbers from {flat.min()} to {flat.max()}."
+            f"Class numbers must lie in 0...{count - 1} for num_classes={count}. "
+            f"Received: numbers from {flat.min()} to {flat.max()}."
         )
     rows = np.zeros((flat.size, count))
     rows[np.arange(flat.size), flat] = 1.0

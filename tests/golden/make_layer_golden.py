@@ -14,13 +14,24 @@ import numpy as np
 
 HERE = Path(__file__).parent
 ACTIVATIONS = {
-    "linear": {}, "relu": {}, "relu6": {}, "leaky_relu": {}, "softmax": {}, "log_softmax": {}, "elu": {"alpha": 0.7}, "celu": {"alpha": 0.7},
-    "selu": {}, "softplus": {}, "softsign": {}, "soft_shrink": {}, "hard_shrink": {}, "tanh_shrink": {}, "sparse_plus": {},
-    "sparse_sigmoid": {}, "squareplus": {}, "silu": {}, "gelu": {}, "tanh": {}, "hard_tanh": {}, "sigmoid": {}, "hard_sigmoid": {},
-    "hard_silu": {}, "log_sigmoid": {}, "exponential": {}, "mish": {}, "glu": {}, "threshold": {"threshold": 0.5, "default_value": -2.0},
+    "linear": {}, "relu": {}, "relu6": {}, "leaky_relu": {}, "softmax": {}, "log_softmax": {}, "elu": {"alpha": 0.7},
+    "celu": {"alpha": 0.7}, "selu": {}, "softplus": {}, "softsign": {}, "soft_shrink": {}, "hard_shrink": {},
+    "tanh_shrink": {}, "sparse_plus": {}, "sparse_sigmoid": {}, "squareplus": {}, "silu": {}, "gelu": {}, "tanh": {},
+    "hard_tanh": {}, "sigmoid": {}, "hard_sigmoid": {}, "hard_silu": {}, "log_sigmoid": {}, "exponential": {},
+    "mish": {}, "glu": {}, "threshold": {"threshold": 0.5, "default_value": -2.0},
 }  # fmt: skip
-REGULARIZERS = [("L1", {}), ("L2", {"l2": 0.3}), ("L1L2", {"l1": 0.1, "l2": 0.2}), ("OrthogonalRegularizer", {"mode": "columns"})]
-CONSTRAINTS = [("MaxNorm", {"max_value": 1.0}), ("NonNeg", {}), ("UnitNorm", {}), ("MinMaxNorm", {"min_value": 0.5, "rate": 0.8})]
+REGULARIZERS = [
+    ("L1", {}),
+    ("L2", {"l2": 0.3}),
+    ("L1L2", {"l1": 0.1, "l2": 0.2}),
+    ("OrthogonalRegularizer", {"mode": "columns"}),
+]
+CONSTRAINTS = [
+    ("MaxNorm", {"max_value": 1.0}),
+    ("NonNeg", {}),
+    ("UnitNorm", {}),
+    ("MinMaxNorm", {"min_value": 0.5, "rate": 0.8}),
+]
 
 
 def draw(shape: list[int], dtype: str, seed: int) -> np.ndarray:
@@ -69,7 +80,11 @@ def run_case(case: dict, arrays: dict, texts: dict) -> None:
     shapes = [(None, *s[1:]) for s in case["inputs"]]
     spec = layer.compute_output_shape(shapes if len(shapes) > 1 else shapes[0])
     config = {k: v for k, v in layer.get_config().items() if k not in ("dtype", "name")}
-    texts[name] = {"config": config, "weights": [[w.name, list(w.shape), w.trainable] for w in layer.weights], "shape": list(spec)}
+    texts[name] = {
+        "config": config,
+        "weights": [[w.name, list(w.shape), w.trainable] for w in layer.weights],
+        "shape": list(spec),
+    }
 
 
 def run_functions(arrays: dict) -> None:
@@ -92,7 +107,8 @@ def summaries() -> str:
 
     keras.utils.clear_session()
     m = keras.Sequential(
-        [keras.Input((784,)), layers.Dense(64, activation="relu"), layers.Dropout(0.2), layers.Dense(10, activation="softmax")], name="digits"
+        [keras.Input((784,)), layers.Dense(64, activation="relu"), layers.Dropout(0.2), layers.Dense(10, activation="softmax")],
+        name="digits",
     )
     show(m)
     show(m, line_length=45)
@@ -122,7 +138,9 @@ def main() -> None:
     run_functions(arrays)
     np.savez_compressed(HERE / "layers.npz", **arrays)
     functions = {"activations": ACTIVATIONS, "regularizers": REGULARIZERS, "constraints": CONSTRAINTS}
-    (HERE / "layers.json").write_text(json.dumps({"cases": texts, "functions": functions, "keras": keras.__version__}, indent=1))
+    (HERE / "layers.json").write_text(
+        json.dumps({"cases": texts, "functions": functions, "keras": keras.__version__}, indent=1)
+    )
     (HERE / "summaries.txt").write_text(summaries())
 
 

@@ -1,4 +1,4 @@
-"""Every layer and function against real Keras: outputs, gradients, updated state, losses, settings. Numbers by make_layer_golden.py."""
+"""Every layer and function against real Keras: outputs, gradients, state, losses, settings; see make_layer_golden.py."""
 
 from __future__ import annotations
 
@@ -77,12 +77,24 @@ def test_layer_is_described_as_in_keras(case):
     assert list(layer.compute_output_shape(shapes if len(shapes) > 1 else shapes[0])) == text["shape"]
 
 
+@pytest.mark.parametrize("case", CASES, ids=[c["name"] for c in CASES])
+def test_settings_written_by_keras_are_understood(case):
+    layer, _, fed = prepared(case)
+    again = find_object(case["class"]).from_config({**TEXTS["cases"][case["name"]]["config"], "name": case["name"]})
+    again(fed)
+    again.set_weights(layer.get_weights())
+    np.testing.assert_array_equal(again(fed).numpy(), layer(fed).numpy())
+
+
 def plain(value):
     """An initializer's configuration without what differs by version."""
     if isinstance(value, dict) and "class_name" in value:
         drop = ("input_axes", "output_axes")
-        return {"class_name": value["class_name"], "module": value["module"], "config": {
-            k: pytest.approx(v) if isinstance(v, float) else v for k, v in value["config"].items() if k not in drop}}
+        return {
+            "class_name": value["class_name"],
+            "module": value["module"],
+            "config": {k: pytest.approx(v) if isinstance(v, float) else v for k, v in value["config"].items() if k not in drop},
+        }
     return value
 
 

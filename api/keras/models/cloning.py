@@ -14,7 +14,11 @@ from .sequential import Sequential
 
 
 def clone_model(
-    model: Any, input_tensors: Any = None, clone_function: Callable[[Any], Any] | None = None, recursive: bool = False, **kwargs: Any
+    model: Any,
+    input_tensors: Any = None,
+    clone_function: Callable[[Any], Any] | None = None,
+    recursive: bool = False,
+    **kwargs: Any,
 ) -> Any:
     """A model with the same layers and settings, and newly drawn weights.
 
@@ -22,7 +26,9 @@ def clone_model(
     """
     if not isinstance(model, (Functional, Sequential)) or type(model).__name__ not in ("Functional", "Sequential"):
         if clone_function is not None or input_tensors is not None:
-            raise ValueError("A subclassed model is cloned by its configuration only, without clone_function and input_tensors.")
+            raise ValueError(
+                "A subclassed model is cloned by its configuration only, without clone_function and input_tensors."
+            )
         return type(model).from_config(model.get_config())
     copy = clone_function or _copy_layer
     if isinstance(model, Sequential):
@@ -49,9 +55,11 @@ def _copy(layer: Any, copy: Callable[[Any], Any], recursive: bool) -> Any:
 def _clone_functional(model: Any, copy: Callable[[Any], Any], recursive: bool, input_tensors: Any) -> Any:
     """Repeats the calls on copies of the layers."""
     copies: dict[int, Any] = {}
-    given = tree.leaves_of(input_tensors) if input_tensors is not None else [
-        _copy_layer(t._keras_history.operation).output for t in model.inputs
-    ]
+    given = (
+        tree.leaves_of(input_tensors)
+        if input_tensors is not None
+        else [_copy_layer(t._keras_history.operation).output for t in model.inputs]
+    )
     known = {id(t): new for t, new in zip(model.inputs, given, strict=True)}
     for node in model._graph.nodes:
         operation = node.operation

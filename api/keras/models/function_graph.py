@@ -1,7 +1,7 @@
-"""The calls between a model's inputs and outputs. In: symbolic tensors; out: the calls in an order that can be run, and the layers.
+"""The calls between a model's inputs and outputs. In: symbolic tensors; out: the calls, ready to be run, and the layers.
 
-Layers are ordered as Keras orders them: by their distance from the outputs, farthest first, and among equals in the order in which
-a walk from the outputs meets them. The order of a model's weights follows from it.
+Layers are ordered as Keras orders them: by their distance from the outputs, farthest first, and among equals in the order in
+which a walk from the outputs meets them. The order of a model's weights follows from it.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from weft.tracer.tensor_shape import Dim
 class FunctionGraph:
     """The recorded calls that lead from ``inputs`` to ``outputs``.
 
-    nodes: in running order, input nodes left out. operations: layers and operations, as Keras orders them. by_depth: distance from
-    the outputs -> nodes, farthest first. ValueError if an output does not depend on the inputs alone.
+    nodes: in running order, input nodes left out. operations: layers and operations, as Keras orders them. by_depth: distance
+    from the outputs -> nodes, farthest first. ValueError if an output does not depend on the inputs alone.
     """
 
     def __init__(self, inputs: list[KerasTensor], outputs: list[KerasTensor]) -> None:

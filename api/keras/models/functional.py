@@ -1,4 +1,4 @@
-"""Models made of symbolic tensors. In: inputs and outputs, single, in lists or dictionaries; out: a model that repeats the calls between."""
+"""Models made of symbolic tensors. In: inputs and outputs, single or nested; out: a model that repeats the calls between."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Functional(Model):
         for what, value in (("inputs", inputs), ("outputs", outputs)):
             for tensor in tree.leaves_of(value):
                 if not isinstance(tensor, KerasTensor):
-                    raise ValueError(f"All {what} of a model must be symbolic tensors, as keras.Input gives. Received: {tensor!r}")
+                    raise ValueError(f"All {what} of a model must be symbolic tensors (keras.Input). Received: {tensor!r}")
         self._inputs_struct, self._outputs_struct = inputs, outputs
         self.inputs, self.outputs = tree.leaves_of(inputs), tree.leaves_of(outputs)
         self._graph = FunctionGraph(self.inputs, self.outputs)
@@ -125,9 +125,9 @@ class Functional(Model):
             return {n: inputs[n] for n in struct if n in inputs}  # further entries are not the model's business
         if isinstance(struct, (list, tuple)) and len(struct) == 1 and not isinstance(inputs, (list, tuple, Mapping)):
             return [inputs]
-        if isinstance(struct, KerasTensor) and isinstance(inputs, (list, tuple)) and len(inputs) == 1 and hasattr(inputs[0], "shape"):
-            rank = len(struct.shape)
-            return inputs[0] if len(inputs[0].shape) == rank else inputs
+        lone = isinstance(struct, KerasTensor) and isinstance(inputs, (list, tuple)) and len(inputs) == 1
+        if lone and len(getattr(inputs[0], "shape", ())) == len(struct.shape):
+            return inputs[0]
         return inputs
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:

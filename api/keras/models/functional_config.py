@@ -49,7 +49,11 @@ def _write_tensor(tensor: KerasTensor, index: dict[tuple[int, int], int]) -> lis
 def _write_operation(operation: Any, model: Any, index: dict[tuple[int, int], int]) -> dict[str, Any]:
     def write(value: Any) -> Any:
         if isinstance(value, KerasTensor):
-            place = {"shape": list(static(value.shape)), "dtype": value.dtype.name, "keras_history": _write_tensor(value, index)}
+            place = {
+                "shape": list(static(value.shape)),
+                "dtype": value.dtype.name,
+                "keras_history": _write_tensor(value, index),
+            }
             return {"class_name": "__keras_tensor__", "config": place}
         if isinstance(value, (list, tuple)):
             return [write(v) for v in value]
@@ -59,7 +63,9 @@ def _write_operation(operation: Any, model: Any, index: dict[tuple[int, int], in
 
     if isinstance(operation, Operation):
         config: dict[str, Any] = {
-            "module": "weft", "class_name": "Operation", "registered_name": None,
+            "module": "weft",
+            "class_name": "Operation",
+            "registered_name": None,
             "config": {"name": operation.name, "op": operation.op.name, "attributes": write_attributes(operation)},
         }
     else:

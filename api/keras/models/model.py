@@ -54,7 +54,9 @@ class Model(Trainer, Layer):
     def build(self, input_shape: Any = None) -> None:
         """Makes all weights for inputs of this shape (with the batch axis), by tracing ``call``."""
         if input_shape is None:
-            raise ValueError(f"build() of model {self.name!r} needs the shape of the inputs, with the batch axis. Received: None")
+            raise ValueError(
+                f"build() of model {self.name!r} needs the shape of the inputs, with the batch axis. Received: None"
+            )
         inputs = map_shapes(lambda s: KerasTensor(s, self.compute_dtype), as_shapes(input_shape))
         infer_outputs(self.call, (inputs,), {}, self.name)
 

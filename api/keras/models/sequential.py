@@ -1,4 +1,4 @@
-"""Models that are a plain stack of layers. In: layers, the first perhaps with its input's shape; out: a model, built when it can be."""
+"""Models that are a plain stack of layers. In: layers, the first perhaps with its input's shape; out: a model."""
 
 from __future__ import annotations
 
@@ -56,10 +56,12 @@ class Sequential(Model):
         if isinstance(layer, InputLayer) and self._stack:
             if isinstance(self._stack[0], InputLayer):
                 raise ValueError(
-                    f"Sequential model '{self.name}' has already been configured to use input shape {self._stack[0].batch_shape}. "
-                    "You cannot add a different Input layer to it."
+                    f"Sequential model '{self.name}' has already been configured to use input shape "
+                    f"{self._stack[0].batch_shape}. You cannot add a different Input layer to it."
                 )
-            raise ValueError(f"An Input must be the first of a Sequential model. Received: {layer.name!r} as layer {len(self._stack)}")
+            raise ValueError(
+                f"An Input must come first in a Sequential model. Received: {layer.name!r} as layer {len(self._stack)}"
+            )
 
     def pop(self, rebuild: bool = True) -> Layer:
         """Takes the last layer off and returns it."""
@@ -186,7 +188,9 @@ class Sequential(Model):
     def get_config(self) -> dict[str, Any]:
         """The stack as data, with the input's shape if it is known."""
         config = {
-            "name": self.name, "trainable": self.trainable, "dtype": self.dtype_policy.name,
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": self.dtype_policy.name,
             "layers": [serialize_object(layer) for layer in self._stack],
         }
         if self._functional is not None:
@@ -197,7 +201,7 @@ class Sequential(Model):
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
         """A model with the same stack, and new weights."""
         if "layers" not in config or "name" not in config:
-            raise ValueError(f"The configuration of a Sequential model has the keys 'name' and 'layers'. Received: {sorted(config)}")
+            raise ValueError(f"The configuration of a Sequential model needs 'name' and 'layers'. Received: {sorted(config)}")
         model = cls(name=config["name"], trainable=config.get("trainable", True))
         for data in config["layers"]:
             model.add(deserialize_object(data, custom_objects), rebuild=False)

@@ -46,8 +46,8 @@ def print_summary(
     rows: list[list[str]] = []
     for layer in _chosen(layers, layer_range):
         rows.extend(_rows(layer, None if linear else model, expand_nested, show_trainable, 0))
-    lines = [f'Model: "{model.name}"', *draw_table(header, rows, _widths(places, line_length), align, line_length), *_totals(model)]
-    text = "\n".join(lines) + "\n"
+    table = draw_table(header, rows, _widths(places, line_length), align, line_length)
+    text = "\n".join([f'Model: "{model.name}"', *table, *_totals(model)]) + "\n"
     if print_fn is None:
         print(text, end="")
     else:
