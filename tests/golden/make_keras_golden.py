@@ -233,10 +233,11 @@ def fit_case(title, layers, x, targets, compiled, fitted):
     model.compile(**{**compiled, "optimizer": getattr(keras.optimizers, name)(**config)})
     arguments = {k: np.array(v, "float32") if k == "sample_weight" else v for k, v in fitted.items()}
     history = model.fit(x, targets, batch_size=16, epochs=3, shuffle=False, verbose=0, **arguments)
-    evaluated = model.evaluate(x, targets, batch_size=16, verbose=0)
+    evaluated = model.evaluate(x, targets, batch_size=16, verbose=0, return_dict=True)
+    listed = model.evaluate(x, targets, batch_size=16, verbose=0)
     return {
         "title": title, "layers": layers, "x": plain(x), "y": plain(targets), "integers": targets.dtype.kind == "i",
-        "compile": compiled, "fit": fitted, "history": plain(history.history), "evaluate": plain(evaluated),
+        "compile": compiled, "fit": fitted, "history": plain(history.history), "evaluate": plain(evaluated), "evaluate_list": plain(listed),
         "predict": plain(model.predict(x[:4], verbose=0)), "weights": [plain(w) for w in model.get_weights()],
     }  # fmt: skip
 

@@ -10,8 +10,8 @@ Logs = dict[str, Any]
 class Callback:
     """Hooks called during `fit`, `evaluate` and `predict`. A subclass overrides those it needs.
 
-    logs: metric names and their values as floats. The dictionary may be changed in `on_epoch_end`; `History` sees the changes of the
-    callbacks before it. ``self.model`` is the model, ``self.params`` holds "verbose", "epochs" and "steps".
+    logs: metric names and their values as floats. The dictionary may be changed in `on_epoch_end`; `History` sees the changes of
+    the callbacks before it. ``self.model`` is the model, ``self.params`` holds "verbose", "epochs" and "steps".
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""All callbacks of one loop as one. In: a hook call with unread metrics; out: the hook of each callback, with metrics as floats."""
+"""All callbacks of one loop as one. In: a hook call, metrics unread; out: the hook of each callback, metrics as floats."""
 
 from __future__ import annotations
 

@@ -29,12 +29,12 @@ def _pair(folder: Path, part: str) -> Split:
     labels = _read(folder / f"{part}-labels-idx1-ubyte.gz", 8)
     images = _read(folder / f"{part}-images-idx3-ubyte.gz", 16)
     if not len(labels) or len(images) != len(labels) * 784:
-        raise ValueError(f"Each label needs one image of 28x28 bytes. Received: {len(labels)} labels, {len(images)} bytes of images")
+        raise ValueError(f"Each label needs 28x28 bytes of image. Received: {len(labels)} labels, {len(images)} bytes")
     return images.reshape(len(labels), 28, 28), labels
 
 
 def _read(path: Path, header: int) -> Array:
     if not os.path.exists(path):
-        raise FileNotFoundError(f"The folder lacks {path.name}, and weft downloads nothing. Received: {path.parent}. Source: {SOURCE}")
+        raise FileNotFoundError(f"{path.name} is missing, and weft downloads nothing. Looked in {path.parent}. Source: {SOURCE}")
     with gzip.open(path, "rb") as file:
         return np.frombuffer(file.read(), np.uint8, offset=header).copy()

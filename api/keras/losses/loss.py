@@ -1,4 +1,4 @@
-"""The base of all losses, and how per-sample losses become one number. In: targets, predictions, weights; out: a scalar tensor."""
+"""The base of all losses, and how per-sample losses become one number. In: targets, predictions, weights; out: a scalar."""
 
 from __future__ import annotations
 

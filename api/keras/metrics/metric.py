@@ -39,8 +39,9 @@ class Metric:
         """A new state variable, zero unless an initializer says otherwise."""
         if not hasattr(self, "_variables"):
             raise RuntimeError(f"{type(self).__name__} must call super().__init__() before it adds variables.")
-        value = initializers.get(initializer or "zeros")(tuple(shape), dtype=dtype or self.dtype)
-        variable = weft.Variable(value, name=name or "variable", trainable=False)
+        with weft.init_scope():  # a metric first used inside a trace keeps its state outside
+            value = initializers.get(initializer or "zeros")(tuple(shape), dtype=dtype or self.dtype)
+            variable = weft.Variable(value, name=name or "variable", trainable=False)
         self._variables.append(variable)
         return variable
 

@@ -89,7 +89,7 @@ class MeanMetricWrapper(Mean):
         if fn in FUNCTIONS or type(fn) in CLASSES:
             self._direction = "down"
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
         """Takes in one batch of targets and predictions."""
         # Class numbers stay integers, floating point and others take the metric's dtype.
         numbers = self._fn in TAKES_CLASS_NUMBERS or getattr(self._fn, "casts_targets", True) is False

@@ -26,8 +26,8 @@ class Optimizer:
     A subclass creates its slots in ``build(variables)`` and says in ``update_step(gradient, variable, learning_rate)`` what one
     step does, with ``self.assign``, ``self.assign_add`` and ``self.assign_sub``.
 
-    learning_rate: a number, a `schedules.LearningRateSchedule`, or a function without arguments. It is kept in a variable and may be
-        changed between steps (``optimizer.learning_rate = 1e-4``) without a new trace.
+    learning_rate: a number, a `schedules.LearningRateSchedule`, or a function without arguments. It is kept in a variable and may
+        be changed between steps (``optimizer.learning_rate = 1e-4``) without a new trace.
     weight_decay: the fraction, times the learning rate, that every variable loses before its update; None for none.
     clipnorm, clipvalue, global_clipnorm: at most one of them; limits on each gradient's norm, on its elements, on all together.
     use_ema, ema_momentum, ema_overwrite_frequency: a moving average of the variables, put in their place at the end of `fit`
@@ -79,17 +79,20 @@ class Optimizer:
         self._undecayed: set[int] = set()
         self._undecayed_pattern: re.Pattern[str] | None = None
         self._gate: Any = None  # while gradients are accumulated: whether this step updates
-        self._iterations = self._track(weft.Variable(0, dtype=weft.int64, name="iteration", trainable=False))
+        self._iterations = self._add_number(0, weft.int64, "iteration")
         self._learning_rate: Any = learning_rate
         if not isinstance(learning_rate, LearningRateSchedule) and not callable(learning_rate):
-            value = checked_learning_rate(learning_rate)
-            self._learning_rate = self._track(weft.Variable(value, dtype=floatx(), name="learning_rate", trainable=False))
+            self._learning_rate = self._add_number(checked_learning_rate(learning_rate), floatx(), "learning_rate")
 
     # Variables
 
     def _track(self, variable: Any) -> Any:
         self._variables.append(variable)
         return variable
+
+    def _add_number(self, value: float, dtype: Any, name: str) -> Any:
+        with weft.init_scope():
+            return self._track(weft.Variable(value, dtype=dtype, name=name, trainable=False))
 
     @property
     def variables(self) -> list[Any]:
@@ -115,8 +118,9 @@ class Optimizer:
 
     def add_variable(self, shape: Sequence[int], initializer: Any = "zeros", dtype: Any = None, name: str | None = None) -> Any:
         """A new variable of the optimizer."""
-        value = initializers.get(initializer)(tuple(shape), dtype=dtype or floatx())
-        return self._track(weft.Variable(value, name=name or "variable", trainable=False))
+        with weft.init_scope():  # slots made while a step is traced live outside the trace
+            value = initializers.get(initializer)(tuple(shape), dtype=dtype or floatx())
+            return self._track(weft.Variable(value, name=name or "variable", trainable=False))
 
     def add_variable_from_reference(self, reference_variable: Any, name: str | None = None, initializer: Any = "zeros") -> Any:
         """A new variable of the shape and dtype of another."""
@@ -171,14 +175,12 @@ class Optimizer:
             traced = weft.is_tensor(value) and not weft.executing_eagerly()
             self._learning_rate.assign(weft.cast(value, self._learning_rate.dtype) if traced else checked_learning_rate(value))
         else:
-            self._learning_rate = self._track(
-                weft.Variable(checked_learning_rate(value), dtype=floatx(), name="learning_rate", trainable=False)
-            )
+            self._learning_rate = self._add_number(checked_learning_rate(value), floatx(), "learning_rate")
 
     # Applying gradients
 
     def apply_gradients(self, grads_and_vars: Iterable[tuple[Gradient, Any]]) -> Any:
-        """One step from (gradient, variable) pairs, such as ``zip(grads, model.trainable_variables)``. Returns the step counter."""
+        """One step from (gradient, variable) pairs: ``zip(grads, model.trainable_variables)``. Returns the step counter."""
         pairs = list(grads_and_vars)
         if pairs:
             self.apply([g for g, _ in pairs], [v for _, v in pairs])

@@ -75,14 +75,15 @@ def take_apart(data: Any) -> tuple[Layout, list[np.ndarray]]:
 
 
 def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
-    """``(x, y, sample_weight)`` of what a data set yields: x alone, or a tuple (or list) of one to three. None for what is missing."""
+    """``(x, y, sample_weight)`` of what a data set yields: x alone or a tuple or list of one to three; None for the rest."""
     if isinstance(data, list):
         data = tuple(data)
     if not isinstance(data, tuple):
         return data, None, None
     if not 1 <= len(data) <= 3:
         raise ValueError(f"Data must be x, (x,), (x, y) or (x, y, sample_weight). Received: a tuple of {len(data)}")
-    return (*data, *(None,) * (3 - len(data)))  # type: ignore[return-value]
+    x, y, sample_weight = (*data, None, None)[:3]
+    return x, y, sample_weight
 
 
 def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:

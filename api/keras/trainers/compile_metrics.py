@@ -106,7 +106,7 @@ def make_metric(identifier: Any, y_true: Any, y_pred: Any) -> Metric:
 
 
 def _name_of(metric: Any) -> str:
-    return getattr(metric, "name", None) or getattr(metric, "__name__", type(metric).__name__)
+    return str(getattr(metric, "name", None) or getattr(metric, "__name__", type(metric).__name__))
 
 
 def _is_entry(value: Any) -> bool:

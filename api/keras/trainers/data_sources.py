@@ -1,4 +1,4 @@
-"""Where batches come from. In: arrays, data sets, generators; out: `Source` objects that yield the batches of one pass as arrays."""
+"""Where batches come from. In: arrays, data sets, generators; out: `Source` objects, which yield batches as arrays."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ from .batch_arrays import (
 )
 from .py_dataset import PyDataset
 
+BLOCK_BYTES = 1 << 17  # what a gather copies at once; it stays in the second-level cache
 Batch = tuple[Layout, list[np.ndarray]]  # how the step takes the data apart, and its arrays
 
 
 class Source:
-    """num_batches: of one pass, None if unknown. restartable: whether there can be a second pass. uniform: whether all batches have
-    the same structure, dtypes and shapes but for the batch axis.
+    """num_batches: of one pass, None if unknown. restartable: whether there can be a second pass. uniform: whether all batches
+    have the same structure, dtypes and shapes but for the batch axis.
     """
 
     num_batches: int | None = None
@@ -62,9 +63,12 @@ class ArraySource(Source):
                 yield layout, [a[start : start + size] for a in arrays]
             return
         order = self._order()
-        for start in range(0, self.samples, size):
-            index = order[start : start + size]
-            yield layout, [a.take(index, 0) for a in arrays]
+        block = size * max(1, BLOCK_BYTES // max(1, size * sum(a[:1].nbytes for a in arrays)))
+        for first in range(0, self.samples, block):  # small batches are gathered many at a time, then sliced
+            index = order[first : first + block]
+            gathered = [a.take(index, 0) for a in arrays]
+            for start in range(0, len(index), size):
+                yield layout, [a[start : start + size] for a in gathered]
 
     def _order(self) -> np.ndarray:
         assert self._rng is not None
@@ -153,7 +157,8 @@ def make_source(
     Raises ValueError for arrays of different or no length, for targets beside a data set that brings its own, and for batch sizes
     that are no positive integer.
     """
-    if batch_size is not None and (isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1):
+    whole = isinstance(batch_size, (int, np.integer)) and not isinstance(batch_size, bool)
+    if batch_size is not None and not (whole and batch_size >= 1):
         raise ValueError(f"batch_size must be a positive integer. Received: {batch_size!r}")
     if x is None:
         raise ValueError("There must be data. Received: x=None")
@@ -170,8 +175,13 @@ def make_source(
 
     if isinstance(x, PyDataset) or (hasattr(x, "__getitem__") and hasattr(x, "__len__")):
         return SequenceSource(x, rng, convert)
-    if not hasattr(x, "__iter__"):
+    if not hasattr(x, "__iter__") or isinstance(x, (str, bytes)):
         raise TypeError(f"x must be arrays, a data set or a generator of batches. Received: {x!r} of type {kind}")
+    if steps is None and getattr(x, "INFINITE_CARDINALITY", None) is not None and int(x.cardinality()) == x.INFINITE_CARDINALITY:
+        raise ValueError(
+            "An infinite data set needs the number of steps: steps_per_epoch= in fit, validation_steps= for validation data, "
+            f"steps= in evaluate and predict. Received: {x!r}"
+        )
     return IterableSource(x, _length(x), iter(x) is x, convert)
 
 

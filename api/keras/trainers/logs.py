@@ -1,4 +1,4 @@
-"""Metric values as Python numbers. In: what a step returned, as tensors; out: a sorted dictionary of floats, when someone asks."""
+"""Metric values as Python numbers. In: what a step returned, as tensors; out: a sorted dictionary, when someone asks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Matching targets, losses and metrics with a model's outputs. In: nested values or dictionaries by name; out: flat, aligned lists."""
+"""Matching targets, losses and metrics with a model's outputs. In: nested values or dictionaries; out: flat, aligned lists."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def align(value: Any, names: Sequence[str | None], what: str, is_leaf: Any) -> l
         leaves = tree.leaves_of(value)
         if len(leaves) == len(names) and all(is_leaf(v) for v in leaves):
             return list(leaves)
-        raise ValueError(f"{what} must have one entry per output. Received: {len(value)} for {len(names)} outputs{_listed(names)}")
+        raise ValueError(f"{what} must have one entry per output{_listed(names)}. Received: {len(value)} for {len(names)}")
     raise ValueError(f"{what} must be a list or dictionary with one entry per output{_listed(names)}. Received: {value!r}")
 
 

@@ -9,8 +9,8 @@ class PyDataset:
     """Base class of data sets that load one batch at a time.
 
     A subclass defines ``__len__()``, the number of batches, and ``__getitem__(index)``, which returns ``(x, y)`` or
-    ``(x, y, sample_weight)``; ``on_epoch_begin`` and ``on_epoch_end`` if it likes. `fit` takes the batches in a new order each epoch
-    unless ``shuffle=False``. Calling ``super().__init__()`` is not needed.
+    ``(x, y, sample_weight)``; ``on_epoch_begin`` and ``on_epoch_end`` if it likes. `fit` takes the batches in a new order each
+    epoch unless ``shuffle=False``. Calling ``super().__init__()`` is not needed.
     """
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""Targets that would quietly spoil a training. In: whole target arrays and the losses; out: nothing, or an error naming the sample."""
+"""Targets that would quietly spoil a training. In: target arrays and losses; out: nothing, or an error naming the sample."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from .compile_loss import CompileLoss
 def check_targets(y: Any, loss: CompileLoss | None) -> None:
     """ValueError if targets given as arrays hold NaN and every loss is one of weft's own, which cannot make sense of NaN.
 
-    Losses written by the user may use NaN for missing targets, so they are left alone; so are data sets, whose elements are not seen
-    beforehand.
+    Losses written by the user may use NaN for missing targets, so they are left alone; so are data sets, whose elements are not
+    seen beforehand.
     """
     if loss is None or y is None or not all(_is_builtin(part) for part in loss.parts):
         return

@@ -1,13 +1,11 @@
 """`compile`, `fit`, `evaluate` and `predict`. In: a model's forward pass and data; out: trained weights, metrics, predictions.
 
-The whole of `train_step` (forward, loss, backward, optimizer, metrics) is traced by `weft.function` and runs as one compiled call, with a
-symbolic batch axis; with ``run_eagerly=True`` the same code runs op by op.
+The whole of `train_step` (forward, loss, backward, optimizer, metrics) is traced by `weft.function` and runs as one compiled
+call, with a symbolic batch axis; with ``run_eagerly=True`` the same code runs op by op.
 """
 
 from __future__ import annotations
 
-import inspect
-import warnings
 from typing import Any
 
 import numpy as np
@@ -35,23 +33,19 @@ from .epoch_loop import EpochLoop
 from .logs import read_logs
 from .step_cache import Step, StepCache
 from .target_checks import check_targets
+from .training_steps import TrainingSteps, in_order
 
 
-class Trainer:
+class Trainer(TrainingSteps):
     """The training half of a model; the other half is a layer with ``__call__``, ``trainable_weights`` and ``losses``."""
 
-    # Any, because the class shares its attributes with the layer beside it.
-    compiled = False
     stop_training = False
     stop_evaluating = False
     stop_predicting = False
     run_eagerly = False
     jit_compile: Any = True
     steps_per_execution = 1
-    optimizer: Any = None
-    loss: Any = None
     history: History | None = None
-    _compiled_state: CompiledState | None = None
 
     def compile(
         self,
@@ -67,9 +61,10 @@ class Trainer:
     ) -> None:
         """Says how the model is to be trained.
 
-        optimizer: name or object. loss: name, `losses.Loss`, function of (y_true, y_pred), or a list or dictionary of them per output.
-        loss_weights: factors per output. metrics, weighted_metrics: lists of names, objects or functions, per output if there
-        are several; only the latter see sample weights.
+        optimizer: name or object. loss: name, `losses.Loss`, function of (y_true, y_pred), or a list or dictionary of them per
+        output. loss_weights: factors per output.
+        metrics, weighted_metrics: lists of names, objects or functions, per output if there are several; only the latter see
+        sample weights.
         run_eagerly: run the steps op by op. steps_per_execution: batches between two calls of callbacks' batch hooks.
         jit_compile, auto_scale_loss: accepted for compatibility; steps are compiled unless ``run_eagerly``, and there is no
         mixed precision.
@@ -104,110 +99,6 @@ class Trainer:
         """The arguments of `compile`; empty before."""
         return dict(self._compiled_state.config) if self.compiled and self._compiled_state else {}
 
-    # Metrics
-
-    @property
-    def _loss_tracker(self) -> Mean | None:
-        return self._compiled_state.loss_tracker if self._compiled_state else None
-
-    @property
-    def metrics(self) -> list[Any]:
-        """The loss, the metrics of `compile` (as one), the losses of single outputs, and metrics held by the model or its layers."""
-        own = self._compiled_state.all_metrics() if self._compiled_state else []
-        inside = self._metrics_inside() if hasattr(self, "_metrics_inside") else []
-        return [*own, *inside]
-
-    def _all_metrics(self) -> list[Any]:
-        """`metrics`, with those of `compile` one by one."""
-        return [inner for m in self.metrics for inner in (m.metrics if isinstance(m, CompileMetrics) else [m])]
-
-    @property
-    def metrics_names(self) -> list[str]:
-        """The names of the numbers that `evaluate` returns, in its order."""
-        listed = [n for m in self.metrics for n in (m.full_names if isinstance(m, CompileMetrics) else [m.name])]
-        return _in_order(listed, self._first_names())
-
-    def _first_names(self) -> list[str]:
-        """Names that come first in lists of results: the loss and the metrics, by the names they were given."""
-        return [m.name for m in self._all_metrics()] or ["loss"]
-
-    def reset_metrics(self) -> None:
-        """Forgets what all metrics have seen."""
-        for metric in self.metrics:
-            metric.reset_state()
-
-    def get_metrics_result(self) -> dict[str, Any]:
-        """Every metric's present value by name, as tensors."""
-        results: dict[str, Any] = {}
-        for metric in self.metrics:
-            value = metric.result()
-            results.update(value if isinstance(value, dict) else {metric.name: value})
-        return results
-
-    # One step, to be overridden
-
-    def train_step(self, data: Any) -> dict[str, Any]:
-        """One training step on one batch: ``x``, ``(x, y)`` or ``(x, y, sample_weight)``. Returns the metrics by name."""
-        x, y, sample_weight = unpack_x_y_sample_weight(data)
-        with weft.GradientTape() as tape:
-            y_pred = self(x, training=True)  # type: ignore[operator]
-            loss = self._compute_loss(x, y, y_pred, sample_weight, True)
-        self._track_loss(loss, x)
-        trained = self.trainable_weights  # type: ignore[attr-defined]
-        if trained:
-            gradients = tape.gradient(loss, trained)
-            self.optimizer.apply_gradients(zip(gradients, trained, strict=True))
-        else:
-            warnings.warn("The model does not have any trainable weights.", stacklevel=2)
-        return self.compute_metrics(x, y, y_pred, sample_weight)
-
-    def test_step(self, data: Any) -> dict[str, Any]:
-        """One evaluation step on one batch, as in `train_step`. Returns the metrics by name."""
-        x, y, sample_weight = unpack_x_y_sample_weight(data)
-        y_pred = self(x, training=False)  # type: ignore[operator]
-        self._track_loss(self._compute_loss(x, y, y_pred, sample_weight, False), x)
-        return self.compute_metrics(x, y, y_pred, sample_weight)
-
-    def predict_step(self, data: Any) -> Any:
-        """The predictions for one batch."""
-        x, _, _ = unpack_x_y_sample_weight(data)
-        return self(x, training=False)  # type: ignore[operator]
-
-    def compute_loss(
-        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
-    ) -> Any:
-        """The loss of one batch: that of `compile` plus all added losses. ValueError if there is none."""
-        state = self._compiled_state
-        parts = []
-        if state is not None and state.loss is not None:
-            if y is None:
-                raise ValueError("The loss given to compile() needs targets. Received: y=None")
-            total = state.loss(y, y_pred, sample_weight)
-            parts = [] if total is None else [total]
-        for added in self.losses:  # type: ignore[attr-defined]
-            parts.append(weft.reduce_sum(added))
-        if not parts:
-            raise ValueError("No loss to compute. Provide a `loss` argument in `compile()`.")
-        return sum(parts[1:], parts[0])
-
-    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
-        """Updates the metrics of `compile` with one batch and returns all results by name."""
-        state = self._compiled_state
-        if state is not None and state.metrics is not None:
-            state.metrics.update_state(y, y_pred, sample_weight)
-        return self.get_metrics_result()
-
-    def _compute_loss(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool) -> Any:
-        if "training" in inspect.signature(self.compute_loss).parameters:
-            return self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training)
-        return self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight)
-
-    def _track_loss(self, loss: Any, x: Any) -> None:
-        tracker = self._loss_tracker
-        if tracker is not None:
-            first = next(t for t in tree.leaves_of(x) if t is not None)
-            tracker.update_state(loss, sample_weight=weft.shape(first)[0])
-
     # Whole loops
 
     def fit(
@@ -238,7 +129,7 @@ class Trainer:
         shuffle: a new order each epoch; "batch": only within each batch. class_weight: weight of each class number.
         validation_freq: validate every so many epochs, or after the listed ones.
 
-        If it is interrupted (Ctrl-C), the weights are those after the last full step. Raises ValueError for data that does not fit.
+        Interrupted (Ctrl-C), it leaves the weights of the last full step. Raises ValueError for data that does not fit.
         """
         self._require_compiled("fit")
         if validation_split and validation_data is None:
@@ -287,8 +178,8 @@ class Trainer:
         callbacks: Any = None,
         return_dict: bool = False,
     ) -> Any:
-        """The loss and metrics on data, in inference mode: a list in the order of ``metrics_names``, a number if there is only the
-        loss, or a dictionary by name if ``return_dict``. Arguments as in `fit`; steps: stop after so many batches.
+        """The loss and metrics on data, in inference mode: a list in the order of ``metrics_names``, a number if there is only
+        the loss, or a dictionary by name if ``return_dict``. Arguments as in `fit`; steps: stop after so many batches.
         """
         self._require_compiled("evaluate")
         check_targets(y, self._compiled_state.loss if self._compiled_state else None)
@@ -431,7 +322,7 @@ class Trainer:
     # Small things
 
     def _as_list(self, logs: dict[str, Any]) -> Any:
-        values = [logs[name] for name in _in_order(list(logs), self._first_names())]
+        values = [logs[name] for name in in_order(list(logs), self._first_names())]
         return values[0] if len(values) == 1 else values
 
     def _require_compiled(self, method: str) -> None:
@@ -443,12 +334,6 @@ class Trainer:
         trained = self.trainable_weights  # type: ignore[attr-defined]
         if self.optimizer is not None and trained and getattr(self, "built", False) and not self.optimizer.built:
             self.optimizer.build(trained)
-
-
-def _in_order(names: list[str], first: list[str]) -> list[str]:
-    """The names as Keras lists results: those in ``first`` in that order, the others sorted."""
-    known = [n for n in dict.fromkeys(first) if n in names]
-    return known + sorted(n for n in names if n not in known)
 
 
 def _is_due(epoch: int, frequency: Any) -> bool:
@@ -465,5 +350,5 @@ def _joined(parts: tuple[np.ndarray, ...]) -> np.ndarray:
 
 def _shuffler() -> np.random.Generator:
     """Random orders that follow weft's global seed."""
-    seed = int(weft.random.uniform((), 0, 2**31 - 1, dtype=weft.int32))
+    seed = int(weft.random.uniform((), 0, 2**31 - 1, dtype=weft.int32).numpy())
     return np.random.Generator(np.random.PCG64(seed))
