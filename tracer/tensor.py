@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from weft.graph.dims import Dim
 from weft.graph.dtype import DType, as_dtype
 from weft.graph.ir import ArrayType, Node
+from weft.graph.op import DimConflict
 
+from .attribute_hints import missing_attribute
 from .errors import OperatorNotAllowedInGraphError, SymbolicToNumpyError
 from .operators import Operators
 from .origin import user_line
@@ -85,9 +88,13 @@ class Tensor(Operators):
         return Reference(self)
 
     def set_shape(self, shape: Any) -> None:
-        """Checks that the tensor may have this shape; ValueError otherwise."""
-        if not self.shape.is_compatible_with(shape):
-            raise ValueError(f"Tensor's shape {self.shape} is not compatible with supplied shape {TensorShape(shape)}.")
+        """Checks that the tensor has this shape; ValueError otherwise. A size that is not known yet is fixed by this."""
+        wanted = TensorShape(shape)
+        if not self.shape.is_compatible_with(wanted):
+            raise ValueError(f"Tensor's shape {self.shape} is not compatible with supplied shape {wanted}.")
+        for have, want in zip(self.type.shape, wanted):
+            if isinstance(have, Dim) and want is not None and have != want:
+                raise DimConflict(f"set_shape({wanted}) fixes a size of {self!r}: {have} against {want}.", have, want)
 
     __hash__ = Operators.__hash__
 
@@ -118,9 +125,10 @@ class EagerTensor(Tensor):
     def ndim(self) -> int:
         return self._array.ndim
 
-    @property
-    def name(self) -> NoReturn:
-        raise AttributeError("Tensor.name is undefined when eager execution is enabled.")
+    def __getattr__(self, name: str) -> Any:
+        if name == "name":
+            raise AttributeError("Tensor.name is undefined when eager execution is enabled.")
+        raise missing_attribute("EagerTensor", name)
 
     def numpy(self) -> Any:
         """A copy as ndarray; a NumPy scalar if the tensor has no axes."""
@@ -222,7 +230,7 @@ class TracedTensor(Tensor):
                 f"{self.describe()} has no value while the function is traced, so `.numpy()` does not exist. Return the tensor, "
                 f"print it with weft.print, or run the function eagerly (weft.config.run_functions_eagerly(True))."
             )
-        raise AttributeError(f"'Tensor' object has no attribute {name!r}")
+        raise missing_attribute("Tensor", name)
 
     def describe(self) -> str:
         """The tensor and where it was made, for messages."""
@@ -262,7 +270,7 @@ class TracedTensor(Tensor):
         raise self._not_allowed("its value as a Python index or size", "weft.gather(x, i), or x.shape[axis] for a size")
 
     def __format__(self, spec: str) -> str:
-        return format(str(self), spec) if not spec else format(str(self), "")
+        return str(self)
 
     def __str__(self) -> str:
         return f'Tensor("{self.name}", shape={self.shape}, dtype={self.dtype.name})'

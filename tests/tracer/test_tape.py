@@ -143,6 +143,13 @@ def test_variables_are_watched_when_read():
     assert grads["rest"][1] is None
 
 
+def test_parts_of_variables():
+    v = Variable([1.0, 2.0, 3.0])
+    with GradientTape() as tape:
+        y = v[0] * v[1:] * 2.0
+    np.testing.assert_array_equal(tape.gradient(y, v).numpy(), [10, 2, 2])
+
+
 def test_watching_by_hand():
     v = Variable(3.0)
     with GradientTape(watch_accessed_variables=False) as tape:

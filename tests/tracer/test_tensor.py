@@ -213,6 +213,14 @@ def test_attributes():
         x.set_shape([3, 3])
 
 
+def test_habits_of_other_libraries_get_a_hint():
+    with pytest.raises(AttributeError, match=r"cast\(x, dtype\)"):
+        t(1.0).astype("int32")
+    with pytest.raises(AttributeError, match="enabled"):
+        t(1.0).name  # noqa: B018
+    assert not hasattr(t(1.0), "assign")
+
+
 def test_copies_and_pickles():
     x = t([1.0, 2.0])
     for y in (copy.copy(x), copy.deepcopy(x), pickle.loads(pickle.dumps(x))):

@@ -336,6 +336,15 @@ def test_symbolic_sizes():
     assert set(caught.value.sizes) == {n, 2}
 
 
+def test_set_shape_is_binding():
+    with pytest.raises(DimConflict) as caught:
+        trace(lambda x: x.set_shape([3]), [array_type("float32", (Dim("n"),))])
+    assert caught.value.sizes == (Dim("n"), 3)
+    trace(lambda x: x.set_shape([None]), [array_type("float32", (Dim("n"),))])
+    with pytest.raises(ValueError, match="not compatible"):
+        trace(lambda x: x.set_shape([3]), [array_type("float32", (2,))])
+
+
 def test_a_size_outside_its_function():
     with pytest.raises(InaccessibleTensorError, match="batch"):
         convert_to_tensor(Dim("batch"))
