@@ -110,16 +110,16 @@ class _Fusion:
                 candidates += [g for g in self.readers.get(t, ()) if g not in candidates]
         if not space(term):
             candidates += [g for g in self.groups if g.members and not g.space and not g.own and g not in candidates]
-        found: list[tuple[int, int, Group, _Fit]] = []
+        found: list[tuple[tuple[int, bool, int], Group, _Fit]] = []
         for group in candidates:
             fit = self.fit(term, group, reads, needed)
             if fit is not None:
-                found.append((fit.score, group.index, group, fit))
+                found.append(((fit.score, bool(group.space), group.index), group, fit))
         if not found:
             return None
-        found.sort(key=lambda f: f[:2], reverse=True)
-        _, _, group, fit = found[0]
-        for _, _, other, theirs in found[1:]:
+        found.sort(key=lambda f: f[0], reverse=True)
+        _, group, fit = found[0]
+        for _, other, theirs in found[1:]:
             fits = None in (fit.split, theirs.split) or fit.split == theirs.split
             if other in needed and fits and self.merge(group, other):
                 needed.discard(other)
@@ -211,7 +211,7 @@ class _Fusion:
             if other.index in g.before:
                 g.before.add(group.index)
         other.members = []
-        group.before |= other.before
+        group.before |= other.before - {group.index}
         for g in self.groups:
             if group.index in g.before:
                 g.before |= group.before
@@ -220,11 +220,15 @@ class _Fusion:
         """Lets a group of mere scalars run at the end of a group that has scalars to finish anyway: one kernel less."""
         hosts = [g for g in self.groups if g.members and LAST in g.phase.values()]
         for scalars in [g for g in self.groups if g.members and not g.space and not g.own]:
-            for host in hosts:
-                if host is not scalars and host.index not in scalars.before and scalars.index not in host.before:
-                    scalars.phase = dict.fromkeys(scalars.members, LAST)
-                    self.take(host, scalars)
-                    break
+            host = next((h for h in hosts if h is not scalars and self.can_follow(scalars, h)), None)
+            if host is not None:
+                scalars.phase = dict.fromkeys(scalars.members, LAST)
+                self.take(host, scalars)
+
+    def can_follow(self, scalars: Group, host: Group) -> bool:
+        """Whether the scalars may be computed right after the host's loops: nothing in between, and no use for them before."""
+        between = any(host.index in g.before and g.index in scalars.before for g in self.groups if g.members)
+        return not between and scalars.index not in host.before
 
 
 def has_fault(term: Term) -> bool:

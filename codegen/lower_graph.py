@@ -16,10 +16,11 @@ from weft.graph.errors import UnimplementedError
 from weft.graph.ir import Graph, Node, TokenType, VariableRef
 
 from .lower_formula import refuse_half
+from .lower_gather import lower_gather
 from .lower_layout import broadcast_leading, lower_layout
 from .lower_reduce import lower_reduce
 from .lower_rows import lower_row
-from .terms import Fault, Formula, Leaf, Own, Pick, Ramp, SizeValue, Term, Terms
+from .terms import Fault, Formula, Leaf, Own, Ramp, SizeValue, Term, Terms
 
 
 @dataclass
@@ -117,12 +118,7 @@ def _contract(lowered: Lowered, node: Node, args: list[Term]) -> Term:
 
 
 def _gather(lowered: Lowered, node: Node, args: list[Term]) -> Term:
-    op, attrs = node.op, node.attrs
-    assert isinstance(op, families.Gather)
-    fault = Fault("", "IndexRangeError", f"{op.name}: an index is out of range.")
-    if op.scatters:
-        return lowered.table.make(Own("scatter", (attrs["axis"], attrs["batch_dims"], fault)), args, node.dtype, node.shape)
-    return lowered.table.make(Pick(attrs["axis"], attrs["batch_dims"], fault), args, node.dtype, node.shape)
+    return lower_gather(lowered.table, node, args)
 
 
 def _scan(lowered: Lowered, node: Node, args: list[Term]) -> Term:

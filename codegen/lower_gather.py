@@ -1,0 +1,67 @@
+"""Gather and scatter -> terms. In: a gather node; out: a `Pick`, a scatter kernel, or ordinary terms that fuse.
+
+Reading or writing one element per row (a label's probability, and its gradient) is written as a comparison with the column's
+number: it fuses with the softmax around it and costs no extra pass over the row.
+"""
+
+from __future__ import annotations
+
+from weft.graph.dims import Size, product
+from weft.graph.families import Gather
+from weft.graph.ir import Node
+
+from .lower_reduce import fold_rule
+from .terms import Fault, Formula, Leaf, Own, Pick, Ramp, SizeValue, Term, Terms
+
+SHORT_ROW = 1024
+OUT_OF_RANGE = "(i < 0) | (i >= n)"
+
+
+def lower_gather(table: Terms, node: Node, args: list[Term]) -> Term:
+    op, attrs = node.op, node.attrs
+    assert isinstance(op, Gather)
+    axis, batch = attrs["axis"], attrs["batch_dims"]
+    message = f"{op.name}: an index is out of range."
+    x, indices = args
+    single = product(indices.shape[batch:]) == 1
+    if op.scatters:
+        if single:
+            return _place_one(table, node, args, Fault(OUT_OF_RANGE, "IndexRangeError", message))
+        return table.make(Own("scatter", (axis, batch, Fault("", "IndexRangeError", message))), args, node.dtype, node.shape)
+    row = x.shape[-1]
+    fusible = not isinstance(x.rule, Leaf) and isinstance(row, int) and 1 < row <= SHORT_ROW
+    if single and fusible and batch == axis == len(x.shape) - 1:
+        return _read_one(table, node, args, Fault(OUT_OF_RANGE, "IndexRangeError", message))
+    return table.make(Pick(axis, batch, Fault("", "IndexRangeError", message)), args, node.dtype, node.shape)
+
+
+def _tested(table: Terms, indices: Term, size: Size, fault: Fault, title: str) -> Term:
+    """The indices, tested against the size."""
+    rule = Formula("i", ("i", "n"), indices.dtype, (), title, fault)
+    limit = table.make(SizeValue(size), (), indices.dtype, ())
+    return table.formula(rule, (indices, limit), indices.dtype, indices.shape)
+
+
+def _read_one(table: Terms, node: Node, args: list[Term], fault: Fault) -> Term:
+    """Sums the row after replacing all but the one element by -0, which changes no sum."""
+    x, indices = args
+    at = table.reshape(_tested(table, indices, x.shape[-1], fault, node.op.name), (*x.shape[:-1], 1))
+    column = table.make(Ramp(0), (), indices.dtype, x.shape[-1:])
+    formula = Formula("where(j == i, a, -0.0)", ("j", "i", "a"), x.dtype, (), node.op.name)
+    chosen = table.formula(formula, (column, at, x), x.dtype, x.shape)
+    start = "-0.0" if x.dtype.is_floating else "0"
+    fold = fold_rule((len(x.shape) - 1,), "acc + a", x.dtype, start, False, node.op.name)
+    return table.reshape(table.make(fold, (chosen,), x.dtype, x.shape[:-1]), node.shape)
+
+
+def _place_one(table: Terms, node: Node, args: list[Term], fault: Fault) -> Term:
+    """One update per position of the other axes: the update where the index is, else 0."""
+    updates, indices = args
+    axis, batch, shape = node.attrs["axis"], node.attrs["batch_dims"], node.shape
+    width = len(indices.shape) - batch
+    at = _tested(table, indices, shape[axis], fault, node.op.name)
+    at = table.reshape(at, (*indices.shape[:batch], *(1,) * (len(shape) - batch)))
+    value = table.reshape(updates, (*shape[:axis], 1, *updates.shape[axis + width :]))
+    column = table.make(Ramp(0), (), indices.dtype, (shape[axis], *(1,) * (len(shape) - axis - 1)))
+    formula = Formula("where(j == i, a, 0)", ("j", "i", "a"), node.dtype, (), node.op.name)
+    return table.formula(formula, (column, at, value), node.dtype, shape)
