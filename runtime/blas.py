@@ -15,6 +15,7 @@ import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -86,15 +87,18 @@ def _bind(library: ctypes.CDLL, path: str, prefix: str, suffix: str, bits: int) 
 
 def _multiplies(address: int, short: str, bits: int) -> bool:
     """Whether the routine computes a small product with integers of this width; the other width gives nothing or nonsense."""
-    real, kind = (ctypes.c_float, np.float32) if short == "f32" else (ctypes.c_double, np.float64)
+    real: Any = ctypes.c_float if short == "f32" else ctypes.c_double
+    kind: Any = np.float32 if short == "f32" else np.float64
     integer = ctypes.c_int64 if bits == 64 else ctypes.c_int32
-    a, b, c = np.array([[1, 2], [3, 4]], kind), np.array([[5, 6], [7, 8]], kind), np.zeros((2, 2), kind)
+    a = np.array([[1, 2], [3, 4]], kind)
+    b = np.array([[5, 6], [7, 8]], kind)
+    c = np.zeros((2, 2), kind)
     pointer, flag = ctypes.c_void_p, ctypes.c_int
     call = ctypes.CFUNCTYPE(
         None, flag, flag, flag, integer, integer, integer, real, pointer, integer, pointer, integer, real, pointer, integer
     )(address)
     call(_ROW_MAJOR, _NO_TRANSPOSE, _TRANSPOSE, 2, 2, 2, 1.0, a.ctypes.data, 2, b.ctypes.data, 2, 0.0, c.ctypes.data, 2)
-    return bool((c == a @ b.T).all())
+    return bool(np.array_equal(c, a.dot(b.T)))
 
 
 def contract_dtypes() -> tuple[str, ...]:

@@ -136,8 +136,8 @@ class _Printer:
         return self.value(f"select i1 {first}, i64 {a}, i64 {b}")
 
     def kernel(self, name: str, args: Sequence[ast.expr]) -> str:
-        indices = tuple(_index(a.args[1]) for a in args if _is_pointer(a))
-        sizes = [f"i64 {self.integer(a)}" for a in args if not _is_pointer(a)]
+        indices = tuple(_index(a.args[1]) for a in args if isinstance(a, ast.Call) and _is_pointer(a))
+        sizes = [f"i64 {self.integer(a)}" for a in args if not (isinstance(a, ast.Call) and _is_pointer(a))]
         symbol, passed = self.resolve(name, indices)
         pointers = []
         for index in (indices[i] for i in passed):
@@ -148,8 +148,8 @@ class _Printer:
         return self.value(f"call i32 @{symbol}({', '.join([*pointers, *sizes])})")
 
 
-def _is_pointer(node: ast.expr) -> bool:
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "pointer"
+def _is_pointer(node: ast.Call) -> bool:
+    return isinstance(node.func, ast.Name) and node.func.id == "pointer"
 
 
 def _index(node: ast.expr) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -20,9 +21,10 @@ def shape_of(texts: Sequence[str], dims: Mapping[str, int]) -> tuple[int, ...]:
 def run_effect(program: Program, index: int, arrays: Sequence[np.ndarray]) -> None:
     """Does what effect number ``index`` of a program does; its errors carry the user's line."""
     decl = program.effects[index]
+    token: Any = None
     attrs = {k: tuple(v) if isinstance(v, list) else v for k, v in decl.attrs.items()}
     try:
-        REGISTRY[decl.op].evaluate((None, *arrays), attrs)
+        REGISTRY[decl.op].evaluate((token, *arrays), attrs)
     except Exception as error:
         if decl.origin:
             error.add_note(f"In {decl.op}, {decl.origin}.")

@@ -94,6 +94,8 @@ def _checked_storages(program: Program, variables: Sequence[np.ndarray]) -> list
         raise ShapeError(f"This program uses {len(program.variables)} variables. Received: {len(variables)} storages.")
     for decl, storage in zip(program.variables, variables):
         expected = parse_type(decl.dtype, decl.shape)
+        if not isinstance(storage, np.ndarray):
+            raise DTypeError(f"The storage of the variable {decl.name} must be an array. Received: {type(storage).__name__}.")
         fits = storage.dtype == expected.dtype.np and storage.shape == expected.shape and storage.flags.c_contiguous
         if not fits:
             received = f"{storage.dtype} storage of shape {storage.shape}"

@@ -52,7 +52,7 @@ class _TextLibrary(codegen.CodeLibrary):
 
 
 def _flags() -> Any:
-    flags = Flags()
+    flags: Any = Flags()
     flags.no_cpython_wrapper = True
     flags.no_cfunc_wrapper = True
     flags.no_compile = True
