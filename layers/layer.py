@@ -39,6 +39,10 @@ class Layer(LayerState, Configurable):
     """
 
     input_spec: Any = None
+    _inbound_nodes: list[Any]
+    _build_shapes: Any
+    _building: bool
+    _path: str
     _keeps_dtype = False  # the output has the input's dtype, also if that is no floating one
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
@@ -46,8 +50,8 @@ class Layer(LayerState, Configurable):
         self._constructor = (args, kwargs)
         self._weights = []
         self._losses = []
-        self._inbound_nodes: list[Any] = []
-        self._build_shapes: Any = None
+        self._inbound_nodes = []
+        self._build_shapes = None
         self._building = False
         self._trainable = True
         self.built = False
@@ -194,7 +198,7 @@ class Layer(LayerState, Configurable):
         if len(shapes) > 1 and (wanted.open or sum(n in named for n in wanted.names) == len(wanted.required) > 1):
             self.build(**{n: s for n, s in named.items() if wanted.open or n in wanted.names})
         elif not wanted.positional:
-            self.build()
+            self.build()  # type: ignore[call-arg]
         else:
             self.build(next(iter(shapes.values()), None))
 

@@ -85,7 +85,7 @@ class LayerState:
         """Scalars from `add_loss` since the last outermost call, then the penalties on trainable weights."""
         own = [loss for layer in self._flatten_layers() for loss in layer._losses]
         weights = [v for v in self.trainable_weights if getattr(v, "regularizer", None) is not None]
-        return [*own, *(v.regularizer(v) for v in weights)]
+        return [*own, *(v.regularizer(v) for v in weights)]  # type: ignore[attr-defined]
 
     def _clear_losses(self) -> None:
         for layer in self._flatten_layers():

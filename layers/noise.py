@@ -75,8 +75,6 @@ class Dropout(_Noise):
 class SpatialDropout1D(Dropout):
     """`Dropout` of whole features: (batch, steps, features), one draw for all steps."""
 
-    saved = ()
-
     def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(rate, noise_shape=(None, 1, None), seed=seed, **kwargs)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from .shapes import Shape
 class _ScaledAndCentred(Layer):
     """The learned scale ``gamma`` and offset ``beta`` that both normalizations end with."""
 
-    saved = (
+    saved: ClassVar[tuple[str, ...]] = (
         "axis", "epsilon", "center", "scale", "beta_initializer", "gamma_initializer", "beta_regularizer", "gamma_regularizer",
         "beta_constraint", "gamma_constraint",
     )  # fmt: skip
@@ -88,7 +88,7 @@ class BatchNormalization(_ScaledAndCentred):
     Setting ``trainable = False`` also switches to the moving ones.
     """
 
-    saved = ("momentum", "moving_mean_initializer", "moving_variance_initializer", "synchronized")
+    saved: ClassVar[tuple[str, ...]] = ("momentum", "moving_mean_initializer", "moving_variance_initializer", "synchronized")
 
     def __init__(
         self,
@@ -253,7 +253,7 @@ class Normalization(Layer):
         sizes = [input_shape[a] for a in kept]
         if any(s is None for s in sizes):
             raise ValueError(f"All axes in axis={self.axis} must have known sizes. Received: input shape {input_shape}")
-        self._spread = tuple(input_shape[i] if i in kept else 1 for i in range(len(input_shape)))
+        self._spread = tuple(int(input_shape[i] or 0) if i in kept else 1 for i in range(len(input_shape)))
         if self.input_mean is None:
             self._mean = self.add_weight(tuple(sizes), "zeros", name="mean", trainable=False)
             self._variance = self.add_weight(tuple(sizes), "ones", name="variance", trainable=False)

@@ -11,7 +11,9 @@ from weft.tracer import Variable
 
 from . import (
     activations,
+    backend,
     callbacks,
+    config,
     constraints,
     datasets,
     initializers,
@@ -39,6 +41,6 @@ def version() -> str:
 
 __all__ = [
     "DTypePolicy", "Initializer", "Input", "InputSpec", "KerasTensor", "Layer", "Loss", "Metric", "Model", "Optimizer",
-    "Regularizer", "Sequential", "Variable", "activations", "callbacks", "constraints", "datasets", "initializers", "layers",
-    "losses", "metrics", "models", "optimizers", "regularizers", "saving", "utils", "version",
+    "Regularizer", "Sequential", "Variable", "activations", "backend", "callbacks", "config", "constraints", "datasets",
+    "initializers", "layers", "losses", "metrics", "models", "optimizers", "regularizers", "saving", "utils", "version",
 ]  # fmt: skip

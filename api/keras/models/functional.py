@@ -84,7 +84,7 @@ class Functional(Model):
         return _single([static(t.shape) for t in self.outputs])
 
     @property
-    def input_spec(self) -> Any:  # type: ignore[override]
+    def input_spec(self) -> Any:
         """What the inputs must look like; checked at every call."""
         if "_graph" not in self.__dict__:
             return None

@@ -144,7 +144,7 @@ class Sequential(Model):
         return getattr(self._functional, what)
 
     @property
-    def input_spec(self) -> Any:  # type: ignore[override]
+    def input_spec(self) -> Any:
         return None if self.__dict__.get("_functional") is None else self._functional.input_spec  # type: ignore[union-attr]
 
     @property

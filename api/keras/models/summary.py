@@ -103,7 +103,7 @@ def _rows(layer: Any, graph_model: Any, expand: bool, show_trainable: bool, leve
 
 
 def _connections(layer: Any, graph: Any) -> str:
-    found = []
+    found: list[str] = []
     for node in layer._inbound_nodes:
         if node in graph:
             histories = [t._keras_history for t in node.input_tensors]
