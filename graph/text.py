@@ -63,8 +63,8 @@ def literals(graph: Graph) -> dict[str, np.ndarray]:
 def fingerprint(graph: Graph) -> str:
     """64 hex digits that are equal for graphs that compute the same in the same way.
 
-    Taken over the canonical text with every constant's content. Origins, uids and the names of graph and variables do not count.
-    TypeError if an attribute has no text (a Python function, say), because then nothing stands for its content.
+    Taken over the canonical text with every constant's content. Uids, the names of graph and variables, and origins do not count;
+    but the origins of nodes that can fail do, because compiled code that is stored under the fingerprint names them. TypeError if an attribute has no text (a Python function, say), because then nothing stands for its content.
     """
     printer = _Printer(graph, origins=False, anonymous=True)
     text = printer.text()
@@ -233,9 +233,16 @@ class _Printer:
         return self.labels[variable]
 
     def comment(self, node: Node) -> str:
+        if self.anonymous and node.origins and can_fail(node):
+            return f"  # {'; '.join(map(str, node.origins))}"
         if not (self.origins and node.origins):
             return ""
         return f"  # {'; '.join(map(str, node.origins[:SHOWN_ORIGINS]))}"
+
+
+def can_fail(node: Node) -> bool:
+    """Whether running the node may raise an error that names the user's line."""
+    return node.op.family in ("effect", "gather") or bool(getattr(node.op, "check", ""))
 
 
 def _is_inline(node: Node) -> bool:

@@ -162,6 +162,16 @@ def test_fingerprint_ignores_names_and_origins_and_nothing_else() -> None:
     assert fingerprint(Graph((x, y), (o.sub(x, y),))) != fingerprint(Graph((y, x), (o.sub(x, y),)))
 
 
+def test_fingerprint_tells_the_lines_of_errors_apart() -> None:
+    def division(line: int) -> Graph:
+        x, y = parameter(ArrayType(as_dtype("int32"), (2,))), parameter(ArrayType(as_dtype("int32"), (2,)))
+        with created_at((Origin("train.py", line),)):
+            return Graph((x, y), (o.floordiv(x, y),))
+
+    assert fingerprint(division(7)) == fingerprint(division(7))
+    assert fingerprint(division(7)) != fingerprint(division(8))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
