@@ -14,7 +14,6 @@ from weft.graph.ir import ArrayType, Graph, Node
 
 from .context import interpreting, state
 from .convert import convert_to_tensor
-from .errors import OperatorNotAllowedInGraphError
 from .origin import traceback_origin
 from .recording import Trace
 from .tensor import Tensor, TracedTensor
@@ -124,7 +123,7 @@ def _as_tensor(leaf: Any, structure: Structure, i: int, name: str) -> Tensor:
 def _add_location(error: BaseException, title: str) -> None:
     """Notes the user's line once; errors that name it already, and interrupts, stay as they are."""
     where = traceback_origin(error.__traceback__)
-    if where is None or not isinstance(error, Exception) or isinstance(error, OperatorNotAllowedInGraphError):
+    if where is None or not isinstance(error, Exception) or where.full in str(error):
         return
     note = f"while tracing '{title}': {where.full}"
     if not any("while tracing" in n for n in getattr(error, "__notes__", ())):
