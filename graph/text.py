@@ -64,7 +64,8 @@ def fingerprint(graph: Graph) -> str:
     """64 hex digits that are equal for graphs that compute the same in the same way.
 
     Taken over the canonical text with every constant's content. Uids, the names of graph and variables, and origins do not count;
-    but the origins of nodes that can fail do, because compiled code that is stored under the fingerprint names them. TypeError if an attribute has no text (a Python function, say), because then nothing stands for its content.
+    but the origins of nodes that can fail do, because compiled code that is stored under the fingerprint names them.
+    TypeError if an attribute has no text (a Python function, say), because then nothing stands for its content.
     """
     printer = _Printer(graph, origins=False, anonymous=True)
     text = printer.text()
