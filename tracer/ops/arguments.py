@@ -14,8 +14,9 @@ from weft.graph.op import DimConflict
 from ..apply import apply
 from ..convert import convert_to_tensor, operand
 from ..errors import OperatorNotAllowedInGraphError
+from ..origin import user_line
 from ..shape_values import known_sizes
-from ..tensor import EagerTensor, Tensor
+from ..tensor import EagerTensor, Tensor, TracedTensor
 
 
 def as_tensor(value: Any, dtype: DType | None = None) -> Tensor:
@@ -68,7 +69,7 @@ def _known(tensor: Any) -> Shape:
     if sizes is None:
         raise OperatorNotAllowedInGraphError(
             "A shape, axis or count must be known while a function is traced: numbers, x.shape, or what weft.shape(x) gives. "
-            f"Received: {tensor!r}, whose value the running program computes."
+            f"Received at {user_line()}: {_described(tensor)}."
         )
     return tuple(sizes)
 
@@ -142,9 +143,13 @@ def as_array(tensor: Tensor, what: str, instead: str) -> np.ndarray:
     if not isinstance(tensor, EagerTensor):
         raise OperatorNotAllowedInGraphError(
             f"The shape of what {what} gives depends on values that are not known while a function is traced. "
-            f"Use {instead} or call it outside. Received: {tensor!r}."
+            f"Use {instead} or call it outside. Received at {user_line()}: {_described(tensor)}."
         )
     return tensor._array
+
+
+def _described(tensor: Any) -> str:
+    return tensor.describe() if isinstance(tensor, TracedTensor) else repr(tensor)
 
 
 def size_tensor(size: Size, dtype: DType) -> Tensor:
