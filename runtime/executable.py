@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from contextlib import nullcontext
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -21,7 +20,6 @@ from .frame import Binding, Frame, Layout
 from .interpreted import InterpretedStep
 from .jit import compile_step
 
-_empty = np.empty
 update_lock = threading.RLock()
 """Held by compiled steps that write variables, so that two threads never write one variable at once."""
 
@@ -60,7 +58,7 @@ class CompiledStep:
         self._step = compile_step(program)
         self._frames: list[Frame] = []
         self._count = len(program.inputs)
-        self._lock: Any = update_lock if any(v.written for v in program.variables) else nullcontext()
+        self._updates = any(v.written for v in program.variables)
 
     def __call__(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         try:
@@ -70,9 +68,8 @@ class CompiledStep:
         binding = frame.current
         try:
             if binding is not None and len(inputs) == self._count:
-                outputs = [_empty(shape, dtype) for shape, dtype in binding.outputs]
-                with self._lock:
-                    code = binding.call((*inputs, *outputs))
+                outputs = binding.make_outputs()
+                code = self._run(binding, (*inputs, *outputs))
                 if code == 0 and self._layout.plain_results:
                     return outputs
             else:
@@ -81,14 +78,19 @@ class CompiledStep:
         finally:
             self._frames.append(frame)
 
+    def _run(self, binding: Binding, arrays: tuple[np.ndarray, ...]) -> int:
+        if not self._updates:
+            return binding.call(arrays)
+        with update_lock:
+            return binding.call(arrays)
+
     def _finish(self, frame: Frame, inputs: Sequence[np.ndarray], code: int, outputs: list[np.ndarray]) -> list[np.ndarray]:
         """The rare rest of a call: inputs that need preparing, new sizes, failed checks, outputs that are copies."""
         if code == MISMATCH:
             arrays = self._layout.prepare(inputs)
             binding = frame.bind(arrays)
-            outputs = [_empty(shape, dtype) for shape, dtype in binding.outputs]
-            with self._lock:
-                code = binding.call((*arrays, *outputs))
+            outputs = binding.make_outputs()
+            code = self._run(binding, (*arrays, *outputs))
         if code != 0:
             self._fail(frame, code)
         assert frame.current is not None

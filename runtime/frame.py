@@ -104,16 +104,21 @@ def _checked_storages(program: Program, variables: Sequence[np.ndarray]) -> list
 
 
 class Binding:
-    """The tables for one set of symbolic sizes. ``outputs``: shape and dtype of each fresh array; ``call``: runs the step."""
+    """The tables for one set of symbolic sizes. ``call``: runs the step on a tuple of the inputs and `make_outputs`' arrays."""
 
     def __init__(self, layout: Layout, step: NativeStep, arena: Arena, dims: dict[str, int], effect: int) -> None:
         self.dims = dims
         self.arena = arena
-        self.outputs = [(_shape(t, dims), t.dtype.np) for _, t in layout.fresh]
+        self._shapes = [_shape(t, dims) for _, t in layout.fresh]
+        self._dtypes = [t.dtype.np for _, t in layout.fresh]
         self._pointers = np.zeros(len(layout.buffers) + 1, np.uint64)
         self._fill(layout, dims)
         self._sizes = np.array([*(size_value(s, dims) for s in layout.sizes), 0], np.int64)
         self.call = self._native(layout, step, effect) if entry.layout_is_known() else self._portable(layout, step, effect)
+
+    def make_outputs(self) -> list[np.ndarray]:
+        """A fresh array per output buffer."""
+        return list(map(np.empty, self._shapes, self._dtypes))
 
     def _fill(self, layout: Layout, dims: dict[str, int]) -> None:
         offsets, _ = layout.slots.offsets(dims)

@@ -26,7 +26,9 @@ from .module_text import ModuleText
 from .object_code import compiled_object
 from .store import content_key, load_bytes, store_bytes
 
-_OWN_FILES = ("frontend.py", "kernel_module.py", "pointer_type.py", "prelude_numba.py", "vector_math.py", "engine.py", "driver.py")
+_OWN_FILES = (
+    "frontend.py", "kernel_module.py", "pointer_type.py", "prelude_numba.py", "vector_math.py", "engine.py", "driver.py",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

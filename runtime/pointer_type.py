@@ -43,11 +43,12 @@ class _Store(templates.AbstractTemplate):
 
     def generic(self, args: Any, kws: Any) -> Any:
         pointer, index, value = args
-        if isinstance(pointer, KernelPointer) and isinstance(index, types.Integer):
-            # Whatever is stored must have the element's type already: a conversion here would hide a defect of the emitter.
-            if types.unliteral(value) == pointer.dtype:
-                return templates.signature(types.none, pointer, types.intp, pointer.dtype)
-        return None
+        if not isinstance(pointer, KernelPointer) or not isinstance(index, types.Integer):
+            return None
+        # Whatever is stored must have the element's type already: a conversion here would hide a defect of the emitter.
+        if types.unliteral(value) != pointer.dtype:
+            return None
+        return templates.signature(types.none, pointer, types.intp, pointer.dtype)
 
 
 def _load(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
