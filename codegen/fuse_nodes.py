@@ -161,10 +161,15 @@ class _Fusion:
         if not mine or not group.space:
             same_scalars = not mine and not group.space
             return fit if same_scalars or (not mine and fit.phase == LAST) else None
+        arrays = self.arrays(group)
         if produced:
-            return fit if len(group.arrays) < MAX_ARRAYS else None
+            return fit if arrays < MAX_ARRAYS else None
         same_loops = len(mine) == len(group.space)
-        return fit if fit.score and same_loops and len(group.arrays) < MAX_ARRAYS // 2 else None
+        return fit if fit.score and same_loops and arrays < MAX_ARRAYS // 2 else None
+
+    def arrays(self, *groups: Group) -> int:
+        """How many arrays the groups read that they do not make."""
+        return len({t for g in groups for t in g.arrays if self.group_of.get(t) not in groups})
 
     def after_member(
         self, t: Term, places: set[Affine], group: Group, mine: Shape, split: int | None
@@ -190,7 +195,7 @@ class _Fusion:
         shared = min(len(group.space), len(other.space))
         alike = group.space[:shared] == other.space[:shared]
         alike = alike and (group.split == other.split or None in (group.split, other.split))
-        small = len(group.arrays | other.arrays) < MAX_ARRAYS and len(group.members) + len(other.members) < MAX_MEMBERS
+        small = self.arrays(group, other) < MAX_ARRAYS and len(group.members) + len(other.members) < MAX_MEMBERS
         if not (independent and alike and small) or other.own or not shared:
             return False
         self.take(group, other)
@@ -211,7 +216,7 @@ class _Fusion:
             if other.index in g.before:
                 g.before.add(group.index)
         other.members = []
-        group.before |= other.before - {group.index}
+        group.before = (group.before | other.before) - {group.index, other.index}
         for g in self.groups:
             if group.index in g.before:
                 g.before |= group.before
@@ -226,9 +231,17 @@ class _Fusion:
                 self.take(host, scalars)
 
     def can_follow(self, scalars: Group, host: Group) -> bool:
-        """Whether the scalars may be computed right after the host's loops: nothing in between, and no use for them before."""
-        between = any(host.index in g.before and g.index in scalars.before for g in self.groups if g.members)
-        return not between and scalars.index not in host.before
+        """Whether the scalars may be computed right after the host's loops: no use for them before, and nothing in between."""
+        own = set(scalars.members)
+        users = [t for t in host.members if not own.isdisjoint(self.roots.accesses[t])]
+        if any(host.phase[t] != LAST for t in users):
+            return False
+        others = [g for g in self.groups if g.members and g is not host and g is not scalars]
+        return not any(lies_between(g, host, scalars) or lies_between(g, scalars, host) for g in others)
+
+
+def lies_between(group: Group, first: Group, last: Group) -> bool:
+    return first.index in group.before and group.index in last.before
 
 
 def has_fault(term: Term) -> bool:
