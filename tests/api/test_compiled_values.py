@@ -20,8 +20,10 @@ from weft.tracer.trace import trace
 
 STORED = json.loads((Path(__file__).parents[1] / "golden" / "tf_values.json").read_text())
 CASES = [c for c in STORED["cases"] if c["leaves"] and "sizes" not in c["leaves"][0]]
-NEEDS_FIXED_SIZE = ("unstack", "roll(A, [1", "repeat(A, [1", "gather(T, [[0", "reshape(A, [3", "scatter_nd([[1], [0]]",
-                    "tensor_scatter_nd_sub", "strided_slice(A", "squeeze(tf.reshape", "in_top_k", "unsorted_segment", "sparse_softmax")  # fmt: skip
+NEEDS_FIXED_SIZE = (
+    "unstack", "roll(A, [1", "repeat(A, [1", "gather(T, [[0", "reshape(A, [3", "scatter_nd([[1], [0]]", "tensor_scatter_nd_sub",
+    "strided_slice(A", "squeeze(tf.reshape", "in_top_k", "unsorted_segment", "sparse_softmax",
+)  # fmt: skip
 
 
 def as_array(leaf: dict[str, Any]) -> np.ndarray:

@@ -113,6 +113,14 @@ def test_shapes_that_depend_on_data_name_the_way_out(name: str) -> None:
     assert "test_errors.py" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "call", [tf.reduce_mean, tf.zeros_like, tf.shape, lambda x: tf.nn.dropout(x, 0.5)], ids=["mean", "zeros", "shape", "dropout"]
+)
+def test_sizes_of_symbolic_keras_tensors(call: Callable[[Any], Any]) -> None:
+    with pytest.raises(TypeError, match="`call` of a layer"):
+        call(tf.keras.Input((4,)))
+
+
 def test_data_dependent_functions_work_eagerly() -> None:
     x = tf.constant([3.0, 0.0, 2.0])
     assert tf.where(x > 0).numpy().tolist() == [[0], [2]]

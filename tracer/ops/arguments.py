@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from weft.graph.errors import ShapeError
 from weft.graph.op import DimConflict
 
 from ..apply import apply
+from ..context import executing_eagerly
 from ..convert import convert_to_tensor, operand
 from ..errors import OperatorNotAllowedInGraphError
 from ..origin import user_line
@@ -152,9 +154,22 @@ def _described(tensor: Any) -> str:
     return tensor.describe() if isinstance(tensor, TracedTensor) else repr(tensor)
 
 
+def refuse_symbolic(sizes: Iterable[Size]) -> None:
+    """TypeError for symbolic sizes in eager mode: they come from symbolic Keras tensors, which have no values."""
+    found = next((s for s in sizes if isinstance(s, Dim)), None)
+    if found is not None and executing_eagerly():
+        raise TypeError(
+            "A size of a symbolic Keras tensor is not known before the model runs. Put this computation into the `call` of a layer. "
+            f"Received: the size {found} at {user_line()}."
+        )
+
+
 def size_tensor(size: Size, dtype: DType) -> Tensor:
     """A size as a scalar tensor."""
-    return apply("dim_value", (), size=size, dtype=dtype) if isinstance(size, Dim) else as_tensor(size, dtype)
+    if not isinstance(size, Dim):
+        return as_tensor(size, dtype)
+    refuse_symbolic([size])
+    return apply("dim_value", (), size=size, dtype=dtype)
 
 
 def sizes_tensor(sizes: Shape, dtype: DType = int32) -> Tensor:

@@ -12,7 +12,7 @@ from weft.graph.errors import ShapeError
 
 from ..apply import apply
 from ..tensor import Tensor
-from .arguments import as_integer, as_sizes, as_tensor, known_size, size_tensor, sizes_of
+from .arguments import as_integer, as_sizes, as_tensor, known_size, refuse_symbolic, size_tensor, sizes_of
 from .arithmetic import cast
 
 
@@ -39,7 +39,9 @@ def fill(dims: Any, value: Any, name: str | None = None) -> Tensor:
     x = as_tensor(value)
     if sizes_of(x):
         raise ShapeError(f"fill needs a scalar value. Received: a tensor of shape {x.shape}.")
-    return apply("broadcast_to", (x,), shape=as_sizes(dims))
+    shape = as_sizes(dims)
+    refuse_symbolic(shape)
+    return apply("broadcast_to", (x,), shape=shape)
 
 
 def zeros(shape: Any, dtype: Any = float32, name: str | None = None) -> Tensor:
@@ -86,6 +88,7 @@ def is_tensor(x: Any) -> bool:
 
 def ramp(size: Any, dtype: DType) -> Tensor:
     """``0, 1, ..., size - 1``; ``size`` may be a symbolic size."""
+    refuse_symbolic([size])
     return apply("iota", (), size=size, dtype=dtype)
 
 

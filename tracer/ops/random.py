@@ -20,7 +20,7 @@ from ..apply import apply
 from ..context import init_scope
 from ..tensor import EagerTensor, Tensor
 from ..variable import Variable
-from .arguments import as_axis, as_integer, as_sizes, as_tensor, sizes_of
+from .arguments import as_axis, as_integer, as_sizes, as_tensor, refuse_symbolic, sizes_of
 from .arithmetic import cast
 
 _WORD = 1 << 64
@@ -186,6 +186,7 @@ def stream(seed: int | None) -> Generator:
 
 
 def _scaled(op: str, key: Tensor, shape: Shape, mean: Any, stddev: Any, dtype: DType) -> Tensor:
+    refuse_symbolic(shape)
     out = apply(op, (key,), shape=shape, dtype=dtype)
     if not (isinstance(stddev, (int, float)) and stddev == 1):
         out = apply("mul", (out, as_tensor(stddev, dtype)))
@@ -195,6 +196,7 @@ def _scaled(op: str, key: Tensor, shape: Shape, mean: Any, stddev: Any, dtype: D
 
 
 def _uniform(next_key: Any, shape: Shape, minval: Any, maxval: Any, dtype: DType) -> Tensor:
+    refuse_symbolic(shape)
     if dtype.is_integer:
         if maxval is None:
             raise ValueError(f"Must specify maxval for integer dtype {dtype!r}")
