@@ -1,6 +1,6 @@
 """Algebraic identities of elementwise ops, as data. In the notation of ``pattern``; each with an executed example.
 
-There are no rules such as ``x * 0 -> 0`` or ``x - x -> 0``: they are wrong for NaN and infinities. ``x + 0 -> x`` is wrong for -0.
+There are no rules such as ``x * 0 -> 0`` or ``x - x -> 0``: they are wrong for NaN and infinities; ``x + 0 -> x`` is for -0.
 The canonical form they work towards: no negation below an op that can take it in, constants computed, the cheaper op.
 """
 
