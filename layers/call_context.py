@@ -3,44 +3,55 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+_serial = itertools.count(1)
+
 
 class CallContext(threading.local):
-    """depth: how many layer calls are running in this thread. training: what the innermost of them was told, or None."""
+    """What a thread's running layer calls know.
+
+    depth: how many are running. training: what the innermost was told, or None. call: number of the outermost call, which tells
+    the losses it added from older ones. symbolic: shapes are being inferred, nothing is really computed.
+    """
 
     depth: int = 0
     training: Any = None
+    call: int = 0
+    symbolic: bool = False
+
+    def start_call(self) -> int:
+        """A new number, to be called by the outermost call."""
+        self.call = next(_serial)
+        return self.call
 
 
 context = CallContext()
 
 
 @contextmanager
-def entered(training: Any) -> Iterator[None]:
-    """Layer calls made inside inherit this training flag."""
-    before = context.training
-    context.training = training
-    context.depth += 1
-    try:
-        yield
-    finally:
-        context.training = before
-        context.depth -= 1
-
-
-@contextmanager
-def fresh_context() -> Iterator[None]:
-    """Layer calls made inside inherit nothing: used while building, which must not depend on who triggers it."""
+def building() -> Iterator[None]:
+    """Layer calls made inside inherit no training flag, and do not count as outermost."""
     before = (context.depth, context.training)
-    context.depth, context.training = 1, None  # not 0, so that losses already collected stay
+    context.depth, context.training = 1, None
     try:
         yield
     finally:
         context.depth, context.training = before
+
+
+@contextmanager
+def inferring() -> Iterator[None]:
+    """Losses added inside are not kept: they belong to a trace that is thrown away."""
+    before, context.symbolic = context.symbolic, True
+    try:
+        yield
+    finally:
+        context.symbolic = before
 
 
 class CallSignature:

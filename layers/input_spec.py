@@ -71,6 +71,10 @@ class InputSpec:
             return f"expected shape={self.shape}, found shape={shape}"
         return None
 
+    def fits(self, tensor: Any) -> bool:
+        """Whether the tensor is what the spec asks for."""
+        return self.problem(tensor.shape, tensor.dtype) is None
+
     def _fits(self, shape: Shape) -> bool:
         wanted = self.shape or ()
         if self.allow_last_axis_squeeze and len(shape) != len(wanted):

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 
 from weft.tracer import convert_to_tensor, ops, tree
-from weft.tracer.context import init_scope
+from weft.tracer.context import init_scope, inside_function
 from weft.tracer.origin import layer_scope
 from weft.tracer.tensor import Tensor
 from weft.tracer.variable import Variable
 
 from . import call_context, regularizers
 from .configuration import Configurable
-from .input_spec import check_inputs
+from .input_spec import InputSpec, check_inputs
 from .layer_state import LayerState
 from .naming import auto_name, current_path, name_scope, to_snake_case
 from .precision import get_policy
@@ -50,6 +51,7 @@ class Layer(LayerState, Configurable):
         self._constructor = (args, kwargs)
         self._weights = []
         self._losses = []
+        self._losses_since = 0
         self._inbound_nodes = []
         self._build_shapes = None
         self._building = False
@@ -122,18 +124,29 @@ class Layer(LayerState, Configurable):
         self._check_initialised()
         if not (len(args) == 1 and not kwargs and self._is_ready(args[0])):
             args, kwargs = self._convert(args, kwargs)
-        if self.input_spec is not None and args:
-            check_inputs(self.input_spec, args[0], self.name)
+        spec = self.input_spec
+        if (
+            spec is not None
+            and args
+            and not (spec.__class__ is InputSpec and isinstance(args[0], Tensor) and spec.fits(args[0]))
+        ):
+            check_inputs(spec, args[0], self.name)
         if not self.built:
             self._build_from(args, kwargs)
         symbolic = any_symbolic(args, kwargs)
         args, inner, training = self._resolve_training(args, kwargs)
-        if call_context.context.depth == 0 and not symbolic:
-            self._clear_losses()
-        with call_context.entered(training), name_scope(self.name), layer_scope(self.name):
-            outputs = self.compute_output_spec(*args, **inner) if symbolic else self.call(*args, **inner)
-            if self.activity_regularizer is not None and not symbolic:
-                self._regularize_activity(outputs)
+        context = call_context.context
+        if context.depth == 0 and not symbolic:
+            self._losses_since = context.start_call()
+        outside = context.training
+        context.training, context.depth = training, context.depth + 1
+        try:
+            with layer_scope(self.name) if inside_function() else nullcontext(), name_scope(self.name):
+                outputs = self.compute_output_spec(*args, **inner) if symbolic else self.call(*args, **inner)
+                if self.activity_regularizer is not None and not symbolic:
+                    self._regularize_activity(outputs)
+        finally:
+            context.training, context.depth = outside, context.depth - 1
         return record_call(self, args, kwargs, outputs) if symbolic else outputs
 
     def _check_initialised(self) -> None:
@@ -321,7 +334,7 @@ def _guard_build(build: Callable[..., Any]) -> Callable[..., Any]:
             return
         self._building = True
         try:
-            with init_scope(), call_context.fresh_context(), _own_scope(self):
+            with init_scope(), call_context.building(), _own_scope(self):
                 self._path = current_path()
                 build(self, *args, **kwargs)
         finally:

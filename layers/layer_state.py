@@ -12,7 +12,7 @@ from weft.tracer.context import init_scope
 from weft.tracer.tensor import as_dtype
 from weft.tracer.variable import Variable
 
-from . import constraints, initializers, regularizers
+from . import call_context, constraints, initializers, regularizers
 from .naming import current_path
 from .tracking import is_metric, owned_by, unique
 from .weight import Weight
@@ -24,7 +24,8 @@ class LayerState:
     name: str
     built: bool
     _weights: list[Weight]
-    _losses: list[Any]
+    _losses: list[tuple[int, Any]]  # the number of the outermost call they belong to, and the scalar
+    _losses_since: int
     _trainable: bool
     _untracked_attributes: ClassVar[frozenset[str]] = frozenset()
 
@@ -77,22 +78,33 @@ class LayerState:
 
     def add_loss(self, loss: Any) -> None:
         """Adds a scalar (or a list of scalars) to what `fit` minimises, for this call."""
-        for one in tree.leaves_of(loss):
-            self._losses.append(convert_to_tensor(one))
+        context = call_context.context
+        if context.symbolic:
+            return
+        if context.depth and self._losses and self._losses[-1][0] < context.call:
+            self._losses.clear()
+        number = context.call if context.depth else context.start_call()
+        self._losses.extend((number, convert_to_tensor(one)) for one in tree.leaves_of(loss))
 
     @property
     def losses(self) -> list[Any]:
         """Scalars from `add_loss` since the last outermost call, then the penalties on trainable weights."""
-        own = [loss for layer in self._flatten_layers() for loss in layer._losses]
+        own = self._added_losses(0, set())
         weights = [v for v in self.trainable_weights if getattr(v, "regularizer", None) is not None]
         return [*own, *(v.regularizer(v) for v in weights)]  # type: ignore[attr-defined]
 
-    def _clear_losses(self) -> None:
-        for layer in self._flatten_layers():
-            layer._losses.clear()
+    def _added_losses(self, since: int, seen: set[int]) -> list[Any]:
+        """The losses added here and below since that call; an outermost call of any layer around them makes them old."""
+        since = max(since, self._losses_since)
+        seen.add(id(self))
+        found = [loss for number, loss in self._losses if number >= since]
+        for layer in self._layers_inside:
+            if id(layer) not in seen:
+                found.extend(layer._added_losses(since, seen))
+        return found
 
     def _owned(self) -> list[Any]:
-        return list(owned_by(self))
+        return owned_by(self)
 
     @property
     def _layers_inside(self) -> list[LayerState]:

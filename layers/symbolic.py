@@ -19,6 +19,7 @@ from weft.tracer.tensor import ArrayType, Tensor, as_dtype
 from weft.tracer.tensor_shape import Dim, TensorShape
 from weft.tracer.trace import trace
 
+from .call_context import inferring
 from .naming import auto_name
 from .shapes import static
 
@@ -110,6 +111,9 @@ class Node:
         self.operation, self.args, self.kwargs, self.outputs = operation, args, kwargs, outputs
         self.input_tensors = [x for x in tree.leaves_of((args, kwargs)) if isinstance(x, KerasTensor)]
         self.output_tensors = [x for x in tree.leaves_of(outputs) if isinstance(x, KerasTensor)]
+        self._plain = (
+            not kwargs and len(args) == 1 and isinstance(args[0], KerasTensor) and not isinstance(operation, Operation)
+        )
         index = len(operation._inbound_nodes)
         for i, tensor in enumerate(self.output_tensors):
             tensor._keras_history = KerasHistory(operation, index, i)
@@ -124,14 +128,16 @@ class Node:
     def is_input(self) -> bool:
         return not self.input_tensors
 
-    def run(self, values: Mapping[int, Any], sizes: Mapping[str, Any], **extra: Any) -> Any:
+    def run(self, values: Mapping[int, Any], sizes: Mapping[str, Any]) -> Any:
         """Calls the operation on the values of its tensors (by id)."""
+        if self._plain:
+            return self.operation(values[id(self.args[0])])
         args, kwargs = tree.map_structure(
             lambda x: values[id(x)] if isinstance(x, KerasTensor) else x, (self.args, self.kwargs)
         )
         if isinstance(self.operation, Operation):
             return self.operation.run(args, sizes)
-        return self.operation(*args, **{**kwargs, **extra})
+        return self.operation(*args, **kwargs)
 
 
 SHOWN_NAMES = {  # Keras' names of the operators
@@ -214,7 +220,8 @@ def infer_outputs(function: Callable[..., Any], args: Any, kwargs: Any, name: st
         result.append(tree.map_structure(_describe, outputs))
         return [x for x in tree.leaves_of(outputs) if isinstance(x, Tensor)]
 
-    trace(run, [x.type for x in leaves.values()], names=[x.name for x in leaves.values()])
+    with inferring():
+        trace(run, [x.type for x in leaves.values()], names=[x.name for x in leaves.values()])
     return result[-1]
 
 

@@ -5,25 +5,13 @@ Attributes are read when asked, so lists may be changed after they were assigned
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from weft.tracer.variable import Variable
 
 HIDDEN = frozenset(
-    {
-        "_weights",
-        "_losses",
-        "_inbound_nodes",
-        "_outbound_nodes",
-        "_constructor",
-        "_build_shapes",
-        "input_spec",
-        "_functional",
-        "_graph",
-        "_run_cache",
-        "_input_shape_arg",
-    }
+    ("_weights", "_losses", "_inbound_nodes", "_constructor", "_build_shapes", "input_spec", "_functional", "_graph")
 )
 
 
@@ -32,24 +20,42 @@ def is_metric(value: Any) -> bool:
     return hasattr(value, "update_state") and hasattr(value, "reset_state") and hasattr(value, "result")
 
 
-def owned_by(holder: Any) -> Iterator[Any]:
-    """Everything in the holder's attributes, containers opened, in the order the attributes were first set."""
-    for name, value in vars(holder).items():
-        if name not in HIDDEN and not isinstance(value, (str, int, float)) and value is not None:
-            yield from _open(value, 0)
+_SKIPPED, _KEPT, _CONTAINER = "skipped", "kept", "container"
+_kinds: dict[type, str] = {}
 
 
-def _open(value: Any, depth: int) -> Iterator[Any]:
-    if isinstance(value, Mapping):
-        items: Iterable[Any] = value.values()
-    elif isinstance(value, (list, tuple, set)):
-        items = value
+def _kind_of(cls: type) -> str:
+    """What to do with values of a class; found once per class."""
+    if issubclass(cls, (list, tuple, set, Mapping)):
+        kind = _CONTAINER
+    elif issubclass(cls, Variable) or hasattr(cls, "_layers_inside") or is_metric(cls):
+        kind = _KEPT
     else:
-        yield value
-        return
-    if depth < 8:  # containers may contain themselves
-        for item in items:
-            yield from _open(item, depth + 1)
+        kind = _SKIPPED
+    _kinds[cls] = kind
+    return kind
+
+
+def owned_by(holder: Any) -> list[Any]:
+    """Variables, layers and metrics in the holder's attributes, containers opened, in the order the attributes were first set."""
+    found: list[Any] = []
+    for name, value in vars(holder).items():
+        kind = _kinds.get(value.__class__) or _kind_of(value.__class__)
+        if kind is not _SKIPPED and name not in HIDDEN:
+            if kind is _KEPT:
+                found.append(value)
+            else:
+                _open(value, 0, found)
+    return found
+
+
+def _open(container: Any, depth: int, found: list[Any]) -> None:
+    for value in container.values() if isinstance(container, Mapping) else container:
+        kind = _kinds.get(value.__class__) or _kind_of(value.__class__)
+        if kind is _KEPT:
+            found.append(value)
+        elif kind is _CONTAINER and depth < 8:  # containers may contain themselves
+            _open(value, depth + 1, found)
 
 
 def unique(items: Iterable[Any]) -> list[Any]:
@@ -58,8 +64,3 @@ def unique(items: Iterable[Any]) -> list[Any]:
     for item in items:
         seen.setdefault(id(item), item)
     return list(seen.values())
-
-
-def variables_in(holder: Any) -> list[Variable]:
-    """Variables held in attributes that no layer and no metric owns."""
-    return unique(v for v in owned_by(holder) if isinstance(v, Variable))

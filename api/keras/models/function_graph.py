@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from weft.layers.symbolic import KerasTensor, Node
+from weft.layers.symbolic import KerasTensor, Node, Operation
 from weft.tracer import tree
 from weft.tracer.tensor_shape import Dim
 
@@ -34,6 +34,7 @@ class FunctionGraph:
             self.by_depth.setdefault(depths[id(node)], []).append(node)
         self.operations = self._sorted_operations(depths)
         self._node_ids = {id(n) for n in self._order}
+        self._has_operations = any(isinstance(op, Operation) for op in self.operations)
 
     def __contains__(self, node: object) -> bool:
         return id(node) in self._node_ids
@@ -94,7 +95,7 @@ class FunctionGraph:
     def run(self, values: list[Any], training: Any = None) -> list[Any]:
         """The outputs for these values of the inputs. training: passed to layers that were not told otherwise."""
         known = {id(t): v for t, v in zip(self.inputs, values, strict=True)}
-        sizes = solve_sizes(self.inputs, values)
+        sizes = solve_sizes(self.inputs, values) if self._has_operations else {}
         for node in self.nodes:
             outputs = node.run(known, sizes)
             if len(node.output_tensors) == 1 and not isinstance(outputs, (list, tuple, dict)):
