@@ -68,8 +68,8 @@ def is_array(value: Any) -> bool:
 
 def align_targets(y_true: Any, names: Sequence[str | None], trained: Sequence[bool]) -> list[Any]:
     """One target per output; fewer targets than outputs belong to the outputs that are trained."""
-    if isinstance(y_true, (list, tuple)) and not is_array(y_true):
-        flat = tree.leaves_of(y_true)
+    if isinstance(y_true, (list, tuple)) or is_array(y_true):
+        flat = [y_true] if is_array(y_true) else tree.leaves_of(y_true)
         if len(flat) != len(names) and len(flat) == sum(trained):
             given = iter(flat)
             return [next(given) if used else None for used in trained]
