@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Sequence
 
-from weft.graph.dims import Shape
 from weft.graph.dtype import DType, bool_, float64, int64
 
 from .fuse_nodes import LAST, Group
@@ -182,27 +181,20 @@ class Nest:
         self.blocks[self.depth_of_value(condition)].append(Check(condition, len(self.faults), fault.message))
 
     def pick(self, term: Term, index: Index) -> Expr:
-        """A gathered element; its index is tested before anything is read."""
-        rule, params = term.rule, term.args[0]
-        assert isinstance(rule, Pick)
+        """A gathered element."""
         self.titles.append("gather")
-        position = self.checked_index(pick_place(term, index), params.shape, rule.axis, rule.fault, term)
-        return self.value(*picked(term, index, position))
+        return self.value(*picked(term, index, self.index_name(pick_place(term, index))))
 
-    def checked_index(self, place: Place, shape: Shape, axis: int, fault: Fault, term: Term) -> str:
-        """The name of an int64 that holds the index element, tested against the axis."""
-        raw = cast(self.value(*place), int64)
-        key: Place = (place[0], (*place[1], variable(f"axis {shape[axis]}")))
-        depth = self.depth_of_value(raw)
-        known = self.lookup(key, self.depth)
-        if known is None:
-            known = raw if isinstance(raw, Name) else self.let(raw, depth, prefix="k")
-            low = Apply("<", (known, Const(0, int64)), bool_)
-            high = Apply(">=", (known, SizeOf(shape[axis], int64)), bool_)
-            self.check(fault, Apply("|", (low, high), bool_), term)
-            self.memo[depth][key] = known
-        assert isinstance(known, Name)
-        return known.name
+    def index_name(self, place: Place) -> str:
+        """The name of an int64 that holds the index element."""
+        value = cast(self.value(*place), int64)
+        if not isinstance(value, Name):
+            key: Place = (place[0], (*place[1], variable("int64")))
+            depth = self.depth_of_value(value)
+            known = self.lookup(key, self.depth)
+            value = self.memo[depth][key] = known or self.let(value, depth, prefix="k")
+        assert isinstance(value, Name)
+        return value.name
 
     # Accumulators -----------------------------------------------------------------------------------------------------------
 

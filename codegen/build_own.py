@@ -52,7 +52,7 @@ def build_place(term: Term, attrs: tuple[Any, ...], nest: Nest) -> None:
 
 def build_scatter(term: Term, attrs: tuple[Any, ...], nest: Nest) -> None:
     """Zeros, then adds every update where its index says, in row-major order of the updates."""
-    axis, batch, fault = attrs
+    axis, batch = attrs
     updates, indices = term.args
     nest.fill(term, "0")
     count = _open_all(nest, updates.shape)
@@ -60,7 +60,7 @@ def build_scatter(term: Term, attrs: tuple[Any, ...], nest: Nest) -> None:
     width = len(indices.shape) - batch
     at: Index = (*index[:batch], *index[axis : axis + width])
     value = nest.value(updates, index)
-    name = nest.checked_index((indices, at), term.shape, axis, fault, term)
+    name = nest.index_name((indices, at))
     target = flatten_index((*index[:axis], variable(name), *index[axis + width :]), term.shape)
     param = nest.array(nest.storage(term)[0], term.dtype, term, write=True)
     old = nest.let(Load(param.name, target, term.dtype), nest.depth)

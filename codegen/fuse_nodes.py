@@ -246,10 +246,7 @@ def lies_between(group: Group, first: Group, last: Group) -> bool:
 
 def has_fault(term: Term) -> bool:
     """Whether computing the term can end in an error."""
-    rule = term.rule
-    if isinstance(rule, Formula):
-        return rule.fault is not None
-    return bool(getattr(rule, "fault", None)) or (isinstance(rule, Own) and rule.family == "scatter")
+    return isinstance(term.rule, Formula) and term.rule.fault is not None
 
 
 def groups_by_member(groups: list[Group]) -> Mapping[Term, Group]:

@@ -118,7 +118,7 @@ def _contract(lowered: Lowered, node: Node, args: list[Term]) -> Term:
 
 
 def _gather(lowered: Lowered, node: Node, args: list[Term]) -> Term:
-    return lower_gather(lowered.table, node, args)
+    return lower_gather(lowered.table, node, args, lowered.constants)
 
 
 def _scan(lowered: Lowered, node: Node, args: list[Term]) -> Term:

