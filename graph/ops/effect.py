@@ -36,8 +36,9 @@ def _format_number(value: Any) -> str:
     if isinstance(value, (np.bool_, bool)):
         return str(int(value))
     if isinstance(value, np.floating):
-        short = np.format_float_positional(value, trim="-") if 1e-5 <= abs(value) < 1e7 or value == 0 else ""
-        return short or np.format_float_scientific(value, trim="-", exp_digits=2) if np.isfinite(value) else str(value)
+        few, enough = (15, 17) if value.dtype.itemsize == 8 else (6, 9)  # as TensorFlow: few digits if they give the same number
+        short = f"{float(value):.{few}g}"
+        return short if value.dtype.type(short) == value else f"{float(value):.{enough}g}"
     return str(value)
 
 

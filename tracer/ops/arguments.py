@@ -159,7 +159,7 @@ def refuse_symbolic(sizes: Iterable[Size]) -> None:
     found = next((s for s in sizes if isinstance(s, Dim)), None)
     if found is not None and executing_eagerly():
         raise TypeError(
-            "A size of a symbolic Keras tensor is not known before the model runs. Put this computation into the `call` of a layer. "
+            "A size of a symbolic Keras tensor is not known before the model runs. Put this into the `call` of a layer. "
             f"Received: the size {found} at {user_line()}."
         )
 
