@@ -1,7 +1,7 @@
 """Makes keras.json, the numbers of real Keras that tests/keras compares with.
 
-Run with an interpreter that has Keras 3 and JAX: ``KERAS_BACKEND=jax python tests/golden/make_keras_golden.py``. Each case holds its
-inputs, so the tests need neither this script nor Keras.
+Run with an interpreter that has Keras 3 and JAX: ``KERAS_BACKEND=jax python tests/golden/make_keras_golden.py``. Each case
+holds its inputs, so the tests need neither this script nor Keras.
 """
 
 import contextlib
@@ -64,25 +64,37 @@ UNNORMALISED = np.array([[0.2, 0.2, 0.1], [1.0, 0.0, 0.0], [0.0, 0.9, 0.3]], "fl
 
 def loss_cases():
     listed = [
-        ("MeanSquaredError", {}, NUMBERS), ("MeanAbsoluteError", {}, NUMBERS), ("MeanAbsolutePercentageError", {}, NUMBERS),
-        ("MeanSquaredLogarithmicError", {}, POSITIVE), ("CosineSimilarity", {}, NUMBERS), ("CosineSimilarity", {"axis": 0}, NUMBERS),
-        ("Huber", {}, NUMBERS), ("Huber", {"delta": 0.3}, NUMBERS), ("LogCosh", {}, NUMBERS),
-        ("KLDivergence", {}, (probabilities(6, 4), PROBABILITIES)), ("Poisson", {}, POSITIVE),
-        ("BinaryCrossentropy", {}, BINARY), ("BinaryCrossentropy", {"from_logits": True}, BINARY_LOGITS),
+        ("MeanSquaredError", {}, NUMBERS),
+        ("MeanAbsoluteError", {}, NUMBERS),
+        ("MeanAbsolutePercentageError", {}, NUMBERS),
+        ("MeanSquaredLogarithmicError", {}, POSITIVE),
+        ("CosineSimilarity", {}, NUMBERS),
+        ("CosineSimilarity", {"axis": 0}, NUMBERS),
+        ("Huber", {}, NUMBERS),
+        ("Huber", {"delta": 0.3}, NUMBERS),
+        ("LogCosh", {}, NUMBERS),
+        ("KLDivergence", {}, (probabilities(6, 4), PROBABILITIES)),
+        ("Poisson", {}, POSITIVE),
+        ("BinaryCrossentropy", {}, BINARY),
+        ("BinaryCrossentropy", {"from_logits": True}, BINARY_LOGITS),
         ("BinaryCrossentropy", {"label_smoothing": 0.2}, BINARY),
         ("BinaryCrossentropy", {}, (np.array([[0.0], [1.0], [1.0]], "float32"), np.array([[0.0], [0.0], [1.0]], "float32"))),
         ("BinaryFocalCrossentropy", {"apply_class_balancing": True}, BINARY),
         ("BinaryFocalCrossentropy", {"from_logits": True, "gamma": 3.0}, BINARY_LOGITS),
-        ("CategoricalCrossentropy", {}, ONE_HOT), ("CategoricalCrossentropy", {"from_logits": True}, (ONE_HOT[0], LOGITS)),
+        ("CategoricalCrossentropy", {}, ONE_HOT),
+        ("CategoricalCrossentropy", {"from_logits": True}, (ONE_HOT[0], LOGITS)),
         ("CategoricalCrossentropy", {"label_smoothing": 0.1}, ONE_HOT),
         ("CategoricalCrossentropy", {}, (one_hot([0, 1, 2], 3), UNNORMALISED)),
         ("CategoricalFocalCrossentropy", {}, ONE_HOT),
-        ("SparseCategoricalCrossentropy", {}, SPARSE), ("SparseCategoricalCrossentropy", {"from_logits": True}, (CLASSES, LOGITS)),
+        ("SparseCategoricalCrossentropy", {}, SPARSE),
+        ("SparseCategoricalCrossentropy", {"from_logits": True}, (CLASSES, LOGITS)),
         ("SparseCategoricalCrossentropy", {}, (np.array([0, 1, 2]), UNNORMALISED)),
         ("SparseCategoricalCrossentropy", {}, (CLASSES.reshape(6, 1), PROBABILITIES)),
         ("SparseCategoricalCrossentropy", {"ignore_class": 2, "from_logits": True}, (np.array([0, 2, 1, 3, 2, 1]), LOGITS)),
-        ("Hinge", {}, SIGNS), ("SquaredHinge", {}, BINARY), ("CategoricalHinge", {}, ONE_HOT),
-    ]  # fmt: skip
+        ("Hinge", {}, SIGNS),
+        ("SquaredHinge", {}, BINARY),
+        ("CategoricalHinge", {}, ONE_HOT),
+    ]
     for name, config, (y_true, y_pred) in listed:
         values = []
         for reduction in ("sum_over_batch_size", "sum", "mean_with_sample_weight", None):
@@ -93,9 +105,14 @@ def loss_cases():
                 weight = WEIGHTS[: len(y_true)] if weighted else None
                 values.append([reduction, weighted, plain(loss(y_true, y_pred, sample_weight=weight))])
         yield {
-            "name": name, "config": config, "y_true": plain(y_true), "y_pred": plain(y_pred), "integers": y_true.dtype.kind == "i",
-            "weight": plain(WEIGHTS[: len(y_true)]), "values": values,
-        }  # fmt: skip
+            "name": name,
+            "config": config,
+            "y_true": plain(y_true),
+            "y_pred": plain(y_pred),
+            "integers": y_true.dtype.kind == "i",
+            "weight": plain(WEIGHTS[: len(y_true)]),
+            "values": values,
+        }
 
 
 def metric_cases():
@@ -105,28 +122,53 @@ def metric_cases():
     thresholds = [0.1, 0.3, 0.7]
     listed = [
         ("Accuracy", {}, (CLASSES, (CLASSES + np.array([0, 1, 0, 0, 1, 0])) % 4)),
-        ("BinaryAccuracy", {}, BINARY), ("BinaryAccuracy", {"threshold": 0.3}, BINARY),
+        ("BinaryAccuracy", {}, BINARY),
+        ("BinaryAccuracy", {"threshold": 0.3}, BINARY),
         ("BinaryAccuracy", {}, (scores[0], scores[1][:, None])),
-        ("CategoricalAccuracy", {}, ONE_HOT), ("SparseCategoricalAccuracy", {}, SPARSE),
+        ("CategoricalAccuracy", {}, ONE_HOT),
+        ("SparseCategoricalAccuracy", {}, SPARSE),
         ("SparseCategoricalAccuracy", {}, (CLASSES.reshape(6, 1), PROBABILITIES)),
-        ("TopKCategoricalAccuracy", {"k": 2}, ONE_HOT), ("SparseTopKCategoricalAccuracy", {"k": 2}, SPARSE),
-        ("MeanSquaredError", {}, NUMBERS), ("MeanAbsoluteError", {}, NUMBERS), ("MeanAbsolutePercentageError", {}, NUMBERS),
-        ("MeanSquaredLogarithmicError", {}, POSITIVE), ("RootMeanSquaredError", {}, NUMBERS), ("LogCoshError", {}, NUMBERS),
-        ("CosineSimilarity", {}, NUMBERS), ("KLDivergence", {}, (probabilities(6, 4), PROBABILITIES)), ("Poisson", {}, POSITIVE),
-        ("BinaryCrossentropy", {"from_logits": True}, BINARY_LOGITS), ("CategoricalCrossentropy", {"label_smoothing": 0.1}, ONE_HOT),
+        ("TopKCategoricalAccuracy", {"k": 2}, ONE_HOT),
+        ("SparseTopKCategoricalAccuracy", {"k": 2}, SPARSE),
+        ("MeanSquaredError", {}, NUMBERS),
+        ("MeanAbsoluteError", {}, NUMBERS),
+        ("MeanAbsolutePercentageError", {}, NUMBERS),
+        ("MeanSquaredLogarithmicError", {}, POSITIVE),
+        ("RootMeanSquaredError", {}, NUMBERS),
+        ("LogCoshError", {}, NUMBERS),
+        ("CosineSimilarity", {}, NUMBERS),
+        ("KLDivergence", {}, (probabilities(6, 4), PROBABILITIES)),
+        ("Poisson", {}, POSITIVE),
+        ("BinaryCrossentropy", {"from_logits": True}, BINARY_LOGITS),
+        ("CategoricalCrossentropy", {"label_smoothing": 0.1}, ONE_HOT),
         ("SparseCategoricalCrossentropy", {"from_logits": True}, (CLASSES, LOGITS)),
-        ("Hinge", {}, SIGNS), ("SquaredHinge", {}, SIGNS), ("CategoricalHinge", {}, ONE_HOT),
-        ("Precision", {}, scores), ("Recall", {}, scores), ("Precision", {"thresholds": thresholds}, scores),
-        ("Recall", {"thresholds": 0.3}, labels), ("Precision", {"top_k": 2}, ONE_HOT), ("Recall", {"top_k": 1, "class_id": 1}, ONE_HOT),
-        ("Recall", {"class_id": 2}, labels), ("Precision", {"thresholds": [0.0, 0.5, 1.0]}, exact),
-        ("TruePositives", {}, scores), ("FalsePositives", {"thresholds": thresholds}, scores),
-        ("TrueNegatives", {}, labels), ("FalseNegatives", {"thresholds": thresholds}, scores),
-        ("AUC", {}, scores), ("AUC", {"num_thresholds": 5}, exact), ("AUC", {"thresholds": thresholds}, scores),
-        ("AUC", {"curve": "PR"}, scores), ("AUC", {"curve": "PR", "summation_method": "majoring"}, scores),
-        ("AUC", {"summation_method": "minoring"}, scores), ("AUC", {"curve": "PRGAIN", "summation_method": "minoring"}, scores),
-        ("AUC", {"multi_label": True}, labels), ("AUC", {"multi_label": True, "label_weights": [1.0, 0.0, 3.0]}, labels),
-        ("AUC", {"from_logits": True}, (scores[0], floats(12))), ("AUC", {"label_weights": [1.0, 0.5, 2.0]}, labels),
-    ]  # fmt: skip
+        ("Hinge", {}, SIGNS),
+        ("SquaredHinge", {}, SIGNS),
+        ("CategoricalHinge", {}, ONE_HOT),
+        ("Precision", {}, scores),
+        ("Recall", {}, scores),
+        ("Precision", {"thresholds": thresholds}, scores),
+        ("Recall", {"thresholds": 0.3}, labels),
+        ("Precision", {"top_k": 2}, ONE_HOT),
+        ("Recall", {"top_k": 1, "class_id": 1}, ONE_HOT),
+        ("Recall", {"class_id": 2}, labels),
+        ("Precision", {"thresholds": [0.0, 0.5, 1.0]}, exact),
+        ("TruePositives", {}, scores),
+        ("FalsePositives", {"thresholds": thresholds}, scores),
+        ("TrueNegatives", {}, labels),
+        ("FalseNegatives", {"thresholds": thresholds}, scores),
+        ("AUC", {}, scores),
+        ("AUC", {"num_thresholds": 5}, exact),
+        ("AUC", {"thresholds": thresholds}, scores),
+        ("AUC", {"curve": "PR"}, scores),
+        ("AUC", {"curve": "PR", "summation_method": "majoring"}, scores),
+        ("AUC", {"summation_method": "minoring"}, scores),
+        ("AUC", {"curve": "PRGAIN", "summation_method": "minoring"}, scores),
+        ("AUC", {"multi_label": True}, labels),
+        ("AUC", {"multi_label": True, "label_weights": [1.0, 0.0, 3.0]}, labels),
+        ("AUC", {"from_logits": True}, (scores[0], floats(12))),
+        ("AUC", {"label_weights": [1.0, 0.5, 2.0]}, labels),
+    ]
     for name, config, (y_true, y_pred) in listed:
         for weighted in (False, True):
             if weighted and "label_weights" in config and not config.get("multi_label"):
@@ -143,22 +185,53 @@ def metric_cases():
                 metric.update_state(y_true[part], y_pred[part], None if weight is None else weight[part])
                 results.append(plain(metric.result()))
             yield {
-                "name": name, "config": config, "y_true": plain(y_true), "y_pred": plain(y_pred), "half": half,
-                "integers": y_true.dtype.kind == "i", "weight": None if weight is None else plain(weight), "results": results,
-            }  # fmt: skip
+                "name": name,
+                "config": config,
+                "y_true": plain(y_true),
+                "y_pred": plain(y_pred),
+                "half": half,
+                "integers": y_true.dtype.kind == "i",
+                "weight": None if weight is None else plain(weight),
+                "results": results,
+            }
     for name in ("Mean", "Sum"):
         for values, weight in ((floats(5), None), (floats(5), np.abs(floats(5))), (floats(5, 2), np.abs(floats(5)))):
             metric = getattr(keras.metrics, name)()
             metric.update_state(values, weight)
-            yield {"name": name, "values": plain(values), "weight": None if weight is None else plain(weight), "result": plain(metric.result())}
+            yield {
+                "name": name,
+                "values": plain(values),
+                "weight": None if weight is None else plain(weight),
+                "result": plain(metric.result()),
+            }
 
 
 def optimizer_cases():
-    common = [{}, {"weight_decay": 0.1}, {"clipnorm": 0.5}, {"clipvalue": 0.3}, {"global_clipnorm": 0.7}, {"use_ema": True, "ema_momentum": 0.5}]
+    common = [
+        {},
+        {"weight_decay": 0.1},
+        {"clipnorm": 0.5},
+        {"clipvalue": 0.3},
+        {"global_clipnorm": 0.7},
+        {"use_ema": True, "ema_momentum": 0.5},
+    ]
     own = {
-        "SGD": [{"learning_rate": 0.1}, {"momentum": 0.9, "learning_rate": 0.1}, {"momentum": 0.9, "nesterov": True, "learning_rate": 0.1}],
-        "RMSprop": [{}, {"learning_rate": 0.01, "rho": 0.8}, {"momentum": 0.5}, {"centered": True, "momentum": 0.9, "learning_rate": 0.01}],
-        "Adam": [{"learning_rate": 0.01}, {"amsgrad": True, "learning_rate": 0.1}, {"beta_1": 0.5, "beta_2": 0.7, "epsilon": 1e-3}],
+        "SGD": [
+            {"learning_rate": 0.1},
+            {"momentum": 0.9, "learning_rate": 0.1},
+            {"momentum": 0.9, "nesterov": True, "learning_rate": 0.1},
+        ],
+        "RMSprop": [
+            {},
+            {"learning_rate": 0.01, "rho": 0.8},
+            {"momentum": 0.5},
+            {"centered": True, "momentum": 0.9, "learning_rate": 0.01},
+        ],
+        "Adam": [
+            {"learning_rate": 0.01},
+            {"amsgrad": True, "learning_rate": 0.1},
+            {"beta_1": 0.5, "beta_2": 0.7, "epsilon": 1e-3},
+        ],
         "AdamW": [{"learning_rate": 0.01}, {"learning_rate": 0.1, "weight_decay": 0.2}],
         "Adagrad": [{"learning_rate": 0.1}, {"initial_accumulator_value": 0.5, "epsilon": 1e-2, "learning_rate": 0.1}],
     }
@@ -174,9 +247,13 @@ def optimizer_cases():
             if config.get("use_ema"):
                 optimizer.finalize_variable_values(variables)
             yield {
-                "name": name, "config": config, "starts": plain(starts), "gradients": plain(gradients),
-                "values": [plain(v.numpy()) for v in variables], "slots": len(optimizer.variables),
-            }  # fmt: skip
+                "name": name,
+                "config": config,
+                "starts": plain(starts),
+                "gradients": plain(gradients),
+                "values": [plain(v.numpy()) for v in variables],
+                "slots": len(optimizer.variables),
+            }
 
 
 def schedule_cases():
@@ -210,18 +287,54 @@ def fit_cases():
     binary = (classes > 0).astype("int64")
     listed = [
         ("classify", dense, classes, {"optimizer": ["RMSprop", {}], "loss": sparse, "metrics": ["accuracy"]}, {}),
-        ("adam with validation", dense, classes, {"optimizer": ["Adam", {"learning_rate": 0.01}], "loss": sparse, "metrics": ["accuracy", sparse]},
-         {"validation_split": 0.2}),
-        ("one hot", dense, one_hot(classes, 3), {"optimizer": ["SGD", {"learning_rate": 0.1, "momentum": 0.9}],
-         "loss": "categorical_crossentropy", "metrics": ["acc", "mse"]}, {}),
+        (
+            "adam with validation",
+            dense,
+            classes,
+            {"optimizer": ["Adam", {"learning_rate": 0.01}], "loss": sparse, "metrics": ["accuracy", sparse]},
+            {"validation_split": 0.2},
+        ),
+        (
+            "one hot",
+            dense,
+            one_hot(classes, 3),
+            {
+                "optimizer": ["SGD", {"learning_rate": 0.1, "momentum": 0.9}],
+                "loss": "categorical_crossentropy",
+                "metrics": ["acc", "mse"],
+            },
+            {},
+        ),
         ("regression", linear, y, {"optimizer": ["SGD", {"learning_rate": 0.05}], "loss": "mse", "metrics": ["mae"]}, {}),
-        ("weights", linear, y, {"optimizer": ["Adam", {"learning_rate": 0.05}], "loss": "mse", "metrics": ["mae"], "weighted_metrics": ["mae"]},
-         {"sample_weight": plain(weights)}),
-        ("class weights", dense, classes, {"optimizer": ["Adagrad", {"learning_rate": 0.1}], "loss": sparse, "weighted_metrics": ["accuracy"]},
-         {"class_weight": {0: 1.0, 2: 3.0}}),
-        ("binary", two, binary, {"optimizer": ["AdamW", {}], "loss": "binary_crossentropy", "metrics": ["accuracy", "AUC", "Precision"]}, {}),
-        ("steps per execution", linear, y, {"optimizer": ["SGD", {"learning_rate": 0.05}], "loss": "mae", "steps_per_execution": 3}, {}),
-    ]  # fmt: skip
+        (
+            "weights",
+            linear,
+            y,
+            {"optimizer": ["Adam", {"learning_rate": 0.05}], "loss": "mse", "metrics": ["mae"], "weighted_metrics": ["mae"]},
+            {"sample_weight": plain(weights)},
+        ),
+        (
+            "class weights",
+            dense,
+            classes,
+            {"optimizer": ["Adagrad", {"learning_rate": 0.1}], "loss": sparse, "weighted_metrics": ["accuracy"]},
+            {"class_weight": {0: 1.0, 2: 3.0}},
+        ),
+        (
+            "binary",
+            two,
+            binary,
+            {"optimizer": ["AdamW", {}], "loss": "binary_crossentropy", "metrics": ["accuracy", "AUC", "Precision"]},
+            {},
+        ),
+        (
+            "steps per execution",
+            linear,
+            y,
+            {"optimizer": ["SGD", {"learning_rate": 0.05}], "loss": "mae", "steps_per_execution": 3},
+            {},
+        ),
+    ]
     for title, layers, targets, compiled, fitted in listed:
         yield fit_case(title, layers, x, targets, compiled, fitted)
 
@@ -236,10 +349,19 @@ def fit_case(title, layers, x, targets, compiled, fitted):
     evaluated = model.evaluate(x, targets, batch_size=16, verbose=0, return_dict=True)
     listed = model.evaluate(x, targets, batch_size=16, verbose=0)
     return {
-        "title": title, "layers": layers, "x": plain(x), "y": plain(targets), "integers": targets.dtype.kind == "i",
-        "compile": compiled, "fit": fitted, "history": plain(history.history), "evaluate": plain(evaluated), "evaluate_list": plain(listed),
-        "predict": plain(model.predict(x[:4], verbose=0)), "weights": [plain(w) for w in model.get_weights()],
-    }  # fmt: skip
+        "title": title,
+        "layers": layers,
+        "x": plain(x),
+        "y": plain(targets),
+        "integers": targets.dtype.kind == "i",
+        "compile": compiled,
+        "fit": fitted,
+        "history": plain(history.history),
+        "evaluate": plain(evaluated),
+        "evaluate_list": plain(listed),
+        "predict": plain(model.predict(x[:4], verbose=0)),
+        "weights": [plain(w) for w in model.get_weights()],
+    }
 
 
 def bar_cases():
@@ -247,9 +369,24 @@ def bar_cases():
     listed = [
         (10, 1, [(i + 1, 0.1, [["accuracy", 0.1 * i], ["loss", 2.0 / (i + 1)]]) for i in range(10)], {}),
         (None, 1, [(i + 1, 0.2, [["loss", 1e-4 * i]]) for i in range(4)], {}),
-        (1200, 1, [(1, 2.5, [["loss", 12.5]]), (2, 5.0, [["loss", 1.5]]), (600, 9.0, [["loss", -0.0005]]), (1200, 0.5, [["loss", 0.25]])], {}),
+        (
+            1200,
+            1,
+            [
+                (1, 2.5, [["loss", 12.5]]),
+                (2, 5.0, [["loss", 1.5]]),
+                (600, 9.0, [["loss", -0.0005]]),
+                (1200, 0.5, [["loss", 0.25]]),
+            ],
+            {},
+        ),
         (3, 2, [(1, 0.5, [["loss", 3.0]]), (3, 0.5, [["loss", 1.0], ["val_loss", 1e-5]])], {}),
-        (5, 1, [(i + 1, 0.06, [["a", float(i)], ["b", 2.0 * i]]) for i in range(5)], {"stateful_metrics": ["b"], "unit_name": "sample"}),
+        (
+            5,
+            1,
+            [(i + 1, 0.06, [["a", float(i)], ["b", 2.0 * i]]) for i in range(5)],
+            {"stateful_metrics": ["b"], "unit_name": "sample"},
+        ),
         (100, 1, [(1, 100.0, []), (2, 100.0, []), (99, 0.01, []), (100, 0.01, [["loss", float("nan")]])], {"width": 30}),
     ]
     for target, verbose, updates, options in listed:
@@ -269,9 +406,14 @@ def bar_cases():
 
 def main():
     made = {
-        "keras": keras.__version__, "losses": list(loss_cases()), "metrics": list(metric_cases()), "optimizers": list(optimizer_cases()),
-        "schedules": list(schedule_cases()), "fits": list(fit_cases()), "bars": list(bar_cases()),
-    }  # fmt: skip
+        "keras": keras.__version__,
+        "losses": list(loss_cases()),
+        "metrics": list(metric_cases()),
+        "optimizers": list(optimizer_cases()),
+        "schedules": list(schedule_cases()),
+        "fits": list(fit_cases()),
+        "bars": list(bar_cases()),
+    }
     path = Path(__file__).with_name("keras.json")
     path.write_text(json.dumps(made, separators=(",", ":")).replace('},{"', '},\n{"') + "\n")
     print({k: len(v) for k, v in made.items() if isinstance(v, list)}, path.stat().st_size, file=sys.stderr)

@@ -43,10 +43,14 @@ def first_column(batch):
     return x.numpy()[:, 0].tolist()
 
 
+def all_first(batches):
+    return [value for batch in batches for value in first_column(batch)]
+
+
 def test_batches_in_order_and_shuffled(seen):
     seen.fit(X, Y, batch_size=4, shuffle=False, verbose=0)
     assert [len(b[0]) for b in seen.batches] == [4, 4, 2]
-    assert sum(map(first_column, seen.batches), []) == X[:, 0].tolist()
+    assert all_first(seen.batches) == X[:, 0].tolist()
     orders = []
     for _ in range(2):
         keras.utils.set_random_seed(5)
@@ -55,7 +59,7 @@ def test_batches_in_order_and_shuffled(seen):
         orders.append([first_column(b) for b in seen.batches])
     assert orders[0] == orders[1]
     assert orders[0][:3] != orders[0][3:]
-    assert sorted(sum(orders[0][:3], [])) == X[:, 0].tolist()
+    assert sorted(v for batch in orders[0][:3] for v in batch) == X[:, 0].tolist()
     for x, y in seen.batches:
         np.testing.assert_array_equal(x.numpy().sum(1, keepdims=True), y.numpy())
 
@@ -171,7 +175,7 @@ def test_sample_and_class_weights(seen):
 
 def test_validation_split_takes_the_end(seen):
     history = seen.fit(X, Y, validation_split=0.3, batch_size=2, shuffle=False, verbose=0)
-    assert sum(map(first_column, seen.batches), []) == X[:7, 0].tolist()
+    assert all_first(seen.batches) == X[:7, 0].tolist()
     assert list(history.history) == ["loss", "val_loss"]
     history = seen.fit(X, Y, validation_data=(X, Y, np.ones(10)), epochs=4, validation_freq=2, verbose=0)
     assert [len(v) for v in history.history.values()] == [4, 2]

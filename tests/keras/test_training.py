@@ -150,9 +150,8 @@ KIND = np.arange(12) % 3
 )
 def test_several_outputs(losses):
     model = two_outputs()
-    model.compile(
-        "sgd", losses, loss_weights={"number": 2.0, "kind": 0.5}, metrics={"kind": "accuracy", "number": ["mae"]}, run_eagerly=True
-    )
+    metrics = {"kind": "accuracy", "number": ["mae"]}
+    model.compile("sgd", losses, loss_weights={"number": 2.0, "kind": 0.5}, metrics=metrics, run_eagerly=True)
     logs = model.evaluate(X2, {"number": NUMBER, "kind": KIND}, verbose=0, return_dict=True)
     assert logs["loss"] == pytest.approx(2 * logs["number_loss"] + 0.5 * logs["kind_loss"], rel=1e-5)
     assert set(logs) == {"loss", "number_loss", "kind_loss", "number_mae", "kind_accuracy"}
@@ -192,7 +191,7 @@ def test_targets_that_do_not_fit_the_outputs():
     model.compile("sgd", ["mse", "sparse_categorical_crossentropy"], run_eagerly=True)
     with pytest.raises(ValueError, match="one entry per output"):
         model.fit(X2, [NUMBER, KIND, KIND], verbose=0)
-    with pytest.raises(ValueError, match="kind.*needs targets"):
+    with pytest.raises(ValueError, match=r"kind.*needs targets"):
         model.fit(X2, {"number": NUMBER}, verbose=0)
 
 
