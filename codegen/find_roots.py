@@ -36,10 +36,10 @@ def find_roots(required: Iterable[Term]) -> Roots:
     forced = {base(t) for t in required if not isinstance(base(t).rule, Leaf)}
     while True:
         finder = _Finder(forced)
-        try:
-            return finder.run()
-        except NotAffine as error:
-            forced.add(error.term)
+        roots = finder.run()
+        if not finder.refused:
+            return roots
+        forced |= finder.refused
 
 
 def whole_arguments(term: Term) -> tuple[Term, ...]:
@@ -66,6 +66,7 @@ class _Finder:
         self.forced = forced
         self.roots = Roots()
         self.done: dict[Term, None] = {}
+        self.refused: set[Term] = set()  # cannot be evaluated element by element where they are read
 
     def run(self) -> Roots:
         stack = sorted(self.forced, key=lambda t: t.order)
@@ -74,7 +75,11 @@ class _Finder:
             if term in self.done:
                 continue
             self.done[term] = None
-            reads = self.reads_of(term)
+            try:
+                reads = self.reads_of(term)
+            except NotAffine as error:
+                self.refused.add(error.term)
+                reads = {error.term: set()}
             self.roots.accesses[term] = reads
             stack += [t for t in reads if not isinstance(t.rule, Leaf) and t not in self.done]
         self.roots.ordered = sorted(self.done, key=lambda t: t.order)

@@ -115,15 +115,25 @@ class _Scheduler:
         """First what can fail, then the rest; among what is ready, the step whose newest argument is youngest."""
         done: dict[Group | int, int] = {}
         rank = {s: i for i, s in enumerate(self.steps)}
-        while len(done) < len(self.steps):
-            ready = [s for s in self.steps if s not in done and self.before[s] <= done.keys()]
-            assert ready, "the kernels wait for each other"
+        missing = {s: len(self.before[s]) for s in self.steps}
+        after: dict[Group | int, list[Group | int]] = {s: [] for s in self.steps}
+        for step, needed in self.before.items():
+            for other in needed:
+                after[other].append(step)
+        ready = [s for s in self.steps if not missing[s]]
+        while ready:
             urgent = [s for s in ready if s in first and s is not last] or [s for s in ready if s in first]
             if urgent:
                 step = min(urgent, key=rank.__getitem__)
             else:
                 step = max(ready, key=lambda s: (max((done[b] for b in self.before[s]), default=-1), -rank[s]))
             done[step] = len(done)
+            ready.remove(step)
+            for other in after[step]:
+                missing[other] -= 1
+                if not missing[other]:
+                    ready.append(other)
+        assert len(done) == len(self.steps), "the kernels wait for each other"
         return list(done)
 
 
