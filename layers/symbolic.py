@@ -90,6 +90,18 @@ class KerasTensor(Tensor):
     def __bool__(self) -> bool:
         raise TypeError(f"A symbolic tensor has no value, so it cannot decide an `if`. Received: {self!r}")
 
+    def __iter__(self) -> Any:
+        raise TypeError(f"A symbolic tensor cannot be iterated over; use weft.unstack or slices. Received: {self!r}")
+
+    def __len__(self) -> int:
+        size = static(self._type.shape)[0] if self._type.shape else None
+        if size is None:
+            raise TypeError(f"A symbolic tensor has no length before the model runs. Received: {self!r}")
+        return size
+
+    def __contains__(self, item: Any) -> bool:
+        raise TypeError(f"A symbolic tensor has no values to look through. Received: {self!r}")
+
     def __hash__(self) -> int:
         return id(self)
 

@@ -1,4 +1,4 @@
-"""Every layer compiled: output, gradients and updated state equal the eager ones; whole models too, with the same random draws."""
+"""Every layer compiled: output, gradients and updated state equal the eager ones; models too, with the same random draws."""
 
 from __future__ import annotations
 
