@@ -164,6 +164,7 @@ from .shaping import (
     tile,
     transpose,
 )
+from .sorting import argsort, sort, top_k
 
 __all__ = [
     "FUNCTIONS",
@@ -174,6 +175,7 @@ __all__ = [
     "adjoint",
     "argmax",
     "argmin",
+    "argsort",
     "asinh",
     "assert_all_finite",
     "assert_equal",
@@ -290,6 +292,7 @@ __all__ = [
     "slice",
     "softmax",
     "softmax_cross_entropy_with_logits",
+    "sort",
     "sparse_softmax_cross_entropy_with_logits",
     "split",
     "squeeze",
@@ -302,6 +305,7 @@ __all__ = [
     "tensor_scatter_nd_update",
     "tensordot",
     "tile",
+    "top_k",
     "trace",
     "transpose",
     "truediv",

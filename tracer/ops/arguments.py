@@ -9,7 +9,7 @@ import numpy as np
 
 from weft.graph.dims import Dim, Shape, Size
 from weft.graph.dtype import DType, int32
-from weft.graph.errors import ShapeError
+from weft.graph.errors import DTypeError, ShapeError
 from weft.graph.op import DimConflict
 
 from ..apply import apply
@@ -80,7 +80,7 @@ def as_size(value: Any) -> Size:
     """One size: an integer, a symbolic size, or a scalar tensor whose value is known."""
     size = known_size(value)
     if size is None:
-        raise TypeError(f"A size must be an integer. Received: {value!r}.")
+        raise DTypeError(f"A size must be an integer. Received: {value!r}.")
     return size
 
 

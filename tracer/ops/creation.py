@@ -108,7 +108,10 @@ def number_range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = Non
     if low.ndim or high.ndim or by.ndim:
         raise ShapeError(f"range needs scalars. Received: shapes {low.shape}, {high.shape}, {by.shape}.")
     if by == 0:
-        raise ValueError("range needs a delta other than 0. Received: delta=0.")
+        raise ShapeError("range needs a delta other than 0. Received: delta=0.")
+    if low > high if by > 0 else low < high:
+        order = "start <= limit when delta > 0" if by > 0 else "start >= limit when delta < 0"
+        raise ShapeError(f"Requires {order}. Received: range({low}, {high}, {by}).")
     count = max(0, int(np.ceil((high.astype(np.float64) - low.astype(np.float64)) / by.astype(np.float64))))
     return as_tensor(low + by * np.arange(count).astype(target.np))
 

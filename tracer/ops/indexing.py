@@ -63,12 +63,14 @@ def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None)
     is data.
     """
     test = as_tensor(condition)
-    if not test.dtype.is_bool:
-        test = apply("not_equal", (test, as_tensor(0, test.dtype)))
     if x is None and y is None:
+        if not test.dtype.is_bool:
+            test = apply("not_equal", (test, as_tensor(0, test.dtype)))
         return as_tensor(np.argwhere(as_array(test, "where(condition)", "where(condition, x, y)")).astype(np.int64))
     if x is None or y is None:
         raise ValueError("where needs both x and y, or neither. Received: one of them.")
+    if not test.dtype.is_bool:
+        raise DTypeError(f"where needs a bool condition. Received: dtype {test.dtype.name}.")
     a, b = as_tensors(x, y)
     return apply("where", (test, a, b))
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from weft.graph.dims import Shape
-from weft.graph.dtype import DType, as_dtype, float32, int32, int64, uint32, uint64
+from weft.graph.dtype import DType, as_dtype, float32, int64, uint32, uint64
 
 from ..apply import apply
 from ..context import init_scope
@@ -22,6 +22,7 @@ from ..tensor import EagerTensor, Tensor
 from ..variable import Variable
 from .arguments import as_axis, as_integer, as_sizes, as_tensor, refuse_symbolic, sizes_of
 from .arithmetic import cast
+from .sorting import ascending_order
 
 _WORD = 1 << 64
 _NEXT = EagerTensor(np.array([0, 1], np.uint64))
@@ -317,17 +318,4 @@ def shuffle(value: Any, seed: int | None = None, name: str | None = None) -> Ten
     as_axis(0, len(sizes_of(x)))
     size = sizes_of(x)[0]
     keys = random_bits(stream(seed).next_key(), (size,), uint32)
-    return apply("gather", (x, _ascending_order(keys)), axis=0, batch_dims=0)
-
-
-def _ascending_order(keys: Tensor) -> Tensor:
-    """The positions that sort ``keys``; equal keys keep their order. While tracing by counting the smaller ones, pair by pair."""
-    if isinstance(keys, EagerTensor):
-        return EagerTensor(np.argsort(keys._array, kind="stable").astype(np.int32))
-    (size,) = sizes_of(keys)
-    place = apply("iota", (), size=size, dtype=int32)
-    here, there = apply("reshape", (keys,), shape=(size, 1)), apply("reshape", (place,), shape=(size, 1))
-    tie = apply("logical_and", (apply("equal", (keys, here)), apply("less", (place, there))))
-    before = cast(apply("logical_or", (apply("less", (keys, here)), tie)), int32)
-    rank = apply("reduce_sum", (before,), axes=(1,), keepdims=False)
-    return apply("scatter_add", (place, rank), shape=(size,), axis=0, batch_dims=0)
+    return apply("gather", (x, ascending_order(keys)), axis=0, batch_dims=0)
