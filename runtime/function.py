@@ -52,7 +52,7 @@ class Function:
         self.binder = ArgumentBinder(python_function)
         self.table = TraceTable()
         functools.update_wrapper(self, python_function, updated=())
-        self.__name__: str = name or getattr(python_function, "__name__", type(python_function).__name__)
+        self.__name__: str = name or str(getattr(python_function, "__name__", type(python_function).__name__))
         self._signature = None if input_signature is None else InputSignature(input_signature, self.binder, self.__name__)
         self._lock = threading.RLock()
         self._guards: Guards | None = None
