@@ -113,23 +113,16 @@ def contract_text(symbol: str, short: str, transpose_a: bool, transpose_b: bool,
     k = 0 the result is zero, which the routine writes because beta is 0.
     """
     real, one = ("float", "1.0") if short == "f32" else ("double", "1.0")
-    i = f"i{bits}"
-    narrow = "" if bits == 64 else "".join(f"  %{x}.i = trunc i64 %{x} to i32\n" for x in ("m", "n", "k", "lda1", "ldb1", "ldc1"))
-    v = (lambda x: f"%{x}") if bits == 64 else (lambda x: f"%{x}.i")
+    i, flags = f"i{bits}", {False: _NO_TRANSPOSE, True: _TRANSPOSE}
+    m, n, k, lda, ldb, ldc = ((f"%{x}" if bits == 64 else f"%{x}.i") for x in ("m", "n", "k", "lda1", "ldb1", "ldc1"))
     gemm = f"i32, i32, i32, {i}, {i}, {i}, {real}, ptr, {i}, ptr, {i}, {real}, ptr, {i}"
-    at_least_one = "".join(
-        f"  %{x}.empty = icmp slt i64 %{x}, 1\n  %{x}1 = select i1 %{x}.empty, i64 1, i64 %{x}\n" for x in ("lda", "ldb", "ldc")
-    )
     return f"""
 declare void @weft_blas_gemm({gemm})
 define i32 @{symbol}(ptr %a, ptr %b, ptr %c, i64 %batch, i64 %m, i64 %n, i64 %k, i64 %sa, i64 %sb) {{
 entry:
   %size = mul i64 %m, %n
   %empty = icmp eq i64 %size, 0
-  %lda = add i64 %{"m" if transpose_a else "k"}, 0
-  %ldb = add i64 %{"k" if transpose_b else "n"}, 0
-  %ldc = add i64 %n, 0
-{at_least_one}{narrow}  br i1 %empty, label %done, label %loop
+{_leading_sizes(transpose_a, transpose_b, bits)}  br i1 %empty, label %done, label %loop
 loop:
   %i = phi i64 [ 0, %entry ], [ %next, %body ]
   %more = icmp slt i64 %i, %batch
@@ -141,15 +134,24 @@ body:
   %pa = getelementptr {real}, ptr %a, i64 %ia
   %pb = getelementptr {real}, ptr %b, i64 %ib
   %pc = getelementptr {real}, ptr %c, i64 %ic
-  call void @weft_blas_gemm(i32 {_ROW_MAJOR}, i32 {_TRANSPOSE if transpose_a else _NO_TRANSPOSE}, \
-i32 {_TRANSPOSE if transpose_b else _NO_TRANSPOSE}, {i} {v("m")}, {i} {v("n")}, {i} {v("k")}, {real} {one}, ptr %pa, \
-{i} {v("lda1")}, ptr %pb, {i} {v("ldb1")}, {real} 0.0, ptr %pc, {i} {v("ldc1")})
+  call void @weft_blas_gemm(i32 {_ROW_MAJOR}, i32 {flags[transpose_a]}, i32 {flags[transpose_b]}, \
+{i} {m}, {i} {n}, {i} {k}, {real} {one}, ptr %pa, {i} {lda}, ptr %pb, {i} {ldb}, {real} 0.0, ptr %pc, {i} {ldc})
   %next = add i64 %i, 1
   br label %loop
 done:
   ret i32 0
 }}
 """
+
+
+def _leading_sizes(transpose_a: bool, transpose_b: bool, bits: int) -> str:
+    """Instructions that compute the rows' lengths in memory, at least 1 as the routine demands, and narrow integers if needed."""
+    lines = []
+    for name, size in (("lda", "m" if transpose_a else "k"), ("ldb", "k" if transpose_b else "n"), ("ldc", "n")):
+        lines += [f"%{name}.empty = icmp slt i64 %{size}, 1", f"%{name}1 = select i1 %{name}.empty, i64 1, i64 %{size}"]
+    if bits == 32:
+        lines += [f"%{x}.i = trunc i64 %{x} to i32" for x in ("m", "n", "k", "lda1", "ldb1", "ldc1")]
+    return "".join(f"  {line}\n" for line in lines)
 
 
 def bind_contract(short: str, transpose_a: bool, transpose_b: bool) -> tuple[str, int] | None:

@@ -27,7 +27,8 @@ from .object_code import compiled_object
 from .store import content_key, load_bytes, store_bytes
 
 _OWN_FILES = (
-    "frontend.py", "kernel_module.py", "pointer_type.py", "prelude_numba.py", "vector_math.py", "engine.py", "driver.py",
+    "frontend.py", "kernel_module.py", "pointer_type.py", "prelude_numba.py", "emit_arithmetic.py", "vector_math.py", "engine.py",
+    "driver.py",
 )  # fmt: skip
 
 
