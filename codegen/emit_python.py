@@ -30,7 +30,6 @@ from .kernel import (
     SizeOf,
     Statement,
     Store,
-    Text,
     divide,
     statements,
 )
@@ -94,13 +93,10 @@ class _Printer:
             self.add(depth, f"{statement.name} = {self.expr(statement.value)}", statement.note)
         elif isinstance(statement, Store):
             self.add(depth, f"{statement.array}[{self.index(statement.index)}] = {self.expr(statement.value)}", statement.note)
-        elif isinstance(statement, Check):
+        else:
+            assert isinstance(statement, Check)
             self.add(depth, f"if {self.expr(statement.condition)}:", statement.note)
             self.add(depth + 1, f"return {statement.code}")
-        else:
-            assert isinstance(statement, Text)
-            for line in statement.lines:
-                self.add(depth, line)
 
     def add(self, depth: int, line: str, note: str = "") -> None:
         self.lines.append(f"{'    ' * depth}{line}{f'  # {note}' if note else ''}")

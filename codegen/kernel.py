@@ -18,7 +18,7 @@ arrays of one kernel never overlap unless neither is written: in-place work uses
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Union
 
 from weft.graph.dims import Dim, Size
@@ -154,14 +154,7 @@ class Check:
     note: str = ""
 
 
-@dataclass(slots=True)
-class Text:
-    """Lines of generated Python that no other statement can say (the Philox loop, the plain matrix product)."""
-
-    lines: tuple[str, ...]
-
-
-Statement = Union[Loop, Let, Store, Check, Text]
+Statement = Union[Loop, Let, Store, Check]
 
 
 @dataclass(slots=True)
@@ -183,7 +176,6 @@ class Kernel:
     body: list[Statement]
     ops: tuple[str, ...] = ()
     checks: int = 0
-    notes: list[str] = field(default_factory=list)
 
 
 def statements(body: Iterable[Statement]) -> Iterator[Statement]:
