@@ -21,7 +21,7 @@ from weft.tracer.trace import Traced
 from .compiler import Compiled, compile_graph
 from .differentiate import record_call
 from .dispatch import match_sizes
-from .trace_key import Call, static_key, tensor_value
+from .trace_key import Baked, Call, static_key, tensor_value
 
 if TYPE_CHECKING:
     from .function import Function
@@ -45,7 +45,7 @@ class ConcreteFunction:
         self._dynamic = call.dynamic
         self._leaves = [TensorSpec(t.shape, t.dtype) for t in types]
         dynamic = set(call.dynamic)
-        self._static = {i: leaf for i, leaf in enumerate(call.leaves) if i not in dynamic}
+        self._static = {i: Baked(leaf) for i, leaf in enumerate(call.leaves) if i not in dynamic}
         self._lock = threading.Lock()
         self._compiled: Compiled | None = None
 
@@ -78,7 +78,7 @@ class ConcreteFunction:
     @cached_property
     def structured_input_signature(self) -> Any:
         """(args, kwargs) with a `TensorSpec` for every tensor and the value of everything else."""
-        leaves = dict(self._static)
+        leaves = {i: baked.value for i, baked in self._static.items()}
         for i, position in enumerate(self._dynamic):
             leaves[position] = self._leaves[i]
         return self._structure.unflatten([leaves[i] for i in range(len(leaves))])
@@ -116,14 +116,15 @@ class ConcreteFunction:
         Raises ValueError for another shape, `DTypeError` for another dtype, TypeError for other Python values.
         """
         if not executing_eagerly():
+            args, kwargs = self._fill_static(args, kwargs)
             return self._function.python_function(*args, **kwargs)
         bound = self._function.binder.bind(*self._fill_static(args, kwargs))
         leaves, structure = tree.flatten(bound)
         if structure != self._structure:
             raise TypeError(f"{self.name} was traced for arguments of another structure: {self}. Received: {args} {kwargs}.")
-        for i, value in self._static.items():
-            if static_key(leaves[i]) != static_key(value):
-                raise TypeError(f"{self.name}: {self._paths[i]} must be {value!r}, as traced. Received: {leaves[i]!r}.")
+        for i, baked in self._static.items():
+            if static_key(leaves[i]) != baked.key:
+                raise TypeError(f"{self.name}: {self._paths[i]} must be {baked.value!r}, as traced. Received: {leaves[i]!r}.")
         tensors = [self._check(leaves[i], t, self._paths[i]) for i, t in zip(self._dynamic, self.types, strict=True)]
         arrays = [t._array for t in tensors]
         if match_sizes(self.types, tuple(a.shape for a in arrays)) is None:
@@ -169,7 +170,7 @@ class ConcreteFunction:
         return f"<ConcreteFunction {self}>"
 
     def __str__(self) -> str:
-        shown = dict(self._static)
+        shown: dict[int, Any] = {i: repr(baked.value) for i, baked in self._static.items()}
         for i, position in enumerate(self._dynamic):
             shown[position] = self.types[i]
         arguments = ", ".join(f"{path}: {shown[i]}" for i, path in enumerate(self._paths))

@@ -39,7 +39,7 @@ class Entry:
         return any(t.names for t in self.types)
 
     def serves(self, shapes: Shapes) -> bool:
-        return match_sizes(self.types, shapes) is not None
+        return match_sizes(self.types, number_unknown(shapes)) is not None
 
 
 @dataclass
@@ -48,6 +48,7 @@ class TraceTable:
 
     entries: OrderedDict[tuple[Any, ...], list[Entry]] = field(default_factory=OrderedDict)
     exact: OrderedDict[Any, Entry] = field(default_factory=OrderedDict)
+    plain: dict[Any, Entry] = field(default_factory=dict)  # calls with nothing but tensors, by a key that is quick to make
 
     def __iter__(self) -> Iterator[Entry]:
         return (e for entries in self.entries.values() for e in entries)
@@ -74,6 +75,11 @@ class TraceTable:
         if sum(map(len, self.entries.values())) > TRACE_LIMIT:
             self.remove([next(iter(self))])
 
+    def remember_plain(self, key: Any, entry: Entry) -> None:
+        if len(self.plain) >= EXACT_LIMIT:
+            self.plain.clear()
+        self.plain[key] = entry
+
     def remove(self, entries: Any) -> None:
         gone = set(entries)
         if not gone:
@@ -82,8 +88,23 @@ class TraceTable:
             self.entries[key] = [e for e in self.entries[key] if e not in gone]
             if not self.entries[key]:
                 del self.entries[key]
+        self.plain.clear()
         for exact_key in [k for k, e in self.exact.items() if e in gone]:
             del self.exact[exact_key]
+
+
+def number_unknown(shapes: Shapes) -> Shapes:
+    """The shapes with a number of its own, equal to no size, for each None and each name: a trace that serves them serves any."""
+    if all(isinstance(size, int) for shape in shapes for size in shape):
+        return shapes
+    numbers: dict[Any, int] = {}
+    return tuple(
+        tuple(
+            size if isinstance(size, int) else numbers.setdefault(size if isinstance(size, Dim) else (i, axis), -1 - len(numbers))
+            for axis, size in enumerate(shape)
+        )
+        for i, shape in enumerate(shapes)
+    )
 
 
 def match_sizes(types: Sequence[ArrayType], shapes: Shapes) -> dict[str, int] | None:

@@ -81,7 +81,9 @@ class Layout:
             array = np.asarray(value)
             if array.dtype != expected.dtype.np:
                 raise DTypeError(f"An input of type {expected} takes arrays of its dtype. Received: {array.dtype}.")
-            arrays.append(np.require(array, expected.dtype.np, ["C", "A"]).view(np.ndarray).reshape(array.shape))
+            whole = np.require(array, None, ["C", "A"]).view(np.ndarray).reshape(array.shape)
+            # Equal dtypes are not always one object, and the native call compares objects.
+            arrays.append(whole.view(expected.dtype.np))
         return arrays
 
     def solve(self, arrays: Sequence[np.ndarray]) -> dict[str, int]:

@@ -25,7 +25,7 @@ from .dispatch import Entry, TraceTable, concrete_types, pin_sizes, relax_types,
 from .guards import Guards
 from .input_signature import InputSignature
 from .retrace_reason import explain_miss
-from .trace_key import ArgumentBinder, Call, describe_call
+from .trace_key import ArgumentBinder, Call, describe_call, plain_call
 
 logger = logging.getLogger("weft")
 
@@ -69,12 +69,21 @@ class Function:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if config.run_functions_eagerly or not executing_eagerly():
             return self.python_function(*args, **kwargs)
+        plain = None if kwargs else plain_call(args)
+        if plain is not None:
+            key = (plain[0], () if self._guards is None else self._guards.key())
+            known = self.table.plain.get(key)
+            if known is not None:
+                self._recent.append(False)
+                return known.concrete.call_flat(args, plain[1])
         call = self._describe(args, kwargs)
         entry = self.table.find(call)
         self._recent.append(entry is None)
         if entry is None:
             entry = self._trace(call)
         tensors = [call.leaves[i] for i in call.dynamic]
+        if plain is not None and len(tensors) == len(args) and self._signature is None:
+            self.table.remember_plain((plain[0], call.key[2]), entry)
         return entry.concrete.call_flat(tensors, call.arrays)
 
     def _describe(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:

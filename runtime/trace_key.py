@@ -114,6 +114,23 @@ def describe_call(args: tuple[Any, ...], kwargs: dict[str, Any], names: Callable
     return Call((structure, tuple(keys), context), tuple(shapes), arrays, leaves, tuple(dynamic), structure, names)
 
 
+def plain_call(args: tuple[Any, ...]) -> tuple[tuple[Any, ...], list[Any]] | None:
+    """(key, arrays) of a call whose arguments are all tensors or arrays, the usual case; None for any other."""
+    key: list[Any] = []
+    arrays: list[Any] = []
+    for a in args:
+        if a.__class__ is EagerTensor:
+            array = a._array
+        elif a.__class__ is np.ndarray:
+            array = a
+        else:
+            return None
+        key.append(array.dtype)
+        key.append(array.shape)
+        arrays.append(array)
+    return tuple(key), arrays
+
+
 def tensor_value(leaf: Any) -> Any:
     """The array behind a tensor argument, a `Spec` for a TensorSpec, None for anything else."""
     if isinstance(leaf, EagerTensor):
@@ -161,6 +178,21 @@ def object_key(leaf: Any) -> Any:
         except TypeError:
             raise TypeError(f"has the unhashable type {type(leaf).__name__}. Received: {leaf!r}.") from None
         return "value", type(leaf), leaf
+
+
+class Baked:
+    """A Python value that a trace was made for; an object is not kept alive by it."""
+
+    __slots__ = ("_value", "key")
+
+    def __init__(self, value: Any) -> None:
+        self.key = static_key(value)
+        self._value = None if self.key[0] == "object" else value
+
+    @property
+    def value(self) -> Any:
+        """The value; None if it was an object that is gone."""
+        return self.key[1].ref() if self.key[0] == "object" else self._value
 
 
 def has_dead_object(key: tuple[Any, ...]) -> bool:
