@@ -36,7 +36,9 @@ def public(module: str) -> Callable[[T], T]:
     """A decorator: the class or function is one of weft's own, known under this public module."""
 
     def decorate(target: T) -> T:
-        _builtin[target.__name__] = target  # type: ignore[attr-defined]
+        name = target.__name__  # type: ignore[attr-defined]
+        _builtin[name] = target
+        _builtin[f"{module}.{name}"] = target  # losses and metrics share names
         _modules[target] = module
         return target
 
@@ -136,7 +138,8 @@ def deserialize_object(config: Any, custom_objects: Mapping[str, Any] | None = N
         return np.asarray(config["config"]["value"], config["config"]["dtype"])
     if config["class_name"] == "function":
         return find_object(config.get("registered_name") or config["config"])
-    cls = find_object(config.get("registered_name") or config["class_name"], config["class_name"])
+    name = config.get("registered_name") or f"{config.get('module')}.{config['class_name']}"
+    cls = find_object(name, config["class_name"])
     instance = cls.from_config(config["config"]) if hasattr(cls, "from_config") else cls(**config["config"])
     build_config = config.get("build_config")
     if build_config and hasattr(instance, "build_from_config") and not getattr(instance, "built", True):
@@ -161,15 +164,16 @@ def known_settings(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def find_object(name: str, fallback: str | None = None) -> Any:
-    """The class or function of this name: the user's own first, then weft's."""
-    for key in (name, fallback):
-        if key is not None:
-            found = find_custom(key)
-            found = _builtin.get(key) if found is None else found
+    """The class or function of this name, registered or with its module, or else of the plain name: the user's own first."""
+    keys = [name] if fallback is None else [name, fallback]
+    for lookup in (find_custom, _builtin.get):
+        for key in keys:
+            found = lookup(key)
             if found is not None:
                 return found
+    plain = [n for n in (*_builtin, *_custom, *_scope.objects) if "." not in n]
     raise ValueError(
-        f"There is no class or function called {name!r}. {near_matches(name, [*_builtin, *_custom, *_scope.objects])} "
+        f"There is no class or function called {keys[-1]!r}. {near_matches(keys[-1], plain)} "
         "Register your own with keras.saving.register_keras_serializable() or pass custom_objects={...}."
     )
 

@@ -48,6 +48,10 @@ def test_names_strings_and_configurations():
     again = keras.metrics.deserialize(keras.metrics.serialize(metric))
     assert isinstance(again, keras.metrics.Precision)
     assert again.get_config() == metric.get_config()
+    config = keras.metrics.serialize(keras.metrics.MeanSquaredError())
+    assert config["module"] == "keras.metrics"  # there is a loss of that name too
+    assert isinstance(keras.saving.deserialize_keras_object(config), keras.metrics.MeanSquaredError)
+    assert isinstance(keras.metrics.get({**config, "module": None}), keras.metrics.MeanSquaredError)
     auc = keras.metrics.AUC(thresholds=[0.5, 0.25], curve="PR")
     assert keras.metrics.AUC.from_config(auc.get_config()).thresholds == auc.thresholds
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from weft.layers.serialization import public
+
 from .. import losses
 from .reduction import MeanMetricWrapper
 
 
+@public("keras.metrics")
 class KLDivergence(MeanMetricWrapper):
     """The mean Kullback-Leibler divergence."""
 
@@ -15,6 +18,7 @@ class KLDivergence(MeanMetricWrapper):
         super().__init__(losses.kl_divergence, name, dtype)
 
 
+@public("keras.metrics")
 class Poisson(MeanMetricWrapper):
     """The mean Poisson loss."""
 
@@ -22,6 +26,7 @@ class Poisson(MeanMetricWrapper):
         super().__init__(losses.poisson, name, dtype)
 
 
+@public("keras.metrics")
 class BinaryCrossentropy(MeanMetricWrapper):
     """The mean crossentropy of two classes."""
 
@@ -32,6 +37,7 @@ class BinaryCrossentropy(MeanMetricWrapper):
         super().__init__(losses.binary_crossentropy, name, dtype, **options)
 
 
+@public("keras.metrics")
 class CategoricalCrossentropy(MeanMetricWrapper):
     """The mean crossentropy of one-hot targets."""
 
@@ -47,6 +53,7 @@ class CategoricalCrossentropy(MeanMetricWrapper):
         super().__init__(losses.categorical_crossentropy, name, dtype, **options)
 
 
+@public("keras.metrics")
 class SparseCategoricalCrossentropy(MeanMetricWrapper):
     """The mean crossentropy of class numbers."""
 
@@ -56,6 +63,7 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper):
         super().__init__(losses.sparse_categorical_crossentropy, name, dtype, from_logits=from_logits, axis=axis)
 
 
+@public("keras.metrics")
 class Hinge(MeanMetricWrapper):
     """The mean hinge loss."""
 
@@ -63,6 +71,7 @@ class Hinge(MeanMetricWrapper):
         super().__init__(losses.hinge, name, dtype)
 
 
+@public("keras.metrics")
 class SquaredHinge(MeanMetricWrapper):
     """The mean squared hinge loss."""
 
@@ -70,6 +79,7 @@ class SquaredHinge(MeanMetricWrapper):
         super().__init__(losses.squared_hinge, name, dtype)
 
 
+@public("keras.metrics")
 class CategoricalHinge(MeanMetricWrapper):
     """The mean hinge loss of one-hot targets."""
 

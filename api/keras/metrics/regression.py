@@ -12,6 +12,7 @@ from ..losses.loss import match_ranks, to_tensor
 from .reduction import Mean, MeanMetricWrapper
 
 
+@public("keras.metrics")
 class MeanSquaredError(MeanMetricWrapper):
     """The mean squared difference."""
 
@@ -19,6 +20,7 @@ class MeanSquaredError(MeanMetricWrapper):
         super().__init__(losses.mean_squared_error, name, dtype)
 
 
+@public("keras.metrics")
 class MeanAbsoluteError(MeanMetricWrapper):
     """The mean absolute difference."""
 
@@ -26,6 +28,7 @@ class MeanAbsoluteError(MeanMetricWrapper):
         super().__init__(losses.mean_absolute_error, name, dtype)
 
 
+@public("keras.metrics")
 class MeanAbsolutePercentageError(MeanMetricWrapper):
     """The mean absolute difference in percent of the targets."""
 
@@ -33,6 +36,7 @@ class MeanAbsolutePercentageError(MeanMetricWrapper):
         super().__init__(losses.mean_absolute_percentage_error, name, dtype)
 
 
+@public("keras.metrics")
 class MeanSquaredLogarithmicError(MeanMetricWrapper):
     """The mean squared difference of logarithms."""
 
@@ -60,6 +64,7 @@ class RootMeanSquaredError(Mean):
         return weft.sqrt(super().result())
 
 
+@public("keras.metrics")
 class CosineSimilarity(MeanMetricWrapper):
     """The cosine of the angle between targets and predictions: 1 for equal directions."""
 
