@@ -71,7 +71,7 @@ class Shuffle(Selection):
             rows = [*self.child.runs()]
             yield random.permutation(np.concatenate(rows)) if rows else np.empty(0, np.int64)
             return
-        numbers = (int(i) for run in self.child.runs() for i in run)
+        numbers = (i for run in self.child.runs() for i in run.tolist())
         shuffled = _shuffled(numbers, self.size, random)
         while run := list(itertools.islice(shuffled, 1024)):
             yield np.array(run)
@@ -83,12 +83,17 @@ class Shuffle(Selection):
 def _shuffled(items: Iterator[T], size: int, random: np.random.Generator) -> Iterator[T]:
     buffer = list(itertools.islice(items, size))
     if len(buffer) == size:
-        for item in items:
-            at = int(random.integers(size))
+        for item, at in zip(items, _slots(size, random), strict=False):
             out, buffer[at] = buffer[at], item
             yield out
     for at in random.permutation(len(buffer)):
         yield buffer[at]
+
+
+def _slots(size: int, random: np.random.Generator) -> Iterator[int]:
+    """Random numbers below ``size``, drawn many at a time."""
+    while True:
+        yield from random.integers(size, size=1024).tolist()
 
 
 class Repeat(Selection):
