@@ -85,6 +85,24 @@ def test_inputs_in_another_memory_order_are_copied(dense: SimpleNamespace, mode:
     np.testing.assert_array_equal(step([apart[::2]])[0], expected)
 
 
+def test_inputs_of_equal_but_other_dtype_objects_are_taken(dense: SimpleNamespace) -> None:
+    step = build(dense.quiet(), [dense.weights()])
+    x = dense.data(6)
+    step([x])
+    expected = build(dense.quiet(), [dense.weights() * np.float32(0.5)])([x])[0]
+
+    class Sub(np.ndarray):
+        pass
+
+    tagged = x.astype(np.dtype(np.float32, metadata={"tag": 1}))
+    assert tagged.dtype is not np.dtype(np.float32)
+    np.testing.assert_array_equal(step([tagged])[0], expected)
+    expected = build(dense.quiet(), [dense.weights() * np.float32(0.25)])([x])[0]
+    result = step([x.view(Sub)])[0]
+    np.testing.assert_array_equal(result, expected)
+    assert type(result) is np.ndarray
+
+
 @modes
 def test_inputs_that_do_not_fit_are_refused(dense: SimpleNamespace, mode: str) -> None:
     step = build(dense.quiet(), [dense.weights()], mode)
