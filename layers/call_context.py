@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -55,10 +56,10 @@ def inferring() -> Iterator[None]:
 
 
 class CallSignature:
-    """The parameters of a layer's ``call`` or ``build``."""
+    """The parameters of a layer's ``call`` or ``build``, without ``self``."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.signature = inspect.signature(function)
+    def __init__(self, method: Callable[..., Any]) -> None:
+        self.signature = inspect.signature(method)
         parameters = self.signature.parameters
         self.names = tuple(parameters)
         self.open = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
@@ -73,7 +74,7 @@ class CallSignature:
         return dict(self.signature.bind(*args, **kwargs).arguments)
 
 
-_signatures: dict[Any, CallSignature] = {}
+_signatures: weakref.WeakKeyDictionary[Any, CallSignature] = weakref.WeakKeyDictionary()
 
 
 def signature_of(method: Callable[..., Any]) -> CallSignature:

@@ -133,6 +133,7 @@ class Layer(LayerState, Configurable):
             check_inputs(spec, args[0], self.name)
         if not self.built:
             self._build_from(args, kwargs)
+            self.built = True  # also if `build` comes from a class beside `Layer`
         symbolic = any_symbolic(args, kwargs)
         args, inner, training = self._resolve_training(args, kwargs)
         context = call_context.context
@@ -281,6 +282,12 @@ class Layer(LayerState, Configurable):
         if self.activity_regularizer is not None:
             config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
         return config
+
+    def __getattr__(self, name: str) -> Any:
+        hint = ""
+        if not name.startswith("_") and not self.__dict__.get("built", True):
+            hint = " The layer is not built yet: its weights exist after its first call, or after build(input_shape)."
+        raise AttributeError(f"'{type(self).__name__}' object has no attribute {name!r}.{hint}", name=name, obj=self)
 
     def __repr__(self) -> str:
         built = f", built={self.built}"

@@ -42,6 +42,8 @@ def test_before_build():
     layer, model = layers.Dense(2), keras.Sequential([layers.Dense(2)])
     with pytest.raises(ValueError, match="isn't built"):
         layer.count_params()
+    with pytest.raises(AttributeError, match=r"no attribute 'kernel'\. The layer is not built yet"):
+        _ = layer.kernel
     with pytest.raises(ValueError, match="not built yet"):
         model.set_weights([np.ones((2, 2))])
     with pytest.raises(AttributeError, match="not built"):

@@ -232,3 +232,35 @@ def test_normalization_adapts():
     again = layers.Normalization()
     again.adapt(weft.data.Dataset.from_tensor_slices(data).batch(64))
     np.testing.assert_allclose(again(data).numpy(), out, atol=1e-5)
+
+
+def test_build_from_a_class_beside_layer_runs_once():
+    class Counts:
+        times = 0
+
+        def build(self, input_shape):
+            Counts.times += 1
+
+    class Mixed(Counts, layers.Layer):
+        def call(self, x):
+            return x
+
+    layer = Mixed()
+    layer(np.ones((1, 2)))
+    layer(np.ones((1, 2)))
+    assert Counts.times == 1
+
+
+def test_call_may_be_a_traced_function_without_building_twice():
+    class Inner(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.dense = layers.Dense(2, kernel_initializer="ones")
+
+        @weft.function
+        def call(self, x, training=None):
+            return self.dense(x) * (2.0 if training else 1.0)
+
+    layer = Inner()
+    assert layer(keras.Input((3,))).shape == (None, 2)
+    assert len(layer.weights) == 2
