@@ -271,11 +271,14 @@ _INITIALIZERS = {
     "random_uniform_initializer": "RandomUniform",
     "zeros_initializer": "Zeros",
 }
+_KERAS = ("initializers", "losses", "metrics", "optimizers", "regularizers")  # TensorFlow's other names for Keras' modules
 
 
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return importlib.import_module(_LAZY[name])
+    if name in _KERAS:
+        return getattr(importlib.import_module("weft.keras"), name)
     if name in _INITIALIZERS:
         return getattr(importlib.import_module("weft.keras").initializers, _INITIALIZERS[name])
     if name == "__version__":
@@ -284,4 +287,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY, *_INITIALIZERS})
+    return sorted({*globals(), *_LAZY, *_INITIALIZERS, *_KERAS})

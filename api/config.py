@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 from weft.runtime.config import config as _config
 
@@ -15,6 +16,18 @@ def run_functions_eagerly(run_eagerly: bool) -> None:
 def functions_run_eagerly() -> bool:
     """Whether `run_functions_eagerly` is on."""
     return _config.run_functions_eagerly
+
+
+class PhysicalDevice(NamedTuple):
+    """A device as TensorFlow lists it."""
+
+    name: str
+    device_type: str
+
+
+def list_physical_devices(device_type: str | None = None) -> list[PhysicalDevice]:
+    """The devices of a type, of all types if None: one CPU."""
+    return [PhysicalDevice("/physical_device:CPU:0", "CPU")] if device_type in (None, "CPU") else []
 
 
 def set_cache_dir(path: str | Path | None) -> None:

@@ -117,3 +117,8 @@ def test_second_order_gradients_through_composites() -> None:
 def test_dtype_names() -> None:
     assert tf.bool == "bool" and tf.double is tf.float64 and tf.half is tf.float16 and tf.newaxis is None
     assert tf.as_dtype("float32") is tf.float32 and tf.__version__
+
+
+def test_devices() -> None:
+    assert [d.device_type for d in tf.config.list_physical_devices()] == ["CPU"]
+    assert tf.config.list_physical_devices("GPU") == []

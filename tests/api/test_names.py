@@ -71,7 +71,7 @@ WANTED = [
     "nn.sigmoid_cross_entropy_with_logits", "nn.dropout", "random.set_seed", "random.normal", "random.uniform",
     "random.truncated_normal", "random.Generator", "data.Dataset", "data.AUTOTUNE", "errors.InvalidArgumentError",
     "errors.OutOfRangeError", "errors.NotFoundError", "errors.UnimplementedError", "errors.OpError", "keras.Sequential",
-    "keras.Model", "zeros_initializer", "random_normal_initializer",
+    "keras.Model", "optimizers.Adam", "losses.MeanSquaredError", "zeros_initializer", "random_normal_initializer",
 ]  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -114,6 +115,13 @@ def test_stateless_functions_leave_the_stream_alone() -> None:
     tf.random.stateless_truncated_normal([2], [3, 4])
     tf.random.stateless_categorical([[0.0, 1.0]], 2, [3, 4])
     np.testing.assert_array_equal(tf.random.normal([2]), expected)
+
+
+def test_threads_never_share_a_key() -> None:
+    generator = tf.random.Generator.from_seed(1)
+    with ThreadPoolExecutor(4) as pool:
+        keys = list(pool.map(lambda _: tuple(generator.next_key().numpy()), range(200)))
+    assert len(set(keys)) == 200
 
 
 def test_distributions() -> None:

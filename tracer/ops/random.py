@@ -26,6 +26,7 @@ from .sorting import ascending_order
 
 _WORD = 1 << 64
 _NEXT = EagerTensor(np.array([0, 1], np.uint64))
+_lock = threading.RLock()
 
 
 class Generator:
@@ -88,8 +89,9 @@ class Generator:
 
     def next_key(self) -> Tensor:
         """The key of one draw; the stream moves on."""
-        key = as_tensor(self._state)
-        self._state.assign(apply("add", (key, _NEXT)))
+        with _lock:  # two threads never draw with the same key
+            key = as_tensor(self._state)
+            self._state.assign(apply("add", (key, _NEXT)))
         return key
 
     def uniform(self, shape: Any, minval: Any = 0, maxval: Any = None, dtype: Any = float32, name: str | None = None) -> Tensor:
@@ -130,7 +132,6 @@ def _state_array(state: Any) -> np.ndarray:
     return np.array(values, np.uint64)
 
 
-_lock = threading.RLock()
 _DEFAULT_SEED = 87654321  # what an op's own seed is combined with as long as nobody called set_seed
 _seed: int | None = None
 _global: Generator | None = None
