@@ -23,6 +23,7 @@ from . import blas, entry
 from .arena import Arena, SlotPlan, aligned_copy
 from .jit import NativeStep
 
+_MOST_BINDINGS = 256
 EffectCallback = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int64)
 
 
@@ -194,8 +195,8 @@ class Frame:
         binding = self._bindings.get(key)
         if binding is None:
             _, total = self._layout.slots.offsets(dims)
-            if total > self._arena.size:
-                self._arena = Arena(total)
+            if total > self._arena.size or len(self._bindings) >= _MOST_BINDINGS:
+                self._arena = Arena(max(total, self._arena.size))
                 self._bindings.clear()  # their tables point into the old arena
             effect = ctypes.cast(self._callback, ctypes.c_void_p).value or 0 if self._callback else 0
             binding = self._bindings[key] = Binding(self._layout, self._step, self._arena, dims, effect)

@@ -122,8 +122,10 @@ def _prune(folder: Path) -> None:
         return
     _pruned.add(folder)
     found = []
-    for path in folder.glob("*/*/*"):
+    for path in folder.rglob("*"):
         with contextlib.suppress(OSError):
+            if not path.is_file():
+                continue
             status = path.stat()
             found.append((status.st_mtime, status.st_size, path))
     total = sum(size for _, size, _ in found)
