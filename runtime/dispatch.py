@@ -122,9 +122,11 @@ def match_sizes(types: Sequence[ArrayType], shapes: Shapes) -> dict[str, int] | 
 
 
 def concrete_types(dtypes: Sequence[DType], declared: Shapes, actual: Shapes) -> tuple[ArrayType, ...]:
-    """Types for the declared shapes. Unknown sizes (None) of first axes share the name ``batch`` as far as the actual sizes
-    allow it; others get a name of their own."""
+    """Types for the declared shapes. Unknown sizes (None) of first axes share the name ``batch`` if the actual sizes are known
+    to be equal; others get a name of their own. Sizes declared as a `Dim` keep their name."""
     batches: dict[Any, Dim] = {}
+    taken = {name for shape in declared for size in shape if isinstance(size, Dim) for name in size.names}
+    names = (n for n in ("batch", *(f"batch{i}" for i in range(1, 1 + len(declared) + len(taken)))) if n not in taken)
     out = []
     for i, (dtype, shape, now) in enumerate(zip(dtypes, declared, actual, strict=True)):
         sizes: list[Size] = []
@@ -132,8 +134,8 @@ def concrete_types(dtypes: Sequence[DType], declared: Shapes, actual: Shapes) ->
             if size is not None:
                 sizes.append(size)
             elif axis == 0:
-                name = f"batch{len(batches) + 1}" if batches else "batch"
-                sizes.append(batches.setdefault(now[0], Dim(name)))
+                same = now[0] if isinstance(now[0], int) else (i, now[0])
+                sizes.append(batches[same] if same in batches else batches.setdefault(same, Dim(next(names))))
             else:
                 sizes.append(Dim(f"d{i}_{axis}"))
         out.append(ArrayType(dtype, tuple(sizes)))

@@ -126,7 +126,7 @@ class Function:
         self, call: Call, types: tuple[ArrayType, ...], pinned: bool
     ) -> tuple[Traced, tuple[ArrayType, ...], bool]:
         """Traces; where symbolic sizes turn out to have to be equal or known, unites or fixes them and tries again."""
-        known = all(None not in shape for shape in call.shapes)
+        known = all(isinstance(size, int) for shape in call.shapes for size in shape)
         while True:
             symbolic = any(t.names for t in types)
             try:

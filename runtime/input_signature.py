@@ -67,7 +67,7 @@ class InputSignature:
 
     def shapes(self, actual: tuple[tuple[Any, ...], ...]) -> tuple[tuple[Any, ...], ...]:
         """The declared shapes; for tensors beyond the signature (defaults) the actual ones."""
-        declared = [tuple(s.shape.as_list()) if s.shape.rank is not None else None for s in self._leaves]
+        declared = [tuple(s.shape) if s.shape.rank is not None else None for s in self._leaves]
         return tuple(d if d is not None else a for d, a in zip([*declared, *[None] * len(actual)], actual, strict=False))
 
 

@@ -142,7 +142,7 @@ def tensor_value(leaf: Any) -> Any:
     if isinstance(leaf, TensorSpec):
         if leaf.shape.rank is None:
             raise ValueError(f"The rank of a compiled function's argument must be known. Received: {leaf}.")
-        return Spec(leaf.dtype, tuple(leaf.shape.as_list()))
+        return Spec(leaf.dtype, tuple(leaf.shape))
     return None
 
 

@@ -18,7 +18,7 @@ _kinds: dict[type, str] = {}
 def convert_arguments(op: Op, args: Sequence[Any]) -> tuple[list[Any], Any]:
     """Every argument as a tensor, and None; or anything, and the first argument with ``__weft_apply__`` (a symbolic Keras input).
 
-    Values that are no tensors take the dtype of the first tensor that is no mask.
+    Values that are no tensors take the dtype of the first tensor that is no mask; without a tensor, of the first value.
     """
     masks = getattr(op, "masks", 0)
     like = None
@@ -36,6 +36,8 @@ def convert_arguments(op: Op, args: Sequence[Any]) -> tuple[list[Any], Any]:
             out[i] = convert_to_tensor(args[i])
         elif kind is _VALUE:
             out[i] = operand(args[i], None if i < masks else like)
+            if like is None and i >= masks:
+                like = out[i].dtype
     return out, None
 
 

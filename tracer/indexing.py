@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from weft.graph.dims import Dim, Shape, Size, product
-from weft.graph.errors import IndexRangeError, UnimplementedError
+from weft.graph.errors import IndexRangeError, ShapeError, UnimplementedError
 from weft.graph.op import DimConflict
 
 from .apply import apply
@@ -35,13 +35,13 @@ def index_by_numpy(array: np.ndarray, key: Any) -> np.ndarray | None:
             return None
     try:
         return np.asarray(array[key])
-    except IndexError:
+    except (IndexError, ValueError):
         return None  # the longer way words the error
 
 
 def index_by_ops(x: Any, key: Any) -> Any:
     """The same through ops, so that it can be traced and differentiated."""
-    items = list(key) if isinstance(key, tuple) else [key]
+    items = list(key) if isinstance(key, tuple) or _is_index_list(key) else [key]
     items = [_resolve_item(item) for item in items]
     if any(_is_mask(item) for item in items):
         return _take_mask(x, items)
@@ -107,7 +107,7 @@ def _resolve_slice(item: slice, axis: int, size: Size) -> tuple[Size, Size, int]
     """First index, number of elements and step."""
     step = 1 if item.step is None else item.step
     if not isinstance(step, int) or step == 0:
-        raise ValueError(f"A slice's step must be a nonzero int. Received: {item!r}")
+        raise ShapeError(f"A slice's step must be a nonzero int. Received: {item!r}")
     if isinstance(size, int) and not isinstance(item.start, Dim) and not isinstance(item.stop, Dim):
         indices = range(size)[item]
         return indices.start, len(indices), indices.step
@@ -195,6 +195,11 @@ def _expand_ellipsis(x: Any, items: list[Any]) -> list[Any]:
         raise IndexRangeError("An index can only have a single ellipsis ('...').")
     at = dots[0] if dots else len(items)
     return [*items[:at], *[slice(None)] * (x.ndim - used), *items[at + 1 :]]
+
+
+def _is_index_list(key: Any) -> bool:
+    """A list with slices in it is a list of one index per axis, as in TensorFlow; a list of numbers is an index array."""
+    return isinstance(key, list) and any(k is None or k is Ellipsis or isinstance(k, slice) for k in key)
 
 
 def _is_mask(item: Any) -> bool:

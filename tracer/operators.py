@@ -86,25 +86,25 @@ class Operators:
         return apply("abs", (self,))
 
     def __invert__(self) -> Any:
-        return apply("logical_not", (self,))
+        return apply("invert" if self.dtype.is_integer else "logical_not", (self,))
 
     def __and__(self, other: Any) -> Any:
-        return apply("logical_and", (self, other))
+        return apply(_bitwise("and", self), (self, other))
 
     def __rand__(self, other: Any) -> Any:
-        return apply("logical_and", (other, self))
+        return apply(_bitwise("and", self), (other, self))
 
     def __or__(self, other: Any) -> Any:
-        return apply("logical_or", (self, other))
+        return apply(_bitwise("or", self), (self, other))
 
     def __ror__(self, other: Any) -> Any:
-        return apply("logical_or", (other, self))
+        return apply(_bitwise("or", self), (other, self))
 
     def __xor__(self, other: Any) -> Any:
-        return apply("logical_xor", (self, other))
+        return apply(_bitwise("xor", self), (self, other))
 
     def __rxor__(self, other: Any) -> Any:
-        return apply("logical_xor", (other, self))
+        return apply(_bitwise("xor", self), (other, self))
 
     def __lt__(self, other: Any) -> Any:
         return apply("less", (self, other))
@@ -151,6 +151,11 @@ def true_divide(x: Any, y: Any) -> Any:
 def quotient_dtype(dtype: DType) -> DType:
     """The dtype of a true quotient of integers."""
     return float32 if dtype.size <= 2 else float64
+
+
+def _bitwise(name: str, x: Operators) -> str:
+    """The op behind ``&``, ``|`` and ``^``: bits of integers, truth values otherwise."""
+    return f"bitwise_{name}" if x.dtype.is_integer else f"logical_{name}"
 
 
 def _compare(op: str, x: Any, other: object) -> Any:

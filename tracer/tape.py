@@ -56,8 +56,14 @@ class GradientTape:
         self._persistent = persistent
         self._watch_accessed = watch_accessed_variables
         self._active = False
-        self._used = False
+        self._used = True  # until it is entered, there is nothing to compute
         self._forget()
+
+    def _release(self) -> None:
+        """Lets go of all tensors, but still knows which variables were watched."""
+        watched = [variable for variable, _ in self._variables.values()]
+        self._forget()
+        self._variables = {id(v): (v, []) for v in watched}
 
     def _forget(self) -> None:
         self._notes: list[Note] = []
@@ -192,7 +198,7 @@ class GradientTape:
             found = [_zeros_like(s) if g is None else g for s, g in zip(leaves, found)]
         if not self._persistent:
             self._used = True
-            self._forget()
+            self._release()
         return structure.unflatten(found)
 
     def jacobian(self, target: Any, sources: Any, unconnected_gradients: Any = "none", **ignored: Any) -> Any:
@@ -218,7 +224,7 @@ class GradientTape:
             self._persistent = before
             if not before:
                 self._used = True
-                self._forget()
+                self._release()
 
     def _check_use(self) -> None:
         if self._used and not self._persistent:

@@ -518,3 +518,29 @@ def test_retracing_warns_with_the_reason(caplog):
     for i in range(6):
         f(i)
     assert "out of the last" in caplog.text and "k: int" in caplog.text
+
+
+def test_get_concrete_function_reuses_a_trace_with_free_sizes():
+    @graph_function(input_signature=[tf.TensorSpec([None]), tf.TensorSpec([None])])
+    def f(x, y):
+        return tf.reduce_sum(x) + tf.reduce_sum(y)
+
+    f(tf.ones([2]), tf.ones([3]))
+    general = f.get_concrete_function()
+    assert f.trace_count == 1 and general is f.traces[0]
+
+    @graph_function(input_signature=[tf.TensorSpec([None]), tf.TensorSpec([None])])
+    def g(x, y):
+        return tf.reduce_sum(x) + tf.reduce_sum(y)
+
+    g(tf.ones([2]), tf.ones([2]))  # this trace is for equal sizes only
+    assert g.get_concrete_function()(tf.ones([2]), tf.ones([3])).numpy() == 5.0
+
+
+def test_a_concrete_function_inside_a_trace_may_leave_out_python_arguments():
+    @graph_function
+    def scale(x, k):
+        return x * k
+
+    concrete = scale.get_concrete_function(tf.TensorSpec([None], tf.float32), 3.0)
+    assert graph_function(lambda x: concrete(x))(tf.constant([2.0])).numpy().tolist() == [6.0]

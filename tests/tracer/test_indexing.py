@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from weft.graph.dims import Dim
-from weft.graph.errors import IndexRangeError
+from weft.graph.errors import IndexRangeError, InvalidArgumentError
 from weft.graph.evaluate import evaluate
 from weft.graph.ir import array_type
 from weft.tracer import GradientTape, OperatorNotAllowedInGraphError, convert_to_tensor
@@ -121,3 +121,13 @@ def test_shape_that_would_depend_on_values():
         trace(lambda x, m, i: x[m], types)
     with pytest.raises(OperatorNotAllowedInGraphError, match="gather"):
         trace(lambda x, m, i: x[:i], types)
+
+
+def test_a_list_with_slices_is_one_index_per_axis():
+    np.testing.assert_array_equal(convert_to_tensor(A)[[slice(None), 1]].numpy(), A[:, 1])
+
+
+def test_a_zero_step_is_an_error_of_both_kinds():
+    for error in (ValueError, InvalidArgumentError):
+        with pytest.raises(error, match="step"):
+            convert_to_tensor(A)[::0]

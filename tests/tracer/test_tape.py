@@ -469,3 +469,19 @@ def test_custom_gradient_with_variables():
         y = too_many(x)
     with pytest.raises(ValueError, match="must return 1 gradients"):
         tape.gradient(y, x)
+
+
+def test_watched_variables_are_known_after_the_gradient_and_forgotten_by_reset():
+    w = Variable(2.0)
+    with GradientTape() as tape:
+        y = w * w
+    tape.gradient(y, w)
+    assert tape.watched_variables() == (w,)
+    with tape:
+        tape.reset()
+        assert tape.watched_variables() == ()
+
+
+def test_a_tape_that_was_never_entered_has_no_gradient():
+    with pytest.raises(RuntimeError, match="non-persistent"):
+        GradientTape().gradient(t(1.0), t(1.0))

@@ -76,7 +76,7 @@ def test_logical_operators_take_bools():
     np.testing.assert_array_equal((a | b).numpy(), [True, True, False])
     np.testing.assert_array_equal((a ^ b).numpy(), [False, True, False])
     with pytest.raises(DTypeError):
-        t([1]) & t([2])
+        t([1.0]) & t([2.0])
 
 
 def test_matmul():
@@ -256,3 +256,17 @@ def test_argument_that_decides_itself():
     assert name == "add"
     assert args[1] is a
     assert convert_to_tensor(a) is a
+
+
+def test_bit_operators_of_integers():
+    x = t([5, 6])
+    assert (x & 4).numpy().tolist() == [4, 4]
+    assert (1 | x).numpy().tolist() == [5, 7]
+    assert (x ^ x).numpy().tolist() == [0, 0]
+    assert (~x).numpy().tolist() == [-6, -7]
+
+
+def test_a_second_python_value_takes_the_dtype_of_the_first():
+    assert apply("add", ([1.0, 2.0], 3)).numpy().tolist() == [4.0, 5.0]
+    with pytest.raises(DTypeError, match="2.5"):
+        apply("add", (1, 2.5))

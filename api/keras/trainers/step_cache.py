@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 import weft
+from weft.graph.dims import Dim
 from weft.tracer import tree
 from weft.tracer.tensor import EagerTensor
 
@@ -29,6 +30,9 @@ class StepCache:
         self._model = model
         self._compiled: dict[Any, Step] = {}
         self._tails: dict[Any, list[tuple[int | None, ...]]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_model": self._model, "_compiled": {}, "_tails": {}}  # a copy of the model traces its own steps
 
     def find(self, mode: str, layout: Layout, arrays: Arrays, eager: bool) -> Step:
         """The step for batches like this one."""
@@ -65,7 +69,7 @@ def _compiled_step(method: Any, mode: str, layout: Layout, arrays: Arrays, tails
         return method(data)
 
     step.__name__ = step.__qualname__ = f"{mode}_step"
-    specs = [weft.TensorSpec([None, *tail], weft.as_dtype(a.dtype)) for tail, a in zip(tails, arrays, strict=True)]
+    specs = [weft.TensorSpec([Dim("batch"), *tail], weft.as_dtype(a.dtype)) for tail, a in zip(tails, arrays, strict=True)]
     concrete = weft.function(step).get_concrete_function(layout.fill(specs))
     run, pack = concrete.run, concrete.traced.pack
     if mode == "predict":
