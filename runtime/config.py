@@ -21,9 +21,10 @@ def default_cache_dir() -> Path | None:
 
 @dataclass
 class Config:
-    """cache_dir: where compiled steps are kept, None for memory only. cache_bytes: the oldest entries above this
-    total are deleted. use_blas: let an installed BLAS compute matrix products; without
-    it they are compiled loops.
+    """The settings, read whenever something is compiled or called.
+
+    cache_dir: where compiled steps are kept, None for memory only. cache_bytes: the oldest entries above this total are deleted.
+    use_blas: an installed BLAS may compute matrix products; without it they are compiled loops.
     run_functions_eagerly: compiled functions run their Python code op by op, for debugging.
     """
 
