@@ -18,7 +18,7 @@ from .lower_reduce import fold_rule
 from .terms import Fault, Formula, Leaf, Own, Pick, Ramp, SizeValue, Term, Terms
 
 SHORT_ROW = 1024
-FAULT = Fault("(i < 0) | (i >= n)", "IndexRangeError", "An index is out of range.")
+FAULT = Fault("(i < 0) | (i >= n)", "IndexRangeError", "gather or scatter: An index is out of range.")
 
 
 def lower_gather(table: Terms, node: Node, args: list[Term], constants: Sequence[np.ndarray]) -> Term:
