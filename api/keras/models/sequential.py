@@ -194,7 +194,7 @@ class Sequential(Model):
             "layers": [serialize_object(layer) for layer in self._stack],
         }
         if self._functional is not None:
-            config["build_input_shape"] = list(self._stack[0].batch_shape)  # type: ignore[attr-defined]
+            config["build_input_shape"] = list(self._stack[0].batch_shape)
         return config
 
     @classmethod
