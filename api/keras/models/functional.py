@@ -34,6 +34,7 @@ class Functional(Model):
         self.inputs, self.outputs = tree.leaves_of(inputs), tree.leaves_of(outputs)
         self._graph = FunctionGraph(self.inputs, self.outputs)
         self._check_names()
+        self._specs = _specs(inputs)
         self.input_names = [t._keras_history.operation.name for t in self.inputs]
         self.output_names = [t._keras_history.operation.name for t in self.outputs]
         self.autocast = False  # every input is cast to the dtype it was declared with
@@ -86,14 +87,7 @@ class Functional(Model):
     @property
     def input_spec(self) -> Any:
         """What the inputs must look like; checked at every call."""
-        if "_graph" not in self.__dict__:
-            return None
-        struct = self._inputs_struct
-        if isinstance(struct, Mapping):
-            if not all(isinstance(t, KerasTensor) for t in struct.values()):
-                return None
-            return [_spec(struct[name], name) for name in sorted(struct)]
-        return [_spec(t) for t in self.inputs]
+        return self.__dict__.get("_specs")
 
     @input_spec.setter
     def input_spec(self, value: Any) -> None:
@@ -156,6 +150,16 @@ class Functional(Model):
 def _is_plain(cls: type) -> bool:
     """Whether the class can be built from inputs and outputs alone."""
     return cls is Functional or "__init__" not in getattr(cls, "_wrapped_class", cls).__dict__
+
+
+def _specs(struct: Any) -> list[InputSpec] | InputSpec | None:
+    """The specification of each input; None for a deeper structure with names."""
+    if isinstance(struct, KerasTensor):
+        return _spec(struct)
+    if isinstance(struct, Mapping):
+        plain = all(isinstance(t, KerasTensor) for t in struct.values())
+        return [_spec(struct[name], name) for name in sorted(struct)] if plain else None
+    return [_spec(t) for t in tree.leaves_of(struct)]
 
 
 def _spec(tensor: KerasTensor, name: str | None = None) -> InputSpec:
