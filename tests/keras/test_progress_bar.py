@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from weft import keras
@@ -25,6 +26,24 @@ def test_text_is_that_of_keras(case, monkeypatch, capsys):
         now[0] += seconds
         last = case["target"] is None and current == 4
         bar.update(current, values, finalize=True if last else None)
+    assert capsys.readouterr().out == case["text"]
+
+
+@pytest.mark.parametrize("case", GOLDEN["texts"], ids=lambda c: f"verbose {c['verbose']}")
+def test_whole_runs_print_what_keras_prints(case, monkeypatch, capsys):
+    fit = next(c for c in GOLDEN["fits"] if c["title"] == case["title"])
+    x, y = np.array(fit["x"], "float32"), np.array(fit["y"])
+    layers = [keras.layers.Dense(d["units"], activation=d["activation"]) for d in fit["layers"]]
+    model = keras.Sequential([keras.Input((5,)), *layers])
+    model.set_weights([np.array(d[k], "float32") for d in fit["layers"] for k in ("kernel", "bias")])
+    name, config = fit["compile"]["optimizer"]
+    model.compile(**{**fit["compile"], "optimizer": getattr(keras.optimizers, name)(**config)}, run_eagerly=True)
+    monkeypatch.setattr(time, "time", lambda: 1000.0)
+    verbose = case["verbose"]
+    model.fit(x, y, batch_size=16, epochs=2, shuffle=False, verbose=verbose, validation_split=0.2)
+    model.fit(x, y, batch_size=16, epochs=1, shuffle=False, verbose=verbose)
+    model.evaluate(x, y, batch_size=16, verbose=verbose)
+    model.predict(x, batch_size=16, verbose=verbose)
     assert capsys.readouterr().out == case["text"]
 
 

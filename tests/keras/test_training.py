@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -325,3 +327,67 @@ def test_run_functions_eagerly_reaches_fit(linear):
     weft.config.run_functions_eagerly(True)
     model.fit(x, y, batch_size=10, verbose=0)
     assert len(seen) == 2
+
+
+def test_several_inputs_by_list_and_by_name():
+    a, b = keras.Input((2,), name="left"), keras.Input((3,), name="right")
+    total = keras.layers.Dense(1, name="total")(keras.layers.Concatenate()([a, b]))
+    model = keras.Model([a, b], {"sum": total, "twice": 2.0 * total})
+    model.compile("sgd", {"sum": "mse"}, run_eagerly=True)
+    right = np.ones((12, 3), "float32")
+    before = model.evaluate([X2, right], {"sum": NUMBER}, verbose=0)
+    model.fit({"right": right, "left": X2}, {"sum": NUMBER}, epochs=5, verbose=0)
+    assert model.evaluate({"left": X2, "right": right}, {"sum": NUMBER}, verbose=0) < before
+    outputs = model.predict([X2, right], batch_size=5, verbose=0)
+    np.testing.assert_allclose(outputs["twice"], 2 * outputs["sum"], rtol=1e-6)
+
+
+def test_a_copy_trains_on_its_own(linear):
+    model, x, y = linear
+    model.fit(x, y, verbose=0)
+    other = copy.deepcopy(model)
+    before = model.get_weights()
+    other.fit(x, y, epochs=2, verbose=0)
+    assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
+    model.fit(x, y, verbose=0)
+    assert int(other.optimizer.iterations) == 3
+    assert int(model.optimizer.iterations) == 2
+
+
+@pytest.mark.compiles
+def test_sequences_of_varying_length():
+    traces = []
+
+    class Means(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.layers.Dense(1)
+
+        def call(self, x):
+            traces.append(x.shape)
+            return self.dense(weft.reduce_mean(x, axis=1))
+
+    rng = np.random.default_rng(0)
+    lengths = [3, 5, 4, 7, 6, 2, 9]
+    batches = [(rng.normal(size=(4, n, 2)).astype("float32"), np.ones((4, 1), "float32")) for n in lengths]
+    curves = []
+    for eager in (False, True):
+        keras.utils.set_random_seed(1)
+        model = Means()
+        model.compile("sgd", "mse", run_eagerly=eager)
+        curves.append(model.fit(iter(batches), verbose=0).history["loss"])
+        assert eager or len(traces) <= 2  # one for the first length, one for all others
+    np.testing.assert_allclose(curves[0], curves[1], rtol=1e-5)
+
+
+@pytest.mark.compiles
+def test_same_seed_same_run(linear):
+    _, x, y = linear
+    runs = []
+    for _ in range(2):
+        keras.utils.set_random_seed(11)
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(4), keras.layers.Dropout(0.5), keras.layers.Dense(1)])
+        model.compile("adam", "mse")
+        model.fit(x, y, batch_size=8, epochs=2, verbose=0)
+        runs.append(model.get_weights())
+    assert all((a == b).all() for a, b in zip(*runs, strict=True))

@@ -76,7 +76,7 @@ class Optimizer:
         self._variables: list[Any] = []
         self._trainable_variables: list[Any] = []
         self._indices: dict[int, int] = {}
-        self._undecayed: set[int] = set()
+        self._undecayed: list[Any] = []
         self._undecayed_pattern: re.Pattern[str] | None = None
         self._gate: Any = None  # while gradients are accumulated: whether this step updates
         self._iterations = self._add_number(0, weft.int64, "iteration")
@@ -151,6 +151,11 @@ class Optimizer:
                     f"The optimizer can only update the variables it was built with; make a new one for others. "
                     f"Received: {variable.name!r}"
                 )
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Of a copy: its variables are new objects, so they are found under new identities."""
+        self.__dict__.update(state)
+        self._indices = {id(v): i for i, v in enumerate(self._trainable_variables)}
 
     # The learning rate
 
@@ -282,12 +287,12 @@ class Optimizer:
         """These variables, and those whose names contain one of the patterns, do not decay. Call it before the first step."""
         if self.built:
             raise ValueError("exclude_from_weight_decay() must be called before the optimizer is built.")
-        self._undecayed = {id(v) for v in var_list or ()}
+        self._undecayed = list(var_list or ())
         self._undecayed_pattern = re.compile("|".join(var_names)) if var_names else None
 
     def _use_weight_decay(self, variable: Any) -> bool:
         by_name = self._undecayed_pattern is not None and self._undecayed_pattern.search(variable.name) is not None
-        return id(variable) not in self._undecayed and not by_name
+        return not by_name and all(variable is not v for v in self._undecayed)
 
     def _apply_weight_decay(self, variables: Variables) -> None:
         if self.weight_decay is None:

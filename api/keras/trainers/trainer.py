@@ -73,7 +73,8 @@ class Trainer(TrainingSteps):
         """
         if not isinstance(steps_per_execution, int) or isinstance(steps_per_execution, bool) or steps_per_execution < 1:
             raise ValueError(f"steps_per_execution must be a positive integer. Received: {steps_per_execution!r}")
-        names = getattr(self, "output_names", None)
+        named = getattr(self, "_outputs_struct", None)  # outputs in a dictionary go by its keys
+        names = list(named) if isinstance(named, dict) else getattr(self, "output_names", None)
         config = {
             "optimizer": optimizer, "loss": loss, "loss_weights": loss_weights, "metrics": metrics,
             "weighted_metrics": weighted_metrics, "run_eagerly": run_eagerly, "steps_per_execution": steps_per_execution,
