@@ -40,22 +40,69 @@ _ITEMS = tuple.__basicsize__
 _DATA, _NDIM, _DIMS, _DESCR, _FLAGS = _HEAD, _HEAD + 8, _HEAD + 16, _HEAD + 40, _HEAD + 48
 _REQUIRED = 0x0101  # NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED
 
-_TEXT = f"""
+RUN_STEP = """
+define internal i64 @field(ptr %header, i64 %i) alwaysinline {
+  %at = getelementptr i64, ptr %header, i64 %i
+  %v = load i64, ptr %at
+  ret i64 %v
+}
+define internal ptr @address(ptr %header, i64 %i) alwaysinline {
+  %at = getelementptr ptr, ptr %header, i64 %i
+  %v = load ptr, ptr %at
+  ret ptr %v
+}
+define internal void @limit_threads(ptr %header, ptr %count) {
+  %before = atomicrmw add ptr %count, i64 1 seq_cst
+  %first = icmp eq i64 %before, 0
+  br i1 %first, label %set, label %done
+set:
+  %get = call ptr @address(ptr %header, i64 10)
+  %threads = call i32 %get()
+  %wide = sext i32 %threads to i64
+  %kept = getelementptr i64, ptr %count, i64 1
+  store i64 %wide, ptr %kept
+  %setter = call ptr @address(ptr %header, i64 11)
+  call void %setter(i32 1)
+  br label %done
+done:
+  ret void
+}
+
+define internal void @restore_threads(ptr %header, ptr %count) {
+  %before = atomicrmw sub ptr %count, i64 1 seq_cst
+  %last = icmp eq i64 %before, 1
+  br i1 %last, label %set, label %done
+set:
+  %kept = getelementptr i64, ptr %count, i64 1
+  %wide = load i64, ptr %kept
+  %threads = trunc i64 %wide to i32
+  %setter = call ptr @address(ptr %header, i64 11)
+  call void %setter(i32 %threads)
+  br label %done
+done:
+  ret void
+}
+
+define internal i32 @run_step(ptr %header) {
+entry:
+  %function = call ptr @address(ptr %header, i64 0)
+  %pointers = call ptr @address(ptr %header, i64 1)
+  %sizes = call ptr @address(ptr %header, i64 2)
+  %effect = call ptr @address(ptr %header, i64 3)
+  %code = call i32 %function(ptr %pointers, ptr %sizes, ptr %effect)
+  ret i32 %code
+}
+"""
+"""LLVM text of functions over a header: ``run_step`` runs the step once on its pointer table; ``limit_threads`` and
+``restore_threads`` force the BLAS to one thread and lift that. Shared by all ways into a step.
+"""
+
+_TEXT = f"""{RUN_STEP}
 declare ptr @PyLong_AsVoidPtr(ptr)
 declare ptr @PyLong_FromLongLong(i64)
 declare ptr @PyEval_SaveThread()
 declare void @PyEval_RestoreThread(ptr)
 
-define internal i64 @field(ptr %header, i64 %i) alwaysinline {{
-  %at = getelementptr i64, ptr %header, i64 %i
-  %v = load i64, ptr %at
-  ret i64 %v
-}}
-define internal ptr @address(ptr %header, i64 %i) alwaysinline {{
-  %at = getelementptr ptr, ptr %header, i64 %i
-  %v = load ptr, ptr %at
-  ret ptr %v
-}}
 define internal ptr @member(ptr %object, i64 %offset) alwaysinline {{
   %at = getelementptr i8, ptr %object, i64 %offset
   %v = load ptr, ptr %at
@@ -106,38 +153,6 @@ good:
   ret ptr %after
 bad:
   ret ptr null
-}}
-
-define internal void @limit_threads(ptr %header, ptr %count) {{
-  %before = atomicrmw add ptr %count, i64 1 seq_cst
-  %first = icmp eq i64 %before, 0
-  br i1 %first, label %set, label %done
-set:
-  %get = call ptr @address(ptr %header, i64 10)
-  %threads = call i32 %get()
-  %wide = sext i32 %threads to i64
-  %kept = getelementptr i64, ptr %count, i64 1
-  store i64 %wide, ptr %kept
-  %setter = call ptr @address(ptr %header, i64 11)
-  call void %setter(i32 1)
-  br label %done
-done:
-  ret void
-}}
-
-define internal void @restore_threads(ptr %header, ptr %count) {{
-  %before = atomicrmw sub ptr %count, i64 1 seq_cst
-  %last = icmp eq i64 %before, 1
-  br i1 %last, label %set, label %done
-set:
-  %kept = getelementptr i64, ptr %count, i64 1
-  %wide = load i64, ptr %kept
-  %threads = trunc i64 %wide to i32
-  %setter = call ptr @address(ptr %header, i64 11)
-  call void %setter(i32 %threads)
-  br label %done
-done:
-  ret void
 }}
 
 define ptr @{SYMBOL}(ptr %self, ptr %tuple) {{
@@ -193,10 +208,7 @@ limit:
   call void @limit_threads(ptr %header, ptr %blas)
   br label %step
 step:
-  %function = call ptr @address(ptr %header, i64 0)
-  %sizes = call ptr @address(ptr %header, i64 2)
-  %effect = call ptr @address(ptr %header, i64 3)
-  %code = call i32 %function(ptr %pointers, ptr %sizes, ptr %effect)
+  %code = call i32 @run_step(ptr %header)
   br i1 %has.blas, label %restore, label %end
 restore:
   call void @restore_threads(ptr %header, ptr %blas)
@@ -240,7 +252,7 @@ def layout_is_known() -> bool:
 def _method() -> _MethodDef:
     """The method definition over the compiled `native_call`; it must outlive every callable made from it."""
     api = {name: ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value or 0 for name in _NEEDED}
-    code = compiled_object(content_key("entry", _TEXT, machine_key()), lambda: _TEXT)
+    code = compiled_object(content_key("entry", _TEXT, machine_key()), lambda: _TEXT, vectorize=False)
     return _MethodDef(b"step", engine.keep(code, SYMBOL, api), _METH_O, None)
 
 
