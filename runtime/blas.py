@@ -163,7 +163,7 @@ def bind_contract(short: str, transpose_a: bool, transpose_b: bool) -> tuple[str
     symbol = f"weft_blas_matmul_{short}_{'nt'[transpose_a]}{'nt'[transpose_b]}"
     if symbol not in engine.addresses:
         text = contract_text(symbol, short, transpose_a, transpose_b, library.bits)
-        code = compiled_object(content_key("blas", text, machine_key()), lambda: text)
+        code = compiled_object(content_key("blas", text, machine_key()), lambda: text, vectorize=False)
         engine.keep(code, symbol, {"weft_blas_gemm": library.gemm[short]})
     return symbol, engine.addresses[symbol]
 

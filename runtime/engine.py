@@ -69,7 +69,10 @@ def _target_machine() -> Any:
 
 
 def compile_text(text: str, *, vectorize: bool = True) -> bytes:
-    """Object code of a module in LLVM's text form, optimised. RuntimeError if the text is no valid module."""
+    """Object code of a module in LLVM's text form, optimised. RuntimeError if the text is no valid module.
+
+    vectorize: loops become SIMD code; without it compiling is quicker, for modules that only call others.
+    """
     machine, module = _parsed(text)
     _optimize(module, machine, vectorize)
     return bytes(machine.emit_object(module))
@@ -93,7 +96,7 @@ def _parsed(text: str) -> tuple[Any, Any]:
 
 def _optimize(module: Any, machine: Any, vectorize: bool) -> None:
     llvm = _llvm()
-    options = llvm.create_pipeline_tuning_options(speed_level=2)
+    options = llvm.create_pipeline_tuning_options(speed_level=2 if vectorize else 1)
     options.loop_vectorization = vectorize
     options.loop_interleaving = vectorize
     options.slp_vectorization = False

@@ -6,6 +6,7 @@ The generated module is executed over `prelude_python`. Its file exists on disk,
 from __future__ import annotations
 
 import hashlib
+import re
 import tempfile
 import threading
 from collections.abc import Sequence
@@ -21,13 +22,14 @@ from . import failures
 from .config import config
 from .frame import Layout
 from .prelude_python import PRELUDE
-from .store import write_atomically
+from .store import make_private_folder, write_atomically
 
 
 def module_path(program: Program) -> Path:
     """The file that holds the program's generated module, named by the hash of its text; written if it does not exist."""
     data = program.source.encode()
-    name = f"{program.name}_{hashlib.sha256(data).hexdigest()[:12]}.py"
+    stem = re.sub(r"\W+", "_", program.name)
+    name = f"{stem}_{hashlib.sha256(data).hexdigest()[:12]}.py"
     folders = [Path(tempfile.gettempdir()) / "weft_modules"]
     if config.cache_dir is not None:
         folders.insert(0, Path(config.cache_dir) / "modules")
@@ -35,7 +37,7 @@ def module_path(program: Program) -> Path:
         path = folder / name
         try:
             if not path.exists() or path.read_bytes() != data:
-                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                make_private_folder(folder, folder if folder is folders[-1] else folder.parent)
                 write_atomically(path, data)
             return path
         except OSError as error:
@@ -61,14 +63,21 @@ class InterpretedStep:
         arrays = layout.prepare(inputs)
         dims = layout.solve(arrays)
         with self._lock:
+            before = self._dims, self._memory  # an effect may call this step again
             self._dims = dims
             self._memory = self._allocate(arrays)
-            sizes = [size_value(s, dims) for s in layout.sizes]
-            with np.errstate(all="ignore"):
-                code = int(self._names["step"](self._memory, sizes))
-            if code:
-                raise failures.failed_check(self.program, code)
-            return [self._array(p.buffer, p.shape).copy() for p in self.program.outputs]
+            try:
+                return self._run()
+            finally:
+                self._dims, self._memory = before
+
+    def _run(self) -> list[np.ndarray]:
+        sizes = [size_value(s, self._dims) for s in self._layout.sizes]
+        with np.errstate(all="ignore"):
+            code = int(self._names["step"](self._memory, sizes))
+        if code:
+            raise failures.failed_check(self.program, code)
+        return [self._array(p.buffer, p.shape).copy() for p in self.program.outputs]
 
     def _allocate(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The pointer table: every buffer as a flat array; scratch buffers that share a slot share memory."""

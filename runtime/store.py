@@ -72,7 +72,7 @@ def store_bytes(kind: str, key: str, payload: bytes) -> None:
     if path is None:
         return
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private_folder(path.parent, path.parents[2])
         write_atomically(path, _MAGIC + hashlib.sha256(payload).digest() + payload)
         _prune(path.parents[2])
     except OSError as error:
@@ -82,6 +82,12 @@ def store_bytes(kind: str, key: str, payload: bytes) -> None:
 def entry_path(kind: str, key: str) -> Path | None:
     """Where an entry lies, or None without a cache on disk."""
     return None if config.cache_dir is None else Path(config.cache_dir) / kind / key[:2] / key
+
+
+def make_private_folder(folder: Path, root: Path) -> None:
+    """Makes the folder below a root that only its owner may enter: what lies there will be executed."""
+    root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.mkdir(parents=True, exist_ok=True)
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -38,6 +38,7 @@ def test_bytes_come_back_from_disk(folder: Path) -> None:
     store.store_bytes("objects", key, b"\0code")
     store.forget_memory()
     assert store.load_bytes("objects", key) == b"\0code"
+    assert folder.stat().st_mode & 0o077 == 0, "nobody else may put code there"
     assert [p.name for p in files(folder)] == [key]
 
 
