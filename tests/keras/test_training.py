@@ -260,8 +260,9 @@ def test_labels_out_of_range():
         model.compile("sgd", "sparse_categorical_crossentropy", run_eagerly=eager)
         before = model.get_weights()
         for wrong in (3, -1):
-            with pytest.raises(InvalidArgumentError):
+            with pytest.raises(InvalidArgumentError) as caught:
                 model.fit(X2, np.where(np.arange(12) == 7, wrong, KIND), verbose=0, shuffle=False, batch_size=12)
+            assert "In batch 0 of the training data." in caught.value.__notes__
         assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
         model.fit(X2, KIND, verbose=0)
 

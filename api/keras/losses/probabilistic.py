@@ -83,6 +83,11 @@ def categorical_crossentropy(
     """
     y_pred = to_tensor(y_pred)
     y_true = to_tensor(y_true, y_pred.dtype)
+    if len(y_true.shape) < len(y_pred.shape):
+        raise ValueError(
+            f"categorical_crossentropy needs one-hot targets. Received: {shapes_text(y_true, y_pred)}. "
+            "Class numbers go with sparse_categorical_crossentropy."
+        )
     check_same_shape(y_true, y_pred)
     if y_pred.shape[-1] == 1:
         warnings.warn(
@@ -137,8 +142,8 @@ def sparse_categorical_crossentropy(
         y_true = weft.squeeze(y_true, -1)
     if len(y_true.shape) != len(y_pred.shape) - 1:
         raise ValueError(
-            "Class numbers need one axis less than the predictions. "
-            f"Received: y_true of shape {tuple(y_true.shape)}, y_pred of shape {tuple(y_pred.shape)}"
+            f"Class numbers need one axis less than the predictions. Received: {shapes_text(y_true, y_pred)}. "
+            "One-hot targets go with categorical_crossentropy."
         )
     labels = weft.cast(y_true, weft.int64)
     if ignore_class is None:
@@ -156,15 +161,18 @@ def _class_losses(labels: Any, y_pred: Any, from_logits: bool) -> Any:
     return -weft.math.log(p)
 
 
+def shapes_text(y_true: Any, y_pred: Any) -> str:
+    """Both shapes for a message, unknown sizes as None."""
+    shapes = [tuple(s if isinstance(s, int) else None for s in t.shape) for t in (y_true, y_pred)]
+    return f"y_true of shape {shapes[0]}, y_pred of shape {shapes[1]}"
+
+
 def check_same_shape(y_true: Any, y_pred: Any) -> None:
     """ValueError if ranks differ, or sizes that are both known."""
     known = zip(y_true.shape, y_pred.shape, strict=False)
     fits = len(y_true.shape) == len(y_pred.shape) and all(a == b or a is None or b is None for a, b in known)
     if not fits:
-        raise ValueError(
-            "Targets and predictions must have the same shape. "
-            f"Received: y_true of shape {tuple(y_true.shape)}, y_pred of shape {tuple(y_pred.shape)}"
-        )
+        raise ValueError(f"Targets and predictions must have the same shape. Received: {shapes_text(y_true, y_pred)}")
 
 
 @public("keras.losses")

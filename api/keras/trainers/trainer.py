@@ -248,7 +248,11 @@ class Trainer(TrainingSteps):
                 begin(i)
             if run is None or not uniform:
                 run = self._step(mode, layout, arrays)
-            results = run(arrays)
+            try:
+                results = run(arrays)
+            except Exception as error:
+                error.add_note(f"In batch {i} of the {'training' if mode == 'train' else 'evaluation'} data.")
+                raise
             last = i
             if (i + 1) % size == 0:
                 if end is not None:
