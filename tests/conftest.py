@@ -1,0 +1,21 @@
+"""What every test gets: a cache of its own run, and names that are the same in every process."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+import pytest
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compiled steps of a test run are kept apart from the user's; workers of one run share them."""
+    if "WEFT_CACHE_DIR" not in os.environ:
+        folder = tempfile.TemporaryDirectory(prefix="weft-tests-")
+        config.add_cleanup(folder.cleanup)
+        os.environ["WEFT_CACHE_DIR"] = folder.name
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Functions among the parameters are named by their name: their default name holds an address, different in each worker."""
+    return getattr(val, "__name__", None) if callable(val) else None
