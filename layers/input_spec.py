@@ -7,7 +7,7 @@ from typing import Any
 
 from weft.tracer import tree
 
-Shape = tuple["int | None", ...]
+from .shapes import Shape, static
 
 
 class InputSpec:
@@ -109,7 +109,7 @@ def check_inputs(spec: Any, inputs: Any, layer_name: str) -> None:
             raise ValueError(
                 f"Inputs to a layer should be tensors. Received: {x!r} (of type {type(x)}) for layer {layer_name!r}."
             )
-        problem = one.problem(tuple(x.shape), x.dtype)
+        problem = one.problem(static(x.shape), x.dtype)
         if problem is not None:
             named = f" with name '{one.name}'" if one.name else ""
             raise ValueError(f"Input {i}{named} of layer '{layer_name}' is incompatible with the layer: {problem}")
