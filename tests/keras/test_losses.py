@@ -65,7 +65,7 @@ def test_shapes_that_do_not_fit():
         keras.losses.CategoricalCrossentropy()(np.ones((2, 3)), np.ones((2, 4)))
     with pytest.raises(ValueError, match="one axis less"):
         keras.losses.SparseCategoricalCrossentropy()(np.ones((2, 3), "int32"), np.ones((2, 4)))
-    with pytest.raises(ValueError, match="needs one-hot targets.*Class numbers go with sparse_categorical"):
+    with pytest.raises(ValueError, match=r"needs one-hot targets.*Class numbers go with sparse_categorical"):
         keras.losses.CategoricalCrossentropy()(np.array([0, 1]), np.ones((2, 4)))
     with pytest.raises(ValueError, match="reduction must be one of"):
         keras.losses.MeanSquaredError(reduction="average")
