@@ -9,12 +9,13 @@ from dataclasses import dataclass
 class Target:
     """Facts about the CPU. Generated text may depend on them, so a cache key has to include ``repr(target)``.
 
-    vector_bytes: width of a SIMD register. l1_bytes, l2_bytes: data caches of one core. library_contracts: dtype short names
-    for which a library's matrix product is bound. static_extent: inner loops up to this length are printed with their length
+    vector_bytes: width of a SIMD register; vector_registers: how many there are (AVX-512 always has 32). l1_bytes, l2_bytes: data
+    caches of one core. library_contracts: dtype short names for which a library's matrix product is bound. static_extent: inner loops up to this length are printed with their length
     as a number, so that LLVM unrolls them; longer ones get it as an argument and can be shared between shapes.
     """
 
     vector_bytes: int = 32
+    vector_registers: int = 16
     l1_bytes: int = 32 * 1024
     l2_bytes: int = 512 * 1024
     library_contracts: tuple[str, ...] = ("f32", "f64")

@@ -1,0 +1,283 @@
+"""Matrix products as LLVM text. In: a `Product` and a `Target`; out: a kernel's text and the scratch memory it needs.
+
+The kernel is ``i32 KERNEL(ptr a, ptr b, ptr c, ptr work, ptr..., i64 batch, m, n, k, stride_a, stride_b)``; the pointers after
+``work`` are the epilogue's. Sizes that the product knows are numbers in the text, and their arguments are ignored. Loops run over
+blocks of columns, k and rows in the plan's order; operands are packed as soon as their block is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from .contract_pack import print_copy, print_transposed_copy
+from .contract_plan import Cut, Plan, plan_product
+from .contract_product import Product
+from .contract_text import Operand, Writer
+from .contract_tile import TileFacts, print_tiles
+from .target import Target
+
+SIZES = ("batch", "m", "n", "k", "stride_a", "stride_b")
+
+
+@dataclass(frozen=True)
+class ContractKernel:
+    """text: a module with the one exported function ``KERNEL``. work: bytes of scratch memory behind the fourth pointer."""
+
+    text: str
+    work: int
+    pointers: int
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Tiles ``first`` ... of one cut. begin: the first tile's row or column (in elements)."""
+
+    cut: Cut
+    begin: Operand
+    count: Operand
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where the nest is: what the loops opened so far have fixed."""
+
+    a: str = "%a"
+    b: str = "%b"
+    c: str = "%c"
+    matrix: Operand = 0  # elements of c before this matrix
+    k: Operand | None = None
+    deep: Operand = 0
+    rows: _Block | None = None
+    columns: _Block | None = None
+    packed_a: str | None = None
+    packed_row: Operand = 0  # the first row of a that is packed
+    packed_b: str | None = None
+
+
+class _Nest:
+    def __init__(self, product: Product, plan: Plan) -> None:
+        self.product, self.plan, self.w = product, plan, Writer(plan.lanes)
+        self.m: Operand = "%m" if product.m is None else product.m
+        self.n: Operand = "%n" if product.n is None else product.n
+        self.k: Operand = "%k" if product.k is None else product.k
+        self.width = plan.lanes.width
+        self.facts = self.tile_facts()
+        self.own = [f"%e{i}" for i in range(self.facts.own_pointers)]
+
+    def tile_facts(self) -> TileFacts:
+        product, plan = self.product, self.plan
+        masked = product.n is None or product.n % self.width != 0
+        a_row, a_step = (1, product.m) if product.transpose_a else (product.k if product.a_row is None else product.a_row, 1)
+        if plan.pack_a:
+            a_row, a_step = (1, plan.a_pitch) if product.transpose_a else (plan.a_pitch, 1)
+        length = None if product.k is None else product.k // product.segments
+        exact = length is not None and length % plan.unroll == 0 and (product.segments > 1 or plan.deep % plan.unroll == 0)
+        return TileFacts(
+            plan.lanes, a_row or 0, a_step, None if plan.pack_b else product.n, product.n,
+            segments=product.segments > 1, segment=product.segment, masked=masked, b_masked=masked and not plan.pack_b,
+            unroll=plan.unroll, remainder=not exact, blocked=plan.blocked, accumulate=product.accumulate,
+            prefetch=plan.prefetch, epilogue=product.epilogue,
+        )  # fmt: skip
+
+    # The nest ---------------------------------------------------------------------------------------------------------------
+
+    def print(self) -> str:
+        w = self.w
+        if any(level.c == "%matrix_c" for level in self.product.levels):
+            w.line("%matrix_c = mul i64 %m, %n")
+        if self.product.epilogue is not None:
+            self.product.epilogue.start(w, self.own, self.n)
+        self.descend(self.plan.order, _Place())
+        w.line("ret i32 0")
+        pointers = ", ".join(["ptr %a", "ptr %b", "ptr noalias %c", "ptr noalias %work", *(f"ptr {e}" for e in self.own)])
+        return w.function(f"i32 @KERNEL({pointers}, {', '.join(f'i64 %{s}' for s in SIZES)}) nounwind")
+
+    def descend(self, order: tuple[str, ...], place: _Place) -> None:
+        """Packs what is known by now, and opens the next loop; inside all of them, runs the tiles."""
+        w = self.w
+        if self.plan.pack_b and place.packed_b is None and place.k is not None and place.columns is not None:
+            if "batch" not in order or self.product.shares_b:
+                place = self.pack_b(place)
+        if self.plan.pack_a and place.packed_a is None and place.k is not None and "batch" not in order:
+            if self.plan.one_block:
+                place = self.pack_a(place, 0, self.m)
+            elif place.rows is not None:
+                place = self.pack_a(place, place.rows.begin, w.mul(place.rows.count, place.rows.cut.size))
+        if not order:
+            self.run_tiles(place)
+            return
+        opened = {"batch": self.open_batch, "k": self.open_k, "rows": self.open_rows, "columns": self.open_columns}[order[0]]
+        for_each = opened(place)
+        for inner in for_each:
+            self.descend(order[1:], inner)
+
+    def open_batch(self, place: _Place, level: int = 0) -> Iterator[_Place]:
+        if level == len(self.product.levels):
+            yield place
+            return
+        w, step = self.w, self.product.levels[level]
+        with w.counted(step.count) as i:
+            a, b = w.at(place.a, w.mul(i, step.a)), w.at(place.b, w.mul(i, step.b))
+            offset = w.mul(i, step.c)
+            inner = replace(place, a=a, b=b, c=w.at(place.c, offset), matrix=w.add(place.matrix, offset))
+            yield from self.open_batch(inner, level + 1)
+
+    def open_k(self, place: _Place) -> Iterator[_Place]:
+        """At least one block, so that a sum of nothing is stored as zero."""
+        w, deep = self.w, self.plan.deep
+        if not self.plan.blocked:
+            yield replace(place, k=0, deep=self.k)
+            return
+        with w.loop(0, w.most(self.k, 1), deep) as loop:
+            yield replace(place, k=loop.index, deep=w.least(w.sub(self.k, loop.index), deep))
+
+    def open_rows(self, place: _Place) -> Iterator[_Place]:
+        for block in self.blocks(self.plan.rows, self.m, 1, self.plan.row_tiles):
+            yield replace(place, rows=block)
+
+    def open_columns(self, place: _Place) -> Iterator[_Place]:
+        for block in self.blocks(self.plan.columns, self.n, self.width, self.plan.column_tiles):
+            yield replace(place, columns=block, packed_b=None)
+
+    def blocks(self, cuts: tuple[Cut, ...], total: Operand, unit: int, most: int) -> Iterator[_Block]:
+        """Blocks of at most ``most`` tiles, cut by cut. unit: elements per row or vector."""
+        w = self.w
+        begin: Operand = 0
+        for cut in cuts:
+            each = cut.size * unit
+            count: Operand
+            if cut.count is not None:
+                count, begin = cut.count, (cut.begin or 0) * unit
+            else:
+                left = w.sub(total, begin)
+                count = w.div(left if unit == 1 else w.add(left, each - 1), each)  # columns: the last tile is masked
+            with w.counted(count, most) as first:
+                yield _Block(cut, w.add(begin, w.mul(first, each)), w.least(w.sub(count, first), most))
+            if cut.count is None:
+                begin = w.add(begin, w.mul(count, each))
+
+    # Packing ----------------------------------------------------------------------------------------------------------------
+
+    def panel(self, vectors: int) -> Operand:
+        """Elements of one panel of b."""
+        return -(-self.plan.deep // 4) * 4 * vectors * self.width
+
+    def pack_b(self, place: _Place) -> _Place:
+        w, columns = self.w, place.columns
+        assert columns is not None and place.k is not None
+        vectors, pitch = columns.cut.size, columns.cut.size * self.width
+        with w.counted(columns.count) as t:
+            first = w.add(columns.begin, w.mul(t, pitch))
+            to = w.at("%work", w.mul(t, self.panel(vectors)))
+            left = w.sub(self.n, first)
+            if self.product.transpose_b:
+                with w.counted(w.least(vectors, w.div(w.add(left, self.width - 1), self.width))) as v:
+                    lane = w.mul(v, self.width)
+                    source = w.at(w.at(place.b, w.mul(w.add(first, lane), self.k)), place.k)
+                    rows = w.least(w.sub(left, lane), self.width)
+                    self.call("transpose", source, w.at(to, lane), rows, place.deep, self.k, pitch)
+            else:
+                source = w.at(w.at(place.b, w.mul(place.k, self.n)), first)
+                self.call(f"copy_{vectors}", source, to, place.deep, w.least(left, pitch), self.n, pitch)
+        return replace(place, packed_b="%work")
+
+    def pack_a(self, place: _Place, first: Operand, count: Operand) -> _Place:
+        """Packs ``count`` rows of the block of k."""
+        w, pitch = self.w, self.plan.a_pitch
+        assert place.k is not None
+        to = w.at("%work", self.plan.b_bytes, "i8")
+        if self.product.transpose_a:
+            source = w.at(w.at(place.a, w.mul(place.k, self.m)), first)
+            self.call("copy", source, to, place.deep, count, self.m, pitch)
+        else:
+            source = w.at(w.at(place.a, w.mul(first, self.k)), place.k)
+            self.call("copy", source, to, count, place.deep, self.k, pitch)
+        return replace(place, packed_a=to, packed_row=first)
+
+    def call(self, name: str, source: str, to: str, *sizes: Operand) -> None:
+        arguments = ", ".join([f"ptr {source}", f"ptr {to}", *(f"i64 {s}" for s in sizes)])
+        self.w.line(f"call fastcc void @KERNEL.{name}({arguments})")
+
+    # Tiles ------------------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def each_tile(self, block: _Block, unit: int) -> Iterator[tuple[Operand, Operand]]:
+        """(number within the block, first row or column)"""
+        with self.w.counted(block.count) as t:
+            yield t, self.w.add(block.begin, self.w.mul(t, block.cut.size * unit))
+
+    def run_tiles(self, place: _Place) -> None:
+        w, columns, rows = self.w, place.columns, place.rows
+        assert columns is not None and rows is not None
+        with self.each_tile(columns, self.width) as (j, column):
+            b = self.operand_b(place, columns.cut.size, j, column)
+            with self.each_tile(rows, 1) as (_, row):
+                a = self.operand_a(place, row)
+                offset = w.add(w.mul(row, self.n), column)
+                self.call_tile(place, (a, b, w.at(place.c, offset)), row, column, w.add(place.matrix, offset))
+
+    def operand_b(self, place: _Place, vectors: int, j: Operand, column: Operand) -> str:
+        w = self.w
+        if place.packed_b is not None:
+            return w.at(place.packed_b, w.mul(j, self.panel(vectors)))
+        assert place.k is not None
+        return w.at(w.at(place.b, w.mul(place.k, self.n)), column)
+
+    def operand_a(self, place: _Place, row: Operand) -> str:
+        w, product = self.w, self.product
+        assert place.k is not None
+        if place.packed_a is not None:
+            return w.at(place.packed_a, w.mul(w.sub(row, place.packed_row), 1 if product.transpose_a else self.plan.a_pitch))
+        if product.transpose_a:
+            return w.at(w.at(place.a, w.mul(place.k, self.m)), row)
+        start = place.k
+        if product.segments > 1 and place.k != 0:
+            assert product.k is not None
+            start = w.mul(w.div(place.k, product.k // product.segments), product.segment)
+        return w.at(w.at(place.a, w.mul(row, self.facts.a_row)), start)
+
+    def call_tile(self, place: _Place, pointers: tuple[str, str, str], row: Operand, column: Operand, offset: Operand) -> None:
+        w, product = self.w, self.product
+        assert place.rows is not None and place.columns is not None and place.k is not None
+        vectors = place.columns.cut.size
+        first, last = "true", "true"
+        if self.plan.blocked:
+            first = w.let(f"icmp eq i64 {place.k}, 0")
+            last = w.let(f"icmp sge i64 {w.add(place.k, place.deep)}, {self.k}")
+        depth, segments = place.deep, 1
+        if product.segments > 1:
+            assert product.k is not None
+            length = product.k // product.segments
+            depth, segments = length, w.div(place.deep, length)  # type: ignore[assignment]
+        b_step = vectors * self.width if self.plan.pack_b else self.n
+        sizes = [depth, segments, w.sub(self.n, column), row, column, offset]
+        steps = [self.facts.a_step if self.facts.a_step is not None else self.m, b_step, self.n]
+        arguments = [f"ptr {p}" for p in pointers] + [f"i64 {s}" for s in sizes] + [f"i1 {first}", f"i1 {last}"]
+        arguments += [f"i64 {s}" for s in steps] + [f"ptr {e}" for e in self.own]
+        name = self.plan.tile(place.rows.cut.size, vectors).name
+        w.line(f"call fastcc void @KERNEL.{name}({', '.join(arguments)})")
+
+
+def print_contract(product: Product, target: Target) -> ContractKernel:
+    """The kernel of a product."""
+    plan = plan_product(product, target)
+    nest = _Nest(product, plan)
+    main = nest.print()
+    functions: list[str] = []
+    declared = set(nest.w.declared)
+    tiles, more = print_tiles(plan.sizes, nest.facts)
+    copies = []
+    if plan.pack_b:
+        if product.transpose_b:
+            copies.append(print_transposed_copy("transpose", plan.lanes))
+        else:
+            copies += [print_copy(f"copy_{v}", plan.lanes, v) for v in dict.fromkeys(c.size for c in plan.columns)]
+    if plan.pack_a:
+        copies.append(print_copy("copy", plan.lanes, None))
+    for text, needed in copies:
+        functions.append(text)
+        declared |= needed
+    text = "\n".join([*sorted(declared | more), "", *tiles, *functions, main])
+    return ContractKernel(text, plan.work, 4 + nest.facts.own_pointers)

@@ -1,0 +1,208 @@
+"""How a product is cut into tiles and blocks. In: a `Product` and the machine; out: a `Plan`.
+
+Tile sizes come from the number of registers and a count of cycles per step of k: two fused multiply-adds, two loads per cycle, and
+a latency of four cycles that independent chains hide. Sizes that are known are cut evenly (64 rows by 13 are 13+13+13+13+12),
+so there is no remainder with a slow path; a size that only the call knows is cut into tiles and ever smaller ones.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .contract_product import Product
+from .contract_text import Lanes
+from .contract_tile import TileSize
+from .target import Target
+
+ISSUED = 2  # multiply-adds per cycle, and loads per cycle
+LATENCY = 4  # cycles of a multiply-add
+DEEP = 384  # elements of k per block: what is summed before it is added to c; a panel of b of this depth stays in the L1 cache
+ROWS_AT_LEAST = 24  # rows of a that pay for packing b
+
+
+@dataclass(frozen=True)
+class Cut:
+    """``count`` tiles of ``size`` (rows or vectors) in a row, the first at tile number ``start`` of... ``begin`` elements.
+
+    For a size that only the call knows, count and begin are None, and the cuts follow one another in falling size.
+    """
+
+    size: int
+    count: int | None
+    begin: int | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """rows, columns: cuts of m (in rows) and n (in vectors). splits: per (rows, vectors). deep: k per block. pack_a, pack_b: whether
+    blocks are copied; one_block: all rows of a are one block; row_tiles, column_tiles: tiles per block. work: bytes of scratch memory that the copies need."""
+
+    lanes: Lanes
+    rows: tuple[Cut, ...]
+    columns: tuple[Cut, ...]
+    sizes: tuple[TileSize, ...]
+    deep: int
+    blocked: bool
+    pack_a: bool
+    pack_b: bool
+    one_block: bool
+    row_tiles: int
+    column_tiles: int
+    a_pitch: int
+    unroll: int
+    order: tuple[str, ...]
+    prefetch: bool
+    b_bytes: int
+    work: int
+
+    def tile(self, rows: int, vectors: int) -> TileSize:
+        return next(s for s in self.sizes if (s.rows, s.vectors) == (rows, vectors))
+
+
+def registers(target: Target) -> int:
+    """Vector registers of the instruction set."""
+    return 32 if target.vector_bytes == 64 else target.vector_registers
+
+
+@functools.cache
+def plan_product(product: Product, target: Target) -> Plan:
+    """The plan; a pure function of its arguments, so that results depend on shapes only."""
+    lanes = Lanes(product.short, target.vector_bytes // product.size)
+    available = registers(target)
+    tall, wide = choose_tile(product.m, vectors_of(product.n, lanes), available)
+    rows, columns = cut(product.m, tall), cut_columns(product.n, lanes, wide)
+    pack_a, pack_b = packs_a(product), packs_b(product, target)
+    deep, blocked = depth(product)
+    sizes = tuple(TileSize(r.size, c.size, splits(r.size, c.size, available)) for r in rows for c in columns)
+    tile_bytes = deep * product.size * tall
+    one_block = product.m is not None and -(-product.m // tall) * tile_bytes <= target.l2_bytes // 2
+    shared = bool(product.levels) and product.shares_b and pack_b
+    one_block = one_block and not (shared and pack_a)
+    row_tiles = (1 << 40) if one_block else max(1, target.l2_bytes // 2 // tile_bytes)
+    column_tiles = 1 if one_block else max(1, 2 * target.l2_bytes // (deep * product.size * wide * lanes.width))
+    outer = ("k", "columns") if one_block else ("columns", "k")
+    order = (*outer, "batch", "rows") if shared else ("batch", *outer, "rows")
+    across_rows = min(row_tiles * tall, tiles(rows) * tall)
+    width = wide * lanes.width
+    b_bytes = round_up(min(column_tiles, tiles(columns)) * width * round_up(deep, 4) * product.size, 64) if pack_b else 0
+    pitch = a_pitch(product, lanes, deep, across_rows)
+    a_bytes = pitch * (deep if product.transpose_a else across_rows) * product.size if pack_a else 0
+    unroll = 4 if all(s.splits <= 4 for s in sizes) else 8
+    return Plan(
+        lanes, rows, columns, sizes, deep, blocked, pack_a, pack_b, one_block, row_tiles, column_tiles, pitch, unroll, order,
+        prefetch=blocked, b_bytes=b_bytes, work=b_bytes + a_bytes,
+    )  # fmt: skip
+
+
+def round_up(x: int, to: int) -> int:
+    return -(-x // to) * to
+
+
+def tiles(cuts: tuple[Cut, ...]) -> int:
+    """How many tiles there are, or very many."""
+    return sum(1 << 40 if c.count is None else c.count for c in cuts)
+
+
+def vectors_of(n: int | None, lanes: Lanes) -> int | None:
+    return None if n is None else -(-n // lanes.width)
+
+
+def choose_tile(rows: int | None, vectors: int | None, available: int) -> tuple[int, int]:
+    """(rows, vectors) of the tile that costs the least cycles for this many rows and vectors."""
+    best = min(_candidates(available), key=lambda t: (_cost(rows, vectors, t, available), -t[0] * t[1], t[1]))
+    return min(best[0], rows or best[0]), min(best[1], vectors or best[1])
+
+
+def _candidates(available: int) -> Iterator[tuple[int, int]]:
+    for vectors in range(1, 9):
+        for rows in range(1, 25):
+            if rows * vectors + vectors + 1 <= available:
+                yield rows, vectors
+
+
+def _cost(rows: int | None, vectors: int | None, tile: tuple[int, int], available: int) -> float:
+    """Cycles per k, and a share of what starting and storing a tile costs."""
+    total = 0.0
+    for r, rs in _even(240 if rows is None else rows, tile[0]):
+        for v, vs in _even(240 if vectors is None else vectors, tile[1]):
+            chains = r * v * splits(r, v, available)
+            steps = max(r * v / ISSUED, (r + v) / ISSUED, LATENCY * r * v / chains) * 1.0 + 0.02 * (r + v)
+            total += rs * vs * (steps + 0.1 + 0.01 * r * v)
+    return total
+
+
+def _even(total: int, most: int) -> list[tuple[int, int]]:
+    """(size, count): the fewest parts of at most ``most``, as equal as possible."""
+    parts = max(1, -(-total // most))
+    small, more = divmod(total, parts)
+    return [(size, count) for size, count in ((small + 1, more), (small, parts - more)) if count and size]
+
+
+def splits(rows: int, vectors: int, available: int) -> int:
+    """Sets of accumulators along k: enough chains to hide the latency, as far as there are registers."""
+    wanted = ISSUED * LATENCY
+    out = 1
+    while rows * vectors * out < wanted and 2 * out * rows * vectors + vectors + 1 <= available and out < 8:
+        out *= 2
+    return out
+
+
+def cut(total: int | None, most: int) -> tuple[Cut, ...]:
+    """Rows: evenly, or for a size that the call says in tiles of ``most``, its half, its quarter, 1."""
+    if total is None:
+        falling = dict.fromkeys((most, -(-most // 2), -(-most // 4), 1))
+        return tuple(Cut(size, None, None) for size in falling)
+    out, begin = [], 0
+    for size, count in _even(total, most):
+        out.append(Cut(size, count, begin))
+        begin += size * count
+    return tuple(out)
+
+
+def cut_columns(n: int | None, lanes: Lanes, most: int) -> tuple[Cut, ...]:
+    """Vectors of columns; of unknown n, tiles of ``most``, the last one masked."""
+    count = vectors_of(n, lanes)
+    return (Cut(most, None, 0),) if count is None else cut(count, most)
+
+
+def depth(product: Product) -> tuple[int, bool]:
+    """(k per block, whether there may be several blocks). Blocks are as equal as possible; whole segments where there are any."""
+    if product.k is None:
+        return DEEP, True
+    if product.segments > 1:
+        length = product.k // product.segments
+        each = max(1, DEEP // length)
+        return each * length, each < product.segments
+    if product.k <= DEEP + DEEP // 4:
+        return max(product.k, 1), False
+    parts = -(-product.k // DEEP)
+    return round_up(-(-product.k // parts), 8), True
+
+
+def packs_b(product: Product, target: Target) -> bool:
+    """Transposed, always. As stored: where its rows lie so far apart that they collide in the cache, and enough rows of a use it."""
+    if product.transpose_b:
+        return True
+    if product.m is not None and product.m < ROWS_AT_LEAST:
+        return False
+    return product.n is None or product.n * product.size >= 2048
+
+
+def packs_a(product: Product) -> bool:
+    """Where its strides are not known, or so large that rows collide in the cache."""
+    if product.a_row is not None:
+        return False
+    stride = product.m if product.transpose_a else product.k
+    if stride is None:
+        return not product.transpose_a
+    if product.n is not None and product.n < 64:
+        return False
+    return not product.transpose_a and stride * product.size >= 4096
+
+
+def a_pitch(product: Product, lanes: Lanes, deep: int, across: int) -> int:
+    """Elements from one packed line of a to the next; odd in cache lines, so that lines spread over the sets."""
+    line = 64 // lanes.size
+    return (round_up(across if product.transpose_a else deep, line) // line | 1) * line

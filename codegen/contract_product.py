@@ -1,0 +1,69 @@
+"""A matrix product as the micro-kernel generator sees it: c[i, j] = sum over k of a[i, k] b[k, j], for each matrix of a batch.
+
+Rows of a are addressed in general: each level of the batch has its own strides, so that rows of an image are "matrices" whose rows
+are pixels; and k may run over several ``segments`` of a, so that a window's lines are segments. A direct convolution is this
+product (see docs/contractions.md).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .contract_epilogue import Epilogue
+from .contract_text import Operand
+
+
+@dataclass(frozen=True)
+class Level:
+    """One level of the batch: how many, and elements from one to the next in a, b and c. 0: the same again.
+
+    Strings name arguments of the kernel: ``%batch``, ``%stride_a``, ``%stride_b``.
+    """
+
+    count: Operand
+    a: Operand
+    b: Operand
+    c: Operand
+
+
+@dataclass(frozen=True)
+class Product:
+    """short: f32 or f64. m, n, k: sizes, None where only the call says them. transpose_a: a is stored [k, m]; transpose_b: b is
+    stored [n, k].
+
+    a_row: elements between the rows of a, if these are not dense (not for transpose_a). segments: k is split into that many
+    stretches of equal length, which lie ``segment`` elements apart in a. accumulate: c holds what the product is added to.
+    """
+
+    short: str
+    transpose_a: bool
+    transpose_b: bool
+    m: int | None
+    n: int | None
+    k: int | None
+    levels: tuple[Level, ...] = ()
+    a_row: int | None = None
+    segments: int = 1
+    segment: int = 0
+    accumulate: bool = False
+    epilogue: Epilogue | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of an element."""
+        return 4 if self.short == "f32" else 8
+
+    @property
+    def shares_b(self) -> bool:
+        """Whether all matrices of the batch are multiplied with the same b."""
+        return all(level.b == 0 for level in self.levels)
+
+
+def matrix_product(
+    short: str, transpose_a: bool, transpose_b: bool, batch: int | None, m: int | None, n: int | None, k: int | None,
+    epilogue: Epilogue | None = None, accumulate: bool = False,
+) -> Product:  # fmt: skip
+    """The product of the canonical call (batch, m, n, k, stride_a, stride_b): dense matrices, strides said by the call."""
+    c: Operand = "%matrix_c" if m is None or n is None else m * n
+    levels = () if batch == 1 else (Level("%batch" if batch is None else batch, "%stride_a", "%stride_b", c),)
+    return Product(short, transpose_a, transpose_b, m, n, k, levels, accumulate=accumulate, epilogue=epilogue)

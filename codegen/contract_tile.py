@@ -1,0 +1,208 @@
+"""Register tiles of a matrix product. In: a tile's size and how its operands lie in memory; out: one LLVM function.
+
+A tile holds ``rows`` x ``vectors`` accumulators in registers. Each step along k loads the vectors of one row of b, broadcasts one
+element of a per row, and issues rows x vectors fused multiply-adds. Where that are too few independent chains to hide their
+latency, ``splits`` sets of accumulators take turns along k. The order of additions depends on these numbers only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .contract_epilogue import Epilogue, Tile
+from .contract_text import Lanes, Operand, Writer
+
+
+@dataclass(frozen=True)
+class TileSize:
+    """Registers of a tile: ``rows`` x ``vectors``, times ``splits`` along k."""
+
+    rows: int
+    vectors: int
+    splits: int = 1
+
+    @property
+    def name(self) -> str:
+        return f"tile_{self.rows}x{self.vectors}"
+
+
+@dataclass(frozen=True)
+class TileFacts:
+    """What all tiles of a kernel share.
+
+    a_row: elements from one row of a to the next. a_step, b_step: elements from one k to the next, c_row: from one row of c to the
+    next; None if the call says it. segments: whether k runs over several stretches of a, ``segment`` elements apart. masked: the
+    last vector of a row may be cut off; b_masked: b's rows end there too. remainder: k may be no multiple of ``unroll``. blocked:
+    k comes in several calls, sums in between wait in c. accumulate: the product is added to what c holds.
+    """
+
+    lanes: Lanes
+    a_row: int
+    a_step: int | None
+    b_step: int | None
+    c_row: int | None
+    segments: bool = False
+    segment: int = 0
+    masked: bool = False
+    b_masked: bool = False
+    unroll: int = 4
+    remainder: bool = True
+    blocked: bool = False
+    accumulate: bool = False
+    prefetch: bool = False
+    epilogue: Epilogue | None = None
+
+    @property
+    def own_pointers(self) -> int:
+        return len(self.epilogue.pointers) if self.epilogue else 0
+
+
+PARAMETERS = (
+    "ptr %a", "ptr %b", "ptr %c", "i64 %k", "i64 %segments", "i64 %left", "i64 %row", "i64 %column", "i64 %offset",
+    "i1 %first", "i1 %last", "i64 %a_step", "i64 %b_step", "i64 %c_row",
+)  # fmt: skip
+"""left: columns from the tile's first to the matrix's end; row, column, offset: see `contract_epilogue.Tile`; first, last: which
+block of k this is."""
+
+
+class _TilePrinter:
+    def __init__(self, size: TileSize, facts: TileFacts) -> None:
+        self.size, self.facts, self.w = size, facts, Writer(facts.lanes)
+        self.masks: list[str | None] = [None] * size.vectors
+        self.a_step: Operand = "%a_step" if facts.a_step is None else facts.a_step
+        self.b_step: Operand = "%b_step" if facts.b_step is None else facts.b_step
+        self.c_row: Operand = "%c_row" if facts.c_row is None else facts.c_row
+
+    def print(self) -> str:
+        w, size, facts = self.w, self.size, self.facts
+        if facts.masked:
+            width = facts.lanes.width
+            self.masks = [w.lanes_below(w.sub("%left", v * width)) for v in range(size.vectors)]
+        if facts.prefetch:
+            self.prefetch()
+        zero = ["zeroinitializer"] * (size.rows * size.vectors * size.splits)
+        sums = self.segments(zero) if facts.segments else self.along_k("%a", "%b", zero)[1]
+        self.finish(self.joined(sums))
+        w.line("ret void")
+        own = [f"ptr %e{i}" for i in range(facts.own_pointers)]
+        return w.function(f"internal fastcc void @KERNEL.{size.name}({', '.join([*PARAMETERS, *own])}) noinline nounwind")
+
+    # The sum over k ---------------------------------------------------------------------------------------------------------
+
+    def segments(self, sums: list[str]) -> list[str]:
+        w, kind = self.w, self.facts.lanes.vector
+        carried = [("ptr", "%a"), ("ptr", "%b"), *((kind, s) for s in sums)]
+        with w.loop(0, "%segments", carried=carried) as loop:
+            a, b, *now = loop.carried
+            b, now = self.along_k(a, b, now)
+            loop.following = [w.at(a, self.facts.segment), b, *now]
+        return loop.carried[2:]
+
+    def along_k(self, a: str, b: str, sums: list[str]) -> tuple[str, list[str]]:
+        """(where b ends, sums)"""
+        unroll = self.facts.unroll
+        if unroll == 1 or not self.facts.remainder:
+            return self.steps(a, b, sums, "%k", unroll)[1:]
+        w = self.w
+        many = w.let(f"and i64 %k, {-unroll}")
+        a, b, sums = self.steps(a, b, sums, many, unroll)
+        return self.steps(a, b, sums, w.sub("%k", many), 1)[1:]
+
+    def steps(self, a: str, b: str, sums: list[str], count: Operand, unroll: int) -> tuple[str, str, list[str]]:
+        w, kind = self.w, self.facts.lanes.vector
+        with w.loop(0, count, unroll, [("ptr", a), ("ptr", b), *((kind, s) for s in sums)]) as loop:
+            a, b, *now = loop.carried
+            for u in range(unroll):
+                self.step(a, b, u, now)
+            loop.following = [w.at(a, w.mul(self.a_step, unroll)), w.at(b, w.mul(self.b_step, unroll)), *now]
+        return loop.carried[0], loop.carried[1], loop.carried[2:]
+
+    def step(self, a: str, b: str, u: int, sums: list[str]) -> None:
+        """One k: a rank-one update of the tile."""
+        w, size, width = self.w, self.size, self.facts.lanes.width
+        row_a, row_b = w.at(a, w.mul(self.a_step, u)), w.at(b, w.mul(self.b_step, u))
+        masks = self.masks if self.facts.b_masked else [None] * size.vectors
+        vectors = [w.load(w.at(row_b, v * width), masks[v]) for v in range(size.vectors)]
+        first = (u % size.splits) * size.rows * size.vectors
+        for r in range(size.rows):
+            real = self.facts.lanes.real
+            element = w.let(f"load {real}, ptr {w.at(row_a, r * self.facts.a_row)}, align {self.facts.lanes.size}")
+            same = w.splat(element)
+            for v in range(size.vectors):
+                at = first + r * size.vectors + v
+                sums[at] = w.multiply_add(same, vectors[v], sums[at])
+
+    def joined(self, sums: list[str]) -> list[list[str]]:
+        """The sets of accumulators added up, by row and vector."""
+        w, size = self.w, self.size
+        count = size.rows * size.vectors
+        sets = [sums[i * count : (i + 1) * count] for i in range(size.splits)]
+        while len(sets) > 1:
+            half = (len(sets) + 1) // 2
+            pairs = [[w.let(f"fadd {w.lanes.vector} {x}, {y}") for x, y in zip(p, q)] for p, q in zip(sets, sets[half:])]
+            sets = pairs + sets[len(pairs) : half]
+        return [sets[0][r * size.vectors : (r + 1) * size.vectors] for r in range(size.rows)]
+
+    # The end ----------------------------------------------------------------------------------------------------------------
+
+    def address(self, r: int, v: int) -> str:
+        w = self.w
+        return w.at(w.at("%c", w.mul(self.c_row, r)), v * self.facts.lanes.width)
+
+    def prefetch(self) -> None:
+        """c's lines are fetched while k runs: they come from far where sums wait in memory."""
+        w = self.w
+        w.declared.add("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+        for r in range(self.size.rows):
+            for v in range(0, self.size.vectors, max(1, 64 // (self.facts.lanes.width * self.facts.lanes.size))):
+                w.line(f"call void @llvm.prefetch.p0(ptr {self.address(r, v)}, i32 1, i32 3, i32 1)")
+
+    def finish(self, values: list[list[str]]) -> None:
+        """Adds what c holds already, lets the epilogue work on complete sums, and stores."""
+        facts, w = self.facts, self.w
+        if facts.accumulate:
+            values = self.added(values)
+        elif facts.blocked:
+            values = self.merged("%first", self.added, values)
+        if facts.epilogue is not None:
+            values = self.merged("%last", self.concluded, values, otherwise=False) if facts.blocked else self.concluded(values)
+        for r, row in enumerate(values):
+            for v, value in enumerate(row):
+                w.store(value, self.address(r, v), self.masks[v])
+
+    def merged(self, flag: str, work, values: list[list[str]], otherwise: bool = True) -> list[list[str]]:  # type: ignore[no-untyped-def]
+        """``values if flag else work(values)``, or the other way round."""
+        w, kind = self.w, self.facts.lanes.vector
+        inside, after = w.label("work"), w.label("after")
+        before = w.block
+        w.fork(flag, *((after, inside) if otherwise else (inside, after)))
+        w.open(inside)
+        changed = work([list(row) for row in values])
+        last = w.block
+        w.go(after)
+        w.open(after)
+        return [
+            [w.let(f"phi {kind} [ {x}, %{before} ], [ {y}, %{last} ]") for x, y in zip(old, new)]
+            for old, new in zip(values, changed)
+        ]
+
+    def added(self, values: list[list[str]]) -> list[list[str]]:
+        w, kind = self.w, self.facts.lanes.vector
+        return [
+            [w.let(f"fadd {kind} {w.load(self.address(r, v), self.masks[v])}, {x}") for v, x in enumerate(row)]
+            for r, row in enumerate(values)
+        ]
+
+    def concluded(self, values: list[list[str]]) -> list[list[str]]:
+        assert self.facts.epilogue is not None
+        own = tuple(f"%e{i}" for i in range(self.facts.own_pointers))
+        tile = Tile(values, self.masks, own, "%row", "%column", "%offset", self.c_row)
+        self.facts.epilogue.print_tile(self.w, tile)
+        return tile.values
+
+
+def print_tiles(sizes: Sequence[TileSize], facts: TileFacts) -> tuple[list[str], set[str]]:
+    """The functions of several tiles, and the intrinsics they call."""
+    printers = [_TilePrinter(size, facts) for size in dict.fromkeys(sizes)]
+    return [p.print() for p in printers], {d for p in printers for d in p.w.declared}
