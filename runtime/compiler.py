@@ -22,6 +22,7 @@ from weft.graph.passes import optimize
 from weft.graph.text import fingerprint
 
 from . import cache
+from .batch_loop import BatchRun, RunResult
 from .executable import Executable, build
 from .interpreted import module_path
 from .machine import detect_target
@@ -55,6 +56,16 @@ class Compiled:
         for variable in self.written:
             variable.mark_written()
         return outputs
+
+    def run_many(
+        self, run: BatchRun, into: Sequence[np.ndarray] | None = None, seconds: float | None = None, every: int = 1
+    ) -> RunResult:
+        """Runs the step once per batch of the run in one native call, see `executable.Executable`."""
+        try:
+            return self.executable.run_many(run, into, seconds, every)
+        finally:  # also when Ctrl-C arrives: batches have been applied
+            for variable in self.written:
+                variable.mark_written()
 
 
 def compile_graph(graph: Graph, *, python: bool = False) -> Compiled:

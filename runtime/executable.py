@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -15,6 +17,7 @@ import numpy as np
 from weft.codegen.program import Port, Program
 
 from . import failures
+from .batch_loop import BatchRun, RunResult, fit_outputs, run_batches
 from .entry import MISMATCH
 from .frame import Binding, Frame, Layout
 from .interpreted import InterpretedStep
@@ -34,6 +37,17 @@ class Executable(Protocol):
     program: Program
 
     def __call__(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]: ...
+
+    def run_many(
+        self, run: BatchRun, into: Sequence[np.ndarray] | None = None, seconds: float | None = None, every: int = 1
+    ) -> RunResult:
+        """Runs the step once per batch of the run, as so many calls would, bit for bit, but in one.
+
+        into: an array per output with room for all batches; each batch is written behind the one before. None: the outputs are
+        those of the last batch. seconds: stop after about so long, at a multiple of ``every`` batches, but not before the first.
+        Raises ShapeError and DTypeError for a run that does not fit; what a batch raises is left in the result.
+        """
+        ...
 
 
 def build(program: Program, variables: Sequence[np.ndarray], mode: str = "compiled") -> Executable:
@@ -61,10 +75,7 @@ class CompiledStep:
         self._updates = any(v.written for v in program.variables)
 
     def __call__(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        try:
-            frame = self._frames.pop()
-        except IndexError:
-            frame = Frame(self._layout, self._step, self._run_effect)
+        frame = self._take_frame()
         binding = frame.current
         try:
             if binding is not None and len(inputs) == self._count:
@@ -75,6 +86,32 @@ class CompiledStep:
             else:
                 code, outputs = MISMATCH, []
             return self._finish(frame, inputs, code, outputs)
+        finally:
+            self._frames.append(frame)
+
+    def _take_frame(self) -> Frame:
+        try:
+            return self._frames.pop()
+        except IndexError:
+            return Frame(self._layout, self._step, self._run_effect)
+
+    def run_many(
+        self, run: BatchRun, into: Sequence[np.ndarray] | None = None, seconds: float | None = None, every: int = 1
+    ) -> RunResult:
+        run = replace(run, sources=self._layout.prepare(run.sources))
+        run.check()
+        frame = self._take_frame()
+        try:
+            binding = frame.bind([a[: run.size] for a in run.sources])
+            if into is not None:
+                fit_outputs(self._layout, binding, into, run.count)
+            outputs = binding.make_outputs() if into is None else list(into)
+            with update_lock if self._updates else nullcontext():
+                spread = into is not None
+                done, code = run_batches(self._layout, binding, run, outputs, spread=spread, seconds=seconds, every=every)
+            if code:
+                return RunResult(done, outputs, self._failure(frame, code))
+            return RunResult(done, self._results(binding, outputs) if into is None else outputs)
         finally:
             self._frames.append(frame)
 
@@ -92,21 +129,23 @@ class CompiledStep:
             outputs = binding.make_outputs()
             code = self._run(binding, (*arrays, *outputs))
         if code != 0:
-            self._fail(frame, code)
+            raise self._failure(frame, code)
         assert frame.current is not None
+        return self._results(frame.current, outputs)
+
+    def _results(self, binding: Binding, outputs: list[np.ndarray]) -> list[np.ndarray]:
+        """The program's outputs from the arrays made for the caller, and copies of the others."""
         return [
-            outputs[r] if r >= 0 else self._copy(frame.current, port)
+            outputs[r] if r >= 0 else self._copy(binding, port)
             for r, port in zip(self._layout.results, self.program.outputs, strict=True)
         ]
 
     def _copy(self, binding: Binding, port: Port) -> np.ndarray:
         return binding.read(self._layout, port.buffer, failures.shape_of(port.shape, binding.dims))
 
-    def _fail(self, frame: Frame, code: int) -> None:
+    def _failure(self, frame: Frame, code: int) -> BaseException:
         error, frame.error = frame.error, None
-        if error is not None:
-            raise error
-        raise failures.failed_check(self.program, code)
+        return failures.failed_check(self.program, code) if error is None else error
 
     def _run_effect(self, frame: Frame, index: int) -> None:
         binding = frame.current

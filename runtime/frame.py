@@ -7,6 +7,7 @@ shapes seen. A binding's tables are complete but for the inputs' and outputs' ad
 from __future__ import annotations
 
 import ctypes
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -117,7 +118,10 @@ class Binding:
         self._pointers = np.zeros(len(layout.buffers) + 1, np.uint64)
         self._fill(layout, dims)
         self._sizes = np.array([*(size_value(s, dims) for s in layout.sizes), 0], np.int64)
-        self.call = self._native(layout, step, effect) if entry.layout_is_known() else self._portable(layout, step, effect)
+        self._header = self._make_header(layout, step, effect)
+        self.header: int = self._header.ctypes.data
+        self.batch: Arena | None = None  # where the native loop gathers the rows of a batch
+        self.call = self._native() if entry.layout_is_known() else self._portable(layout, step, effect)
 
     def make_outputs(self) -> list[np.ndarray]:
         """A fresh array per output buffer."""
@@ -132,7 +136,12 @@ class Binding:
                 arrays = layout.variables if buffer.kind == "variable" else layout.constants
                 self._pointers[i] = arrays[buffer.index].ctypes.data
 
-    def _native(self, layout: Layout, step: NativeStep, effect: int) -> Callable[[tuple[Any, ...]], int]:
+    def output_bytes(self) -> list[int]:
+        """The size of each of `make_outputs`' arrays."""
+        return [t.itemsize * math.prod(s) for s, t in zip(self._shapes, self._dtypes)]
+
+    def _make_header(self, layout: Layout, step: NativeStep, effect: int) -> np.ndarray:
+        """What native code finds the step and its tables by, see `entry.HEADER`."""
         specs: list[int] = []
         for t in layout.inputs:
             specs += [id(t.dtype.np), t.rank, *_shape(t, self.dims)]
@@ -145,8 +154,10 @@ class Binding:
         }  # fmt: skip
         if step.uses_blas:
             values |= dict(zip(("blas_count", "blas_get", "blas_set"), blas.thread_controls(), strict=True))
-        self._header = np.array([values.get(name, 0) for name in entry.HEADER], np.uint64)
-        return entry.make_native_call(self._header.ctypes.data)
+        return np.array([values.get(name, 0) for name in entry.HEADER], np.uint64)
+
+    def _native(self) -> Callable[[tuple[Any, ...]], int]:
+        return entry.make_native_call(self.header)
 
     def _portable(self, layout: Layout, step: NativeStep, effect: int) -> Callable[[tuple[Any, ...]], int]:
         """The same through ctypes, a few microseconds slower, where objects are laid out in another way."""

@@ -5,10 +5,12 @@ The generated module is executed over `prelude_python`. Its file exists on disk,
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import re
 import tempfile
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from weft.codegen.program import Program
 from weft.graph.dims import size_value
 
 from . import failures
+from .batch_loop import BatchRun, RunResult
 from .config import config
 from .frame import Layout
 from .prelude_python import PRELUDE
@@ -78,6 +81,25 @@ class InterpretedStep:
         if code:
             raise failures.failed_check(self.program, code)
         return [self._array(p.buffer, p.shape).copy() for p in self.program.outputs]
+
+    def run_many(
+        self, run: BatchRun, into: Sequence[np.ndarray] | None = None, seconds: float | None = None, every: int = 1
+    ) -> RunResult:
+        """The batches of the run one call after the other, see `executable.Executable`."""
+        run = dataclasses.replace(run, sources=self._layout.prepare(run.sources))
+        run.check()
+        started = time.monotonic()
+        outputs: list[np.ndarray] = []
+        for done in range(run.count):
+            try:
+                outputs = self([a[run.rows(done)] for a in run.sources])
+            except Exception as error:
+                return RunResult(done, outputs, error)
+            for target, output in zip(into or (), outputs):
+                target.reshape(-1)[done * output.size : (done + 1) * output.size] = output.reshape(-1)
+            if seconds is not None and (done + 1) % every == 0 and time.monotonic() - started >= seconds:
+                break
+        return RunResult(done + 1, outputs if into is None else list(into))
 
     def _allocate(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The pointer table: every buffer as a flat array; scratch buffers that share a slot share memory."""
