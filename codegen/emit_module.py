@@ -79,7 +79,8 @@ class ModuleWriter:
         if printed.name not in self.kernels:
             written = tuple(i for i, p in enumerate(kernel.params) if p.written)
             pointers = tuple(p.dtype.short for p in kernel.params)
-            self.declare(KernelDecl(printed.name, pointers, len(printed.sizes), written, kernel.checks > 0), printed.text)
+            decl = KernelDecl(printed.name, pointers, len(printed.sizes), written, kernel.checks > 0, split=printed.split)
+            self.declare(decl, printed.text)
         self.call(printed.name, buffers, printed.sizes, first if kernel.checks else None)
 
     def declare(self, kernel: KernelDecl, text: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from dataclasses import dataclass, field
 
 from weft.graph.dims import Size
@@ -33,20 +34,25 @@ from .kernel import (
     divide,
     statements,
 )
+from .program import Split
+from .split_loops import find_cut
 from .target import Target
 
 PLACEHOLDER = "KERNEL"
+PART_ELEMENTS = 1024
+"""The fewest elements per part of a kernel that threads share: a multiple of every vector's width."""
 INFIX = {"+", "-", "*", "/", "==", "!=", "<", "<=", ">", ">=", "&", "|", "^"}
 PREFIX = {"neg": "-", "~": "~"}
 
 
 @dataclass
 class Printed:
-    """One printed kernel: text with its final name, the sizes passed after the pointers, in order."""
+    """One printed kernel: text with its final name, the sizes passed after the pointers, in order, and how it may be cut."""
 
     name: str
     text: str
     sizes: tuple[Size, ...]
+    split: Split | None = None
 
 
 def print_kernel(kernel: Kernel, target: Target) -> Printed:
@@ -55,7 +61,7 @@ def print_kernel(kernel: Kernel, target: Target) -> Printed:
     text = printer.function()
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     name = f"{kernel.title or 'kernel'}_{digest}"
-    return Printed(name, text.replace(PLACEHOLDER, name, 1), tuple(printer.sizes))
+    return Printed(name, text.replace(PLACEHOLDER, name, 1), tuple(printer.sizes), printer.split)
 
 
 @dataclass
@@ -65,10 +71,13 @@ class _Printer:
     sizes: list[Size] = field(default_factory=list)
     constants: dict[str, str] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
+    indexed: dict[Size, str] = field(default_factory=dict)  # sizes that indices and numbers use, as printed
+    split: Split | None = None
 
     def function(self) -> str:
         self.flat = not any(isinstance(s, Loop) for o in statements(self.kernel.body) if isinstance(o, Loop) for s in o.body)
         self.body(self.kernel.body, 1)
+        self.split = self.find_split()
         views = [f"    {p.name} = view({p.name}, {self.length(p.size)})" for p in self.kernel.params]
         constants = [f"    {name} = {text}" for text, name in self.constants.items()]
         names = [p.name for p in self.kernel.params] + [f"n{i}" for i in range(len(self.sizes))]
@@ -78,6 +87,18 @@ class _Printer:
     def summary(self) -> str:
         arrays = ", ".join(f"{p.name}: {p.dtype.short}{' written' * p.written}" for p in self.kernel.params)
         return f"{', '.join(self.kernel.ops) or self.kernel.title}. {arrays}"
+
+    def find_split(self) -> Split | None:
+        """How the kernel may be cut into parts, unless its outer extent also plays another role in it."""
+        cut = None if self.kernel.checks else find_cut(self.kernel)
+        used = {name for text in self.indexed.values() for name in re.findall(r"n\d+", text)}
+        if cut is None or self.argument(cut.extent) in used:
+            return None
+        assert all(isinstance(s, int) or s in self.indexed for s in cut.strides)
+        strides = tuple(self.indexed.get(s, str(s)) for s in cut.strides)
+        known = max((s for s in cut.strides if isinstance(s, int)), default=1)
+        granule = max(PART_ELEMENTS // max(known, 1), 8)
+        return Split(granule, self.argument(cut.extent), self.sizes.index(cut.extent), strides, cut.local)
 
     # Statements -------------------------------------------------------------------------------------------------------------
 
@@ -118,7 +139,9 @@ class _Printer:
         """A size inside an index."""
         if isinstance(size, int) and abs(size) <= self.target.static_extent:
             return str(size)
-        return self.multiple(size) or self.argument(size)
+        text = self.multiple(size) or self.argument(size)
+        self.indexed[size] = text
+        return text
 
     def length(self, size: Size) -> str:
         """The number of elements of an array."""

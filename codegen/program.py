@@ -25,10 +25,30 @@ class ContractDecl:
 
 
 @dataclass(frozen=True, slots=True)
+class Split:
+    """How threads share a kernel call; see docs/threads.md. Parts begin at multiples of ``granule``.
+
+    extent: how many iterations (or tiles) there are, a text over the call's integers ``n0``, ``n1``, ...
+    A kernel with ``argument`` >= 0 is called with a smaller extent as that integer and with pointers moved by ``strides`` (texts,
+    elements per iteration); local: whether an iteration keeps to its own stretch of that array. Otherwise ``ranged`` names the
+    kernel that takes two more integers, first and last. work: (position, bytes) of a pointer that each thread needs for itself.
+    """
+
+    granule: int
+    extent: str
+    argument: int = -1
+    strides: tuple[str, ...] = ()
+    local: tuple[bool, ...] = ()
+    ranged: str = ""
+    work: tuple[int, int] = (-1, 0)
+
+
+@dataclass(frozen=True, slots=True)
 class KernelDecl:
     """The signature of one kernel: pointers first (dtype short names, in order), then ``integers`` int64 sizes; returns int32.
 
-    writes: positions of the pointers that are written. checks: the kernel may return a non-zero check code.
+    writes: positions of the pointers that are written. checks: the kernel may return a non-zero check code. split: set if
+    threads may share a call.
     contract: set if the kernel has the canonical signature (a, b, c, batch, m, n, k, stride_a, stride_b).
     """
 
@@ -38,6 +58,7 @@ class KernelDecl:
     writes: tuple[int, ...] = ()
     checks: bool = False
     contract: ContractDecl | None = None
+    split: Split | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +168,13 @@ class Program:
 
 def _kernel(t: dict[str, Any]) -> KernelDecl:
     contract = ContractDecl(**t["contract"]) if t["contract"] else None
-    return KernelDecl(t["name"], tuple(t["pointers"]), t["integers"], tuple(t["writes"]), t["checks"], contract)
+    split = _split(t["split"]) if t.get("split") else None
+    return KernelDecl(t["name"], tuple(t["pointers"]), t["integers"], tuple(t["writes"]), t["checks"], contract, split)
+
+
+def _split(t: dict[str, Any]) -> Split:
+    lists = {name: tuple(t[name]) for name in ("strides", "local", "work")}
+    return Split(t["granule"], t["extent"], t["argument"], ranged=t["ranged"], **lists)
 
 
 def _port(t: dict[str, Any]) -> Port:
