@@ -85,7 +85,7 @@ def test_set_weights_changes_nothing_if_a_shape_is_wrong():
     (lambda: keras.regularizers.L2(float("nan")), "finite"),
     (lambda: keras.utils.to_categorical([0, 5], 3), "numbers from 0 to 5"),
     (lambda: keras.utils.set_random_seed(-1), "0 to 2"),
-], ids=str)  # fmt: skip
+])  # fmt: skip
 def test_bad_settings(make, message):
     with pytest.raises((ValueError, TypeError), match=message.replace("(", r"\(").replace(".", r"\.")):
         make()
