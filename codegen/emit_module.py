@@ -18,6 +18,7 @@ from weft.graph.ir import Graph, Node
 
 from .build_nest import Nest, build_group
 from .build_own import build_own, contract_sizes, contract_text
+from .count_work import Work, count_product, count_work
 from .emit_python import print_kernel
 from .find_roots import base
 from .fuse_nodes import Group
@@ -26,7 +27,7 @@ from .lower_graph import Lowered, order_variables, origin_text
 from .plan_buffers import Buffers
 from .plan_stores import Stores
 from .print_random import random_text
-from .program import CheckDecl, ContractDecl, EffectDecl, KernelDecl, Port, Program, VariableDecl
+from .program import CallDecl, CheckDecl, ContractDecl, EffectDecl, KernelDecl, Port, Program, VariableDecl
 from .schedule_groups import Schedule
 from .target import Target
 from .terms import Own, Term
@@ -43,10 +44,12 @@ class ModuleWriter:
         self.graph, self.lowered, self.stores, self.buffers, self.target = graph, lowered, stores, buffers, target
         self.kernels: dict[str, KernelDecl] = {}
         self.texts: dict[str, str] = {}
+        self.llvm: dict[str, str] = {}
         self.lines: list[str] = []
         self.checks: list[CheckDecl] = []
         self.effects: list[EffectDecl] = []
-        self.calls = 0
+        self.calls: list[CallDecl] = []
+        self.about = ("", "", "")  # of the next call: ops, what it stores, the user's lines
 
     # Steps ------------------------------------------------------------------------------------------------------------------
 
@@ -81,14 +84,18 @@ class ModuleWriter:
             pointers = tuple(p.dtype.short for p in kernel.params)
             decl = KernelDecl(printed.name, pointers, len(printed.sizes), written, kernel.checks > 0, split=printed.split)
             self.declare(decl, printed.text)
-        self.call(printed.name, buffers, printed.sizes, first if kernel.checks else None)
+            self.llvm[printed.name] = printed.llvm
+        self.call(printed.name, buffers, printed.sizes, count_work(kernel), first if kernel.checks else None)
 
     def declare(self, kernel: KernelDecl, text: str) -> None:
         self.kernels[kernel.name] = kernel
         self.texts[kernel.name] = text
 
-    def call(self, name: str, buffers: Sequence[int], sizes: Sequence[Size], first_check: int | None = None) -> None:
-        self.calls += 1
+    def call(
+        self, name: str, buffers: Sequence[int], sizes: Sequence[Size], work: Work, first_check: int | None = None
+    ) -> None:
+        traffic = tuple(tuple(map(str, least)) for least in work.traffic)
+        self.calls.append(CallDecl(name, *self.about, str(work.flops), traffic))
         args = ", ".join([*(f"pointer(p, {b})" for b in buffers), *map(self.size_text, sizes)])
         if first_check is None:
             self.lines.append(f"    {name}({args})")
@@ -108,14 +115,16 @@ class ModuleWriter:
             short = term.dtype.short
             decl = KernelDecl(name, (short,) * 3, 6, (2,), contract=ContractDecl(short, *rule.attrs))
             sizes = contract_sizes(term)
+            work = count_product(sizes[:4], term.dtype.size, [t.size for t in (*term.args, term)])
         else:
             text = random_text(rule.attrs[0], term.dtype, dict(rule.attrs[1:]))
             name = f"random_{rule.attrs[0]}_{hashlib.sha256(text.encode()).hexdigest()[:8]}"
             text = text.replace("KERNEL", name, 1)
             decl = KernelDecl(name, ("u64", term.dtype.short), 1, (1,))
             sizes = (term.size,)
+            work = Work(0, ((term.size * term.dtype.size,),))
         self.declare(decl, text)
-        self.call(name, [*arrays, out], sizes)
+        self.call(name, [*arrays, out], sizes, work)
 
     def add_effect(self, index: int) -> None:
         node, args = self.lowered.effects[index]
@@ -125,6 +134,7 @@ class ModuleWriter:
         buffers = tuple(self.storage(a)[0] for a in arrays)
         self.effects.append(EffectDecl(node.op.name, buffers, shapes, attrs, origin_text(node)))
         self.lines.append(f"    # {node.op.name}{_trailer(origin_text(node))}")
+        self.calls.append(CallDecl("effect", node.op.name, "", origin_text(node)))
         self.lines += [f"    e = effect({len(self.effects) - 1})", "    if e:", "        return -1"]
 
     def add_late_copies(self, late: Iterable[tuple[Term, int]]) -> None:
@@ -132,6 +142,7 @@ class ModuleWriter:
         targets = {b.index: i for i, b in enumerate(self.buffers.table) if b.kind == "variable"}
         for term, index in late:
             self.lines.append("    # copied at the end, because the old value was needed until now")
+            self.about = ("copy", f"{term.dtype.short}[{','.join(map(str, term.shape))}]", _lines(term))
             self.call_kernel(copy_kernel(term.dtype, term.size), [self.storage(term)[0], targets[index]])
 
     def comment(self, members: Sequence[Term]) -> None:
@@ -142,6 +153,7 @@ class ModuleWriter:
         titles = ", ".join(ops) or ", ".join(dict.fromkeys(t.title for t in members))
         lines = ", ".join(dict.fromkeys(filter(None, (_lines(t) for t in members))))
         self.lines.append(f"    # {titles} -> {shapes}{_trailer(lines)}")
+        self.about = (titles, shapes, lines)
 
     # Sizes ------------------------------------------------------------------------------------------------------------------
 
@@ -188,8 +200,10 @@ class ModuleWriter:
             slots=tuple(tuple(map(str, s)) for s in self.buffers.slots),
             checks=tuple(self.checks),
             effects=tuple(self.effects),
+            calls=tuple(self.calls),
             name=self.graph.name,
-            notes={"calls": self.calls, "late_copies": len(schedule.late)},
+            notes={"calls": len(self.calls), "late_copies": len(schedule.late)},
+            llvm=self.llvm,
         )
 
     def port(self, kind: str, index: int, type: Any) -> Port:

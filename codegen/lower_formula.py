@@ -85,14 +85,17 @@ def cost(expr: str) -> int:
     total = 0
     for part in ast.walk(parse(expr)):
         if isinstance(part, ast.Call):
-            function = getattr(part.func, "id", "")
-            total += 20 if function in EXPENSIVE else 5 if function in _SLOW else 1
+            total += price(getattr(part.func, "id", ""))
         elif isinstance(part, ast.BinOp):
-            function = _BINARY[type(part.op)]
-            total += 20 if function in EXPENSIVE else 5 if function in _SLOW else 1
+            total += price(_BINARY[type(part.op)])
         elif isinstance(part, (ast.Compare, ast.UnaryOp)):
             total += 1
     return total
+
+
+def price(function: str) -> int:
+    """A rough price of one application of a function or operator, in additions."""
+    return 20 if function in EXPENSIVE else 5 if function in _SLOW else 1
 
 
 def refuse_half(dtype: DType, title: str, origin: str) -> None:

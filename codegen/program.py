@@ -117,13 +117,30 @@ class EffectDecl:
     origin: str
 
 
+@dataclass(frozen=True, slots=True)
+class CallDecl:
+    """One call that ``step`` makes, of a kernel or back into Python; in the order of the text.
+
+    kernel: its name; "effect" for a call back into Python. ops: the ops it computes. result: type of what it leaves in memory.
+    origin: the user's lines. flops, traffic: its work (see `count_work.Work`) as size texts.
+    """
+
+    kernel: str
+    ops: str
+    result: str
+    origin: str
+    flops: str = "0"
+    traffic: tuple[tuple[str, ...], ...] = ()
+
+
 @dataclass(frozen=True, eq=False)
 class Program:
     """Everything needed to run one graph.
 
     sizes: what ``step`` gets in ``d``, in order (names of symbolic sizes). slots: per scratch slot the sizes in bytes (texts) of
     the buffers that share it; it needs the largest. constants: C-contiguous read-only arrays, stored beside the JSON text.
-    checks: code ``i`` is ``checks[i - 1]``.
+    checks: code ``i`` is ``checks[i - 1]``. calls: what ``step`` calls, in order, for whoever measures it. llvm: kernels that exist as
+    LLVM text too, by name: modules that define ``i32 @KERNEL(ptr..., i64...)``.
     """
 
     source: str
@@ -137,8 +154,10 @@ class Program:
     slots: tuple[tuple[str, ...], ...]
     checks: tuple[CheckDecl, ...] = ()
     effects: tuple[EffectDecl, ...] = ()
+    calls: tuple[CallDecl, ...] = ()
     name: str = "graph"
     notes: Mapping[str, Any] = field(default_factory=dict)
+    llvm: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """The program as JSON text, all but the constants."""
@@ -161,8 +180,10 @@ class Program:
             slots=tuple(tuple(s) for s in t["slots"]),
             checks=tuple(CheckDecl(**c) for c in t["checks"]),
             effects=tuple(_effect(e) for e in t["effects"]),
+            calls=tuple(_call(c) for c in t["calls"]),
             name=t["name"],
             notes=t["notes"],
+            llvm=t["llvm"],
         )
 
 
@@ -175,6 +196,11 @@ def _kernel(t: dict[str, Any]) -> KernelDecl:
 def _split(t: dict[str, Any]) -> Split:
     lists = {name: tuple(t[name]) for name in ("strides", "local", "work")}
     return Split(t["granule"], t["extent"], t["argument"], ranged=t["ranged"], **lists)
+
+
+def _call(t: dict[str, Any]) -> CallDecl:
+    traffic = tuple(map(tuple, t["traffic"]))
+    return CallDecl(t["kernel"], t["ops"], t["result"], t["origin"], t["flops"], traffic)
 
 
 def _port(t: dict[str, Any]) -> Port:
