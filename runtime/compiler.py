@@ -75,6 +75,17 @@ def compile_graph(graph: Graph, *, python: bool = False) -> Compiled:
     Raises `UnimplementedError` naming op and user line for what cannot be compiled.
     """
     started = time.perf_counter()
+    program, used, cached = plan_graph(graph)
+    executable = build(program, [v._storage for v in used], mode="python" if python else "compiled")
+    written = tuple(v for v, d in zip(used, program.variables, strict=True) if d.written)
+    return Compiled(graph, program, executable, written, cached, time.perf_counter() - started)
+
+
+def plan_graph(graph: Graph) -> tuple[Program, list[Any], bool]:
+    """The graph's program, the variables it uses in the program's order, and whether the program came from the disk.
+
+    Nothing is compiled yet, but all memory is planned.
+    """
     refs = order_variables(graph)
     key = f"{fingerprint(graph)}-{detect_target()}"
     program = cache.load_program(key)
@@ -85,10 +96,7 @@ def compile_graph(graph: Graph, *, python: bool = False) -> Compiled:
         order = [refs.index(r) for r in order_variables(optimized)]
         program = dataclasses.replace(program, notes={**program.notes, VARIABLE_ORDER: order})
         cache.store_program(key, program)
-    used = [owner_of(refs[i]) for i in program.notes[VARIABLE_ORDER]]
-    executable = build(program, [v._storage for v in used], mode="python" if python else "compiled")
-    written = tuple(v for v, d in zip(used, program.variables, strict=True) if d.written)
-    return Compiled(graph, program, executable, written, cached, time.perf_counter() - started)
+    return program, [owner_of(refs[i]) for i in program.notes[VARIABLE_ORDER]], cached
 
 
 def owner_of(ref: VariableRef) -> Any:

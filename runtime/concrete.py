@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,9 +18,10 @@ from weft.graph.text import to_text
 from weft.tracer import EagerTensor, TensorSpec, convert_to_tensor, executing_eagerly, tree, watching
 from weft.tracer.trace import Traced
 
-from .compiler import Compiled, compile_graph
+from .compiler import Compiled, compile_graph, plan_graph
 from .differentiate import record_call
 from .dispatch import match_sizes
+from .memory import MemoryReport, default_kind, report_memory
 from .trace_key import Baked, Call, static_key, tensor_value
 
 if TYPE_CHECKING:
@@ -96,6 +97,14 @@ class ConcreteFunction:
     def text(self, *, optimized: bool = True) -> str:
         """The graph as text, after the passes or as traced."""
         return to_text(optimize(self.graph) if optimized else self.graph)
+
+    def memory(self, *, kind: Callable[[Any], str] = default_kind, **sizes: int) -> MemoryReport:
+        """What one step needs, known before the first: ``print(concrete.memory(batch=64))``.
+
+        kind: what a variable is listed as. sizes: the symbolic sizes by name; ValueError if one is missing.
+        """
+        program, variables, _ = plan_graph(self.graph)
+        return report_memory(program, variables, sizes, kind)
 
     def run(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The flat, fast way: input arrays of exactly the traced dtypes and matching shapes to output arrays."""

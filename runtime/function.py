@@ -21,9 +21,10 @@ from weft.tracer.trace import Traced, trace
 
 from .concrete import ConcreteFunction
 from .config import config
-from .dispatch import Entry, TraceTable, concrete_types, pin_sizes, relax_types, resolve_conflict
+from .dispatch import Entry, TraceTable, concrete_types, match_sizes, pin_sizes, relax_types, resolve_conflict
 from .guards import Guards
 from .input_signature import InputSignature
+from .memory import MemoryReport
 from .retrace_reason import explain_miss
 from .trace_key import ArgumentBinder, Call, describe_call, plain_call
 
@@ -223,6 +224,17 @@ class Function:
     def source(self, *args: Any, **kwargs: Any) -> str:
         """Path of the generated Python module for these arguments (without arguments: of the latest trace)."""
         return str(self._pick(args, kwargs).source)
+
+    def memory(self, *args: Any, **kwargs: Any) -> MemoryReport:
+        """What a call with these arguments needs in memory, before it is made: `print` it for a table.
+
+        Traces if there is no trace for them; runs and compiles nothing. ValueError for a `TensorSpec` with an unknown size: ask
+        ``get_concrete_function(...).memory(batch=64)`` then.
+        """
+        call = self._describe(args, kwargs)
+        concrete = (self.table.find(call) or self._trace(call)).concrete
+        sizes = match_sizes(concrete.types, call.shapes) or {}
+        return concrete.memory(**sizes)
 
     def explain(self, *args: Any, **kwargs: Any) -> str:
         """Why a call with these arguments would trace or reuse what; without arguments: the history of the traces."""

@@ -1,0 +1,88 @@
+"""What a compiled step needs in memory. In: a program, its variables, the sizes of one call; out: a `MemoryReport`.
+
+Every buffer of a step is known before it runs: nothing is allocated while it does, so the report is also the peak.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from weft.codegen.program import Port, Program
+from weft.graph.dims import parse_size, size_value
+from weft.graph.dtype import BY_SHORT
+
+from .arena import ALIGNMENT, SlotPlan
+
+PARAMETERS, STATE = "parameters", "other variables"
+
+
+@dataclass(frozen=True)
+class MemoryReport:
+    """The bytes that one step needs, all of them known before the first one.
+
+    name: of the step. sizes: what its symbolic sizes stand for. variables: bytes by kind, such as "parameters" or "optimizer
+    slots". constants: data in the program. arena: every intermediate value, after sharing. inputs: the arrays of one call; a
+    loop over many batches gathers shuffled rows into as much. outputs: the arrays made for the results of one call.
+    """
+
+    name: str
+    sizes: Mapping[str, int]
+    variables: Mapping[str, int]
+    constants: int
+    arena: int
+    inputs: int
+    outputs: int
+
+    @property
+    def total(self) -> int:
+        """All bytes: the peak while a step runs. Each further thread that runs the step at the same time adds an arena."""
+        return sum(self.variables.values()) + self.constants + self.arena + self.inputs + self.outputs
+
+    def __str__(self) -> str:
+        at = ", ".join(f"{name} = {size}" for name, size in self.sizes.items())
+        rows = {
+            **self.variables, "constants": self.constants, "arena": self.arena, "inputs": self.inputs, "outputs": self.outputs,
+            "total": self.total,
+        }  # fmt: skip
+        width = max(map(len, rows))
+        lines = [f"  {name:<{width}} {size:>15,} bytes" for name, size in rows.items() if size or name == "total"]
+        return "\n".join([f"memory of {self.name}" + (f" with {at}" if at else ""), *lines])
+
+
+def default_kind(variable: Any) -> str:
+    """What a variable counts as if nobody knows better."""
+    return PARAMETERS if variable.trainable else STATE
+
+
+def report_memory(
+    program: Program, variables: Sequence[Any], sizes: Mapping[str, int], kind: Callable[[Any], str] = default_kind
+) -> MemoryReport:
+    """The report for one set of sizes. kind: what a variable is listed as. ValueError if a size is not given."""
+    missing = [name for name in program.sizes if name not in sizes]
+    if missing:
+        raise ValueError(f"The memory of {program.name} depends on its sizes; give {missing[0]}=... Received: {dict(sizes)}.")
+    by_kind: dict[str, int] = {}
+    for variable, decl in zip(variables, program.variables, strict=True):
+        name = kind(variable)
+        by_kind[name] = by_kind.get(name, 0) + _bytes(decl.dtype, decl.shape, sizes)
+    _, arena = SlotPlan(program.slots).offsets(sizes)
+    return MemoryReport(
+        program.name,
+        {name: sizes[name] for name in program.sizes},
+        dict(sorted(by_kind.items(), key=lambda item: -item[1])),
+        sum(-(-c.nbytes // ALIGNMENT) * ALIGNMENT for c in program.constants),
+        arena,
+        _port_bytes(program.inputs, sizes),
+        _port_bytes(program.outputs, sizes),
+    )
+
+
+def _port_bytes(ports: Sequence[Port], sizes: Mapping[str, int]) -> int:
+    return sum(_bytes(p.dtype, p.shape, sizes) for p in ports)
+
+
+def _bytes(dtype: str, shape: Sequence[str], sizes: Mapping[str, int]) -> int:
+    return BY_SHORT[dtype].size * prod(size_value(parse_size(s), sizes) for s in shape)

@@ -1,0 +1,108 @@
+"""The report of what a step needs, against what it then allocates; and that steps allocate nothing that stays."""
+
+from __future__ import annotations
+
+import ctypes
+import tracemalloc
+
+import numpy as np
+import pytest
+
+import weft
+from weft.runtime.batch_loop import BatchRun
+
+pytestmark = pytest.mark.compiles
+
+
+def make_step():
+    w = weft.Variable(np.ones((8, 4), np.float32))
+    count = weft.Variable(np.int64(0), trainable=False)
+
+    @weft.function(input_signature=[weft.TensorSpec([None, 8])])
+    def step(x):
+        count.assign_add(1)
+        h = weft.nn.relu(weft.matmul(x, w))
+        w.assign_sub(0.001 * weft.matmul(x, h, transpose_a=True))
+        return weft.reduce_sum(h, 1)
+
+    return step, w, count
+
+
+def test_report_before_the_first_step():
+    step, _, _ = make_step()
+    report = step.memory(weft.TensorSpec([16, 8]))
+    assert report.variables == {"parameters": 128, "other variables": 8}
+    assert (report.inputs, report.outputs) == (16 * 8 * 4, 16 * 4)
+    assert report.arena >= 16 * 4 * 4 and report.arena % 64 == 0
+    assert report.total == 136 + report.constants + report.arena + report.inputs + report.outputs
+    concrete = step.get_concrete_function()
+    assert concrete.memory(batch=16) == report
+    assert concrete._compiled is None  # and nothing was compiled for it
+    bigger = concrete.memory(batch=1600)
+    assert (bigger.variables, bigger.inputs) == (report.variables, 100 * report.inputs)
+    step(np.ones((16, 8), np.float32))
+    (frame,) = concrete.compiled.executable._frames
+    assert frame._arena.size == report.arena
+
+
+def test_report_as_text():
+    step, _, _ = make_step()
+    lines = str(step.memory(weft.TensorSpec([16, 8]))).splitlines()
+    assert lines[0] == "memory of step with batch = 16"
+    assert [line.split("  ")[1] for line in lines[1:3]] == ["parameters", "other variables"]
+    assert lines[-1].split() == ["total", f"{step.memory(weft.TensorSpec([16, 8])).total:,}", "bytes"]
+
+
+def test_sizes_that_are_not_known():
+    step, _, _ = make_step()
+    with pytest.raises(ValueError, match="give batch="):
+        step.memory(weft.TensorSpec([None, 8]))
+
+
+def test_kinds_of_variables():
+    step, w, count = make_step()
+    names = {id(w): "weights", id(count): "counters"}
+    report = step.get_concrete_function().memory(kind=lambda v: names[id(v)], batch=1)
+    assert report.variables == {"weights": 128, "counters": 8}
+
+
+class HeapInfo(ctypes.Structure):
+    """glibc's ``struct mallinfo2``; field 4 counts bytes in mapped blocks, 7 those in the heap."""
+
+    _fields_ = tuple((f"f{i}", ctypes.c_size_t) for i in range(10))
+
+
+def heap_in_use() -> int:
+    """Bytes that C's allocator has handed out; 0 where the library cannot tell."""
+    function = getattr(ctypes.CDLL(None), "mallinfo2", None)
+    if function is None:
+        return 0
+    function.restype = HeapInfo
+    info = function()
+    return info.f4 + info.f7
+
+
+def test_calls_allocate_nothing_that_stays():
+    step, _, _ = make_step()
+    concrete = step.get_concrete_function()
+    x = np.random.default_rng(0).normal(size=(64, 8)).astype(np.float32)
+    order = np.random.default_rng(0).permutation(64)
+    run = BatchRun([x], 16, 4, order=order)
+
+    def work(times):
+        for _ in range(times):
+            concrete.run([x[:16]])
+            concrete.compiled.run_many(run)
+
+    work(20)
+    before = heap_in_use()
+    work(300)
+    assert heap_in_use() - before < 1024  # less than a byte a batch
+    tracemalloc.start()
+    try:
+        work(20)
+        before, _ = tracemalloc.get_traced_memory()
+        work(300)
+        assert abs(tracemalloc.get_traced_memory()[0] - before) < 1024
+    finally:
+        tracemalloc.stop()
