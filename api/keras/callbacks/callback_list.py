@@ -54,14 +54,17 @@ class CallbackList(Callback):
         """Adds a callback to this loop."""
         self.callbacks.append(callback)
 
-    def batch_hooks(self, mode: str) -> tuple[BatchHook | None, BatchHook | None]:
-        """What to call before and after each batch of "train", "test" or "predict"; None where no callback wants to know."""
+    def batch_hooks(self, mode: str) -> tuple[BatchHook | None, BatchHook | None, bool]:
+        """What to call before and after batches of "train", "test" or "predict", None where no callback wants to know.
+
+        And whether every batch counts: a progress bar is content to hear now and then.
+        """
         begin, end = f"on_{mode}_batch_begin", f"on_{mode}_batch_end"
         old = (("on_batch_begin",), ("on_batch_end",)) if mode == "train" else ((), ())
         at_begin = [c for c in self.callbacks if overrides(c, begin, *old[0])]
         at_end = [c for c in self.callbacks if overrides(c, end, *old[1]) and not isinstance(c, ProgbarLogger)]
         bars = [c for c in self.callbacks if isinstance(c, ProgbarLogger)]
-        return _begin_hook(at_begin, begin), _end_hook(at_end, bars, end, mode == "test")
+        return _begin_hook(at_begin, begin), _end_hook(at_end, bars, end, mode == "test"), bool(at_begin or at_end)
 
     def _call(self, hook: str, *args: Any) -> None:
         for callback in self.callbacks:

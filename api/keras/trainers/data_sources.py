@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .array_pass import ArrayPass
 from .batch_arrays import (
     Layout,
     class_weights_as_sample_weights,
@@ -20,7 +21,6 @@ from .batch_arrays import (
 )
 from .py_dataset import PyDataset
 
-BLOCK_BYTES = 1 << 17  # what a gather copies at once; it stays in the second-level cache
 Batch = tuple[Layout, list[np.ndarray]]  # how the step takes the data apart, and its arrays
 
 
@@ -56,25 +56,19 @@ class ArraySource(Source):
         self._rng = rng
         self._within_batches = within_batches
 
-    def batches(self) -> Iterator[Batch]:
-        layout, arrays, size = self._layout, self._arrays, self.batch_size
-        if self._rng is None:
-            for start in range(0, self.samples, size):
-                yield layout, [a[start : start + size] for a in arrays]
-            return
-        order = self._order()
-        block = size * max(1, BLOCK_BYTES // max(1, size * sum(a[:1].nbytes for a in arrays)))
-        for first in range(0, self.samples, block):  # small batches are gathered many at a time, then sliced
-            index = order[first : first + block]
-            gathered = [a.take(index, 0) for a in arrays]
-            for start in range(0, len(index), size):
-                yield layout, [a[start : start + size] for a in gathered]
+    def one_pass(self) -> ArrayPass:
+        """The next pass, in an order of its own if there is a generator of random numbers."""
+        return ArrayPass(self._layout, self._arrays, self.samples, self.batch_size, self._order())
 
-    def _order(self) -> np.ndarray:
-        assert self._rng is not None
+    def batches(self) -> Iterator[Batch]:
+        return self.one_pass().batches()
+
+    def _order(self) -> np.ndarray | None:
+        if self._rng is None:
+            return None
         if not self._within_batches:
             return self._rng.permutation(self.samples)
-        order = np.arange(self.samples)
+        order = np.arange(self.samples, dtype=np.int64)
         for start in range(0, self.samples, self.batch_size):
             self._rng.shuffle(order[start : start + self.batch_size])
         return order

@@ -5,7 +5,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 
-from .data_sources import Batch, Source
+from .array_pass import ArrayPass
+from .data_sources import ArraySource, Batch, Source
 
 
 class EpochLoop:
@@ -28,6 +29,13 @@ class EpochLoop:
         """The batches of the next epoch. Warns if there are fewer than ``steps``."""
         yield from self._one_pass() if self.steps is None else self._some_steps(self.steps)
         self.source.end_epoch()
+
+    def whole_pass(self) -> ArrayPass | None:
+        """The next epoch in one piece, if it is one pass over whole arrays; otherwise None, and `epoch` is the way."""
+        if self.steps is not None or not isinstance(self.source, ArraySource):
+            return None
+        self._passes += 1
+        return self.source.one_pass()
 
     def _one_pass(self) -> Iterator[Batch]:
         count = 0

@@ -9,6 +9,8 @@ import numpy as np
 
 import weft
 from weft.graph.dims import Dim
+from weft.runtime.batch_loop import BatchRun, RunResult
+from weft.runtime.concrete import ConcreteFunction
 from weft.tracer import tree
 from weft.tracer.tensor import EagerTensor
 
@@ -64,17 +66,35 @@ class StepCache:
         return tails
 
 
-def _compiled_step(method: Any, mode: str, layout: Layout, arrays: Arrays, tails: list[tuple[int | None, ...]]) -> Step:
+class CompiledStep:
+    """A traced step. Called with the arrays of a batch it gives `StepLogs`, or the packed arrays of predictions."""
+
+    def __init__(self, concrete: ConcreteFunction, predicts: bool) -> None:
+        self.run: Callable[[Arrays], Arrays] = concrete.run
+        self.pack: Callable[[Any], Any] = concrete.traced.pack
+        self._concrete = concrete
+        self._predicts = predicts
+
+    def __call__(self, arrays: Arrays) -> Any:
+        outputs = self.run(arrays)
+        return self.pack(outputs) if self._predicts else StepLogs(self.pack, outputs)
+
+    def run_many(self, run: BatchRun, into: Arrays | None, seconds: float, every: int) -> RunResult:
+        """Many batches in one native call, see `weft.runtime.executable.Executable`."""
+        return self._concrete.compiled.run_many(run, into, seconds, every)
+
+    def results(self, outputs: Arrays) -> StepLogs:
+        """What the last of many batches gave."""
+        return StepLogs(self.pack, outputs)
+
+
+def _compiled_step(method: Any, mode: str, layout: Layout, arrays: Arrays, tails: list[tuple[int | None, ...]]) -> CompiledStep:
     def step(data: Any) -> Any:
         return method(data)
 
     step.__name__ = step.__qualname__ = f"{mode}_step"
     specs = [weft.TensorSpec([Dim("batch"), *tail], weft.as_dtype(a.dtype)) for tail, a in zip(tails, arrays, strict=True)]
-    concrete = weft.function(step).get_concrete_function(layout.fill(specs))
-    run, pack = concrete.run, concrete.traced.pack
-    if mode == "predict":
-        return lambda batch: pack(run(batch))
-    return lambda batch: StepLogs(pack, run(batch))
+    return CompiledStep(weft.function(step).get_concrete_function(layout.fill(specs)), mode == "predict")
 
 
 def _eager_step(method: Any, layout: Layout) -> Step:

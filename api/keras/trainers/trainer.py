@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 import weft
-from weft.tracer import tree
 
 from .. import optimizers
 from ..callbacks import CallbackList
@@ -31,6 +30,7 @@ from .compiled_state import CompiledState
 from .data_sources import make_source
 from .epoch_loop import EpochLoop
 from .logs import read_logs
+from .loops import run_epoch, run_predictions
 from .step_cache import Step, StepCache
 from .target_checks import check_targets
 from .training_steps import TrainingSteps, in_order
@@ -151,7 +151,7 @@ class Trainer(TrainingSteps):
         for epoch in range(initial_epoch, epochs):
             self.reset_metrics()
             hooks.on_epoch_begin(epoch)
-            results = self._run_epoch(loop, "train", hooks)
+            results = run_epoch(self, loop, "train", hooks)
             if results is None:
                 if epoch == initial_epoch:
                     raise ValueError("There must be at least one batch. Received: data that yields none")
@@ -193,7 +193,7 @@ class Trainer(TrainingSteps):
         self.stop_evaluating = False
         hooks.on_test_begin()
         self.reset_metrics()
-        results = self._run_epoch(loop, "test", hooks)
+        results = run_epoch(self, loop, "test", hooks)
         if results is None:
             raise ValueError("There must be at least one batch to evaluate. Received: data that yields none")
         logs = read_logs(results)
@@ -213,55 +213,11 @@ class Trainer(TrainingSteps):
         hooks = self._callback_list(callbacks, verbose, 1, loop.num_batches, False)
         self.stop_predicting = False
         hooks.on_predict_begin()
-        parts: list[list[Any]] = []
-        structure = None
-        begin, end = hooks.batch_hooks("predict")
-        run: Step | None = None
-        size = self.steps_per_execution
-        for i, (layout, arrays) in enumerate(loop.epoch()):
-            if begin is not None and i % size == 0:
-                begin(i)
-            if run is None or not loop.source.uniform:
-                run = self._step("predict", layout, arrays)
-            outputs = run(arrays)
-            leaves, structure = tree.flatten(outputs)
-            parts.append(leaves)
-            if end is not None and (i + 1) % size == 0:
-                end(i, {"outputs": outputs})
-            if self.stop_predicting:
-                break
-        if structure is None:
+        outputs = run_predictions(self, loop, hooks)
+        if outputs is None:
             raise ValueError("There must be at least one batch to predict. Received: data that yields none")
         hooks.on_predict_end()
-        return structure.unflatten([_joined(column) for column in zip(*parts, strict=True)])
-
-    def _run_epoch(self, loop: EpochLoop, mode: str, hooks: CallbackList) -> Any:
-        """All batches of an epoch; returns what the last step returned, None if there was no batch."""
-        begin, end = hooks.batch_hooks(mode)
-        run: Step | None = None
-        uniform, size = loop.source.uniform, self.steps_per_execution
-        stop = "stop_training" if mode == "train" else "stop_evaluating"
-        results = None
-        last = -1
-        for i, (layout, arrays) in enumerate(loop.epoch()):
-            if begin is not None and i % size == 0:
-                begin(i)
-            if run is None or not uniform:
-                run = self._step(mode, layout, arrays)
-            try:
-                results = run(arrays)
-            except Exception as error:
-                error.add_note(f"In batch {i} of the {'training' if mode == 'train' else 'evaluation'} data.")
-                raise
-            last = i
-            if (i + 1) % size == 0:
-                if end is not None:
-                    end(i, results)
-                if getattr(self, stop):
-                    break
-        if end is not None and last >= 0 and (last + 1) % size:
-            end(last - last % size + size - 1, results)  # as Keras numbers an execution that the data did not fill
-        return results
+        return outputs
 
     def _step(self, mode: str, layout: Any, arrays: list[np.ndarray]) -> Step:
         if self._compiled_state is None:
@@ -347,10 +303,6 @@ def _is_due(epoch: int, frequency: Any) -> bool:
     if isinstance(frequency, (list, tuple, set, range)):
         return epoch + 1 in frequency
     raise ValueError(f"validation_freq must be an integer or a list of epochs. Received: {frequency!r}")
-
-
-def _joined(parts: tuple[np.ndarray, ...]) -> np.ndarray:
-    return np.asarray(parts[0]) if len(parts) == 1 else np.concatenate([np.atleast_1d(p) for p in parts])
 
 
 def _shuffler() -> np.random.Generator:

@@ -1,0 +1,61 @@
+"""One pass over whole arrays. In: arrays, an order of the samples, a batch size; out: batches, or runs of many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from weft.runtime.batch_loop import BatchRun
+
+from .batch_arrays import Layout
+
+BLOCK_BYTES = 1 << 17  # what a gather copies at once; it stays in the second-level cache
+Arrays = list[np.ndarray]
+
+
+@dataclass(frozen=True)
+class ArrayPass:
+    """order: int64 numbers of the samples, None for their own order. size: of a batch; the last one may be smaller."""
+
+    layout: Layout
+    arrays: Arrays
+    samples: int
+    size: int
+    order: np.ndarray | None
+
+    @property
+    def full_batches(self) -> int:
+        """The number of batches that are not smaller than the others."""
+        return self.samples // self.size
+
+    def batch(self, number: int) -> Arrays:
+        """The arrays of one batch: views if the order is the samples' own, copies otherwise."""
+        place = slice(number * self.size, (number + 1) * self.size)
+        if self.order is None:
+            return [a[place] for a in self.arrays]
+        return [a.take(self.order[place], 0) for a in self.arrays]
+
+    def batches(self) -> Iterator[tuple[Layout, Arrays]]:
+        """All batches. Small ones are gathered many at a time, then sliced."""
+        layout, arrays, size = self.layout, self.arrays, self.size
+        if self.order is None:
+            for start in range(0, self.samples, size):
+                yield layout, [a[start : start + size] for a in arrays]
+            return
+        block = size * max(1, BLOCK_BYTES // max(1, size * sum(a[:1].nbytes for a in arrays)))
+        for first in range(0, self.samples, block):
+            index = self.order[first : first + block]
+            gathered = [a.take(index, 0) for a in arrays]
+            for start in range(0, len(index), size):
+                yield layout, [a[start : start + size] for a in gathered]
+
+    def run(self, first: int) -> BatchRun:
+        """The full batches from this one on, for `weft.runtime`'s loop over many batches."""
+        return BatchRun(self.arrays, self.size, self.full_batches - first, first * self.size, self.order)
+
+
+def part_of(outputs: Sequence[np.ndarray], first: int, end: int) -> Arrays:
+    """The rows of outputs that belong to some batches, as views."""
+    return [o[first:end] for o in outputs]
