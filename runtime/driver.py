@@ -14,6 +14,7 @@ This printer takes the statements that the emitter writes and refuses any other:
 from __future__ import annotations
 
 import ast
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -40,6 +41,14 @@ class _Printer:
     names: dict[str, tuple[str, str]] = field(default_factory=dict)  # variable -> (LLVM type, value)
     symbols: dict[str, str] = field(default_factory=dict)  # symbol -> declaration
     count: int = 0
+    timed: bool = False
+    marks: int = 0
+
+    def mark(self) -> None:
+        """In a timed step: notes the time, after every call."""
+        if self.timed:
+            self.lines.append(f"  call void @mark(ptr %p, i64 {self.marks})")
+            self.marks += 1
 
     def value(self, text: str) -> str:
         self.count += 1
@@ -125,7 +134,9 @@ class _Printer:
             slot = self.value(f"getelementptr i64, ptr %d, i64 {_index(args[1])}")
             return "i64", self.value(f"load i64, ptr {slot}")
         if name == "effect":
-            return "i32", self.value(f"call i32 %effect(i64 {_index(args[0])})")
+            code = self.value(f"call i32 %effect(i64 {_index(args[0])})")
+            self.mark()
+            return "i32", code
         if name in ("max", "min") and len(args) == 2:
             return "i64", self.extreme(name, args)
         return "i32", self.kernel(name, args)
@@ -145,7 +156,9 @@ class _Printer:
             pointers.append(f"ptr {self.value(f'load ptr, ptr {slot}')}")
         kinds = ", ".join(["ptr"] * len(pointers) + ["i64"] * len(sizes))
         self.symbols[symbol] = f"declare i32 @{symbol}({kinds})\n"
-        return self.value(f"call i32 @{symbol}({', '.join([*pointers, *sizes])})")
+        code = self.value(f"call i32 @{symbol}({', '.join([*pointers, *sizes])})")
+        self.mark()
+        return code
 
 
 def _is_pointer(node: ast.Call) -> bool:
@@ -162,14 +175,35 @@ def _refusal(node: ast.AST) -> ValueError:
     return ValueError(f"step holds a statement that cannot be compiled. Received: {ast.unparse(node)!r}")
 
 
-def print_step(step: ast.FunctionDef, resolve: Resolve) -> tuple[str, list[str]]:
+CLOCK = "weft_clock"
+
+
+def _mark_text(times: int) -> str:
+    """LLVM text that writes the time (seconds, nanoseconds) into entry ``i`` of the table at this index of the pointers."""
+    return f"""
+declare i32 @{CLOCK}(i32, ptr)
+define internal void @mark(ptr %p, i64 %i) noinline {{
+  %slot = getelementptr ptr, ptr %p, i64 {times}
+  %table = load ptr, ptr %slot
+  %at = getelementptr [2 x i64], ptr %table, i64 %i
+  %code = call i32 @{CLOCK}(i32 {getattr(time, "CLOCK_MONOTONIC", 1)}, ptr %at)
+  ret void
+}}
+"""
+
+
+def print_step(step: ast.FunctionDef, resolve: Resolve, times: int | None = None) -> tuple[str, list[str]]:
     """LLVM text of ``int32 weft_step(ptr p, ptr d, ptr effect)`` and the symbols it calls.
 
+    times: index in the pointer table of a table into which the step writes the time, by the function ``CLOCK`` (clock_gettime):
+    twice at its start, which tells what noting a time costs, and after each call. None: an ordinary step, which does not.
     ValueError for a statement outside the list above.
     """
-    printer = _Printer(resolve)
+    printer = _Printer(resolve, timed=times is not None)
+    for _ in range(2):
+        printer.mark()
     if not printer.block(step.body):
         printer.lines.append("  ret i32 0")
     body = "\n".join(printer.lines)
     head = f"define i32 @{STEP_SYMBOL}(ptr %p, ptr %d, ptr %effect) {{\nentry:\n"
-    return "".join(printer.symbols.values()) + head + body + "\n}\n", list(printer.symbols)
+    return ("" if times is None else _mark_text(times)) + "".join(printer.symbols.values()) + head + body + "\n}\n", list(printer.symbols)
