@@ -1,5 +1,7 @@
 """The printer of kernels. In: a `Kernel`; out: the text of one Python function, its name, and the sizes to pass it.
 
+The same kernel is printed as LLVM text by `emit_llvm`; the name stands for both texts.
+
 The text is plain Python: un-jitted it runs over 1-D arrays under pdb, and Numba compiles the same text. Its name ends in the hash
 of its text, so equal kernels are one kernel. Numba promotes where weft does not, so integer results are cast back and every
 number is typed.
@@ -16,6 +18,7 @@ from weft.graph.dims import Size
 from weft.graph.dtype import DType
 
 from .collapse_loops import collapse_loops
+from .emit_llvm import print_llvm
 from .kernel import (
     Affine,
     Apply,
@@ -53,15 +56,17 @@ class Printed:
     text: str
     sizes: tuple[Size, ...]
     split: Split | None = None
+    llvm: str = ""
 
 
 def print_kernel(kernel: Kernel, target: Target) -> Printed:
     """Collapses the kernel's loops and prints it."""
     printer = _Printer(collapse_loops(kernel), target)
     text = printer.function()
-    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    llvm = print_llvm(kernel, printer.sizes, target)
+    digest = hashlib.sha256((text + llvm).encode()).hexdigest()[:8]
     name = f"{kernel.title or 'kernel'}_{digest}"
-    return Printed(name, text.replace(PLACEHOLDER, name, 1), tuple(printer.sizes), printer.split)
+    return Printed(name, text.replace(PLACEHOLDER, name, 1), tuple(printer.sizes), printer.split, llvm)
 
 
 @dataclass

@@ -25,12 +25,14 @@ class Config:
 
     cache_dir: where compiled steps are kept, None for memory only. cache_bytes: the oldest entries above this total are deleted.
     use_blas: an installed BLAS may compute matrix products; without it they are compiled loops.
+    kernels: "llvm" compiles a kernel's LLVM text if it has one, in milliseconds; "numba" compiles the Python text of every kernel.
     run_functions_eagerly: compiled functions run their Python code op by op, for debugging.
     """
 
     cache_dir: Path | None = field(default_factory=default_cache_dir)
     cache_bytes: int = 512 * 1024 * 1024
     use_blas: bool = True
+    kernels: str = "numba"
     run_functions_eagerly: bool = False
 
 

@@ -78,6 +78,19 @@ def compile_text(text: str, *, vectorize: bool = True) -> bytes:
     return bytes(machine.emit_object(module))
 
 
+def compile_vectors(text: str) -> bytes:
+    """Object code of a module whose vectors are already written out: only what LLVM's code generator expects is tidied up."""
+    machine, module = _parsed(text)
+    llvm = _llvm()
+    builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=1))
+    passes = llvm.create_new_module_pass_manager()
+    passes.add_sroa_pass()
+    passes.add_instruction_combine_pass()
+    passes.add_simplify_cfg_pass()
+    passes.run(module, builder)
+    return bytes(machine.emit_object(module))
+
+
 def optimized_text(text: str, *, assembly: bool = False) -> str:
     """The module after optimisation, as LLVM text or assembly: for people who look at what was made of a kernel."""
     machine, module = _parsed(text)

@@ -20,8 +20,9 @@ from weft.codegen.program import KernelDecl, Program
 from weft.graph.errors import UnimplementedError
 
 from . import blas, driver
-from .engine import compile_lock, compile_text, engine, machine_key
-from .kernel_module import export_kernel, merge_pattern
+from .config import config
+from .engine import compile_lock, compile_text, compile_vectors, engine, machine_key
+from .kernel_module import export_kernel, merge_pattern, name_kernel
 from .module_text import ModuleText
 from .object_code import compiled_object
 from .store import content_key, load_bytes, store_bytes
@@ -64,11 +65,12 @@ def _compiler_version() -> str:
 
 @dataclass(frozen=True, eq=False)
 class Kernel:
-    """One kernel wanted by a step: its symbol, the key of its object code, and how to make LLVM text of it."""
+    """One kernel wanted by a step: its symbol, the key of its object code, how to make LLVM text of it and object code of that."""
 
     symbol: str
     key: str
     lower: Callable[[], str]
+    compile: Callable[[str], bytes] = compile_text
 
 
 def compile_step(program: Program) -> NativeStep:
@@ -89,7 +91,8 @@ def compile_step(program: Program) -> NativeStep:
             imports[bound[0]] = bound[1]
             return bound[0], tuple(range(len(pointers)))
         pattern = merge_pattern(tuple(identities[i] for i in pointers))
-        kernel = describe_kernel(module, decls[name], pattern)
+        own = program.llvm.get(name, "") if config.kernels == "llvm" and pattern == tuple(range(len(pattern))) else ""
+        kernel = describe_vectors(name, own) if own else describe_kernel(module, decls[name], pattern)
         kernels[kernel.symbol] = kernel
         return kernel.symbol, tuple(i for i, first in enumerate(pattern) if first == i)
 
@@ -139,6 +142,13 @@ def describe_kernel(module: ModuleText, decl: KernelDecl, pattern: tuple[int, ..
     return Kernel(symbol, key, lower)
 
 
+def describe_vectors(name: str, text: str) -> Kernel:
+    """The same for a kernel with its own LLVM text."""
+    key = content_key("vectors", name, text, _compiler_version(), machine_key())
+    symbol = f"{name}_{key[:16]}"
+    return Kernel(symbol, key, lambda: name_kernel(text, symbol), compile_vectors)
+
+
 def load_kernels(kernels: Sequence[Kernel]) -> dict[str, int]:
     """The addresses of the kernels by symbol, from this process, the cache on disk, or the compiler.
 
@@ -157,7 +167,7 @@ def load_kernels(kernels: Sequence[Kernel]) -> dict[str, int]:
             engine.keep(code, kernel.symbol)
     if missing:
         with ThreadPoolExecutor(1) as pool:
-            jobs = [(kernel, pool.submit(compile_text, kernel.lower())) for kernel in missing]
+            jobs = [(kernel, pool.submit(kernel.compile, kernel.lower())) for kernel in missing]
             for kernel, job in jobs:
                 code = job.result()
                 store_bytes("objects", kernel.key, code)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 
+from weft.codegen.emit_llvm import PLACEHOLDER
+
 from .vector_math import link_functions
 
 BROKEN = -3
@@ -39,3 +41,8 @@ define i32 @{symbol}({", ".join(parameters)}) nounwind {{
 }}
 """
     return link_functions(text + wrapper)
+
+
+def name_kernel(text: str, symbol: str) -> str:
+    """A kernel's own LLVM text under its symbol."""
+    return text.replace(f"@{PLACEHOLDER}(", f"@{symbol}(", 1)

@@ -1,0 +1,277 @@
+"""The LLVM printer of kernels. In: a `Kernel` with collapsed loops and the sizes it is passed; out: the text of one module.
+
+The module defines ``i32 @KERNEL(ptr..., i64...)`` and needs no runtime but the C library. The printer decides what becomes a
+vector (see `plan_vectors`); LLVM's own vectoriser is not needed. The text does not depend on the CPU.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from weft.graph.dims import Size
+from weft.graph.dtype import DType, int64
+
+from .emit_vectors import Lanes, print_vector_loop
+from .kernel import (
+    Affine,
+    Apply,
+    Check,
+    Const,
+    Expr,
+    Kernel,
+    Let,
+    Load,
+    Loop,
+    Name,
+    Position,
+    SizeOf,
+    Statement,
+    Store,
+    divide,
+    statements,
+)
+from .llvm_code import Code, Operand, memory_type, suffix, vector_type
+from .llvm_formulas import apply, cast, constant
+from .plan_vectors import plan_vectors
+from .target import Target
+
+PLACEHOLDER = "KERNEL"
+
+
+def print_llvm(kernel: Kernel, sizes: Sequence[Size], target: Target) -> str:
+    """The module's text. sizes: what the kernel gets after the pointers, as the Python printer found it."""
+    return KernelPrinter(kernel, sizes, target.static_extent).module()
+
+
+class KernelPrinter:
+    """One kernel. ``names`` are the values known so far; ``slots`` are accumulators, which live in stack slots until LLVM's
+    first pass; ``lanes`` says what part of a vector loop is being printed."""
+
+    def __init__(self, kernel: Kernel, sizes: Sequence[Size], static_extent: int) -> None:
+        self.kernel, self.sizes, self.static_extent = kernel, sizes, static_extent
+        self.code = Code()
+        self.names: dict[str, Operand] = {}
+        self.slots: dict[str, str] = {}
+        self.counters: dict[str, str] = {}
+        self.lanes: Lanes | None = None
+        counts = Counter(s.name for s in statements(kernel.body) if isinstance(s, Let))
+        self.mutable = {name for name, count in counts.items() if count > 1}
+
+    def module(self) -> str:
+        code = self.code
+        self.body(self.kernel.body)
+        code.do("ret i32 0")
+        params = [f"ptr noalias %{p.name}" for p in self.kernel.params] + [f"i64 %n{i}" for i in range(len(self.sizes))]
+        head = f"define i32 @{PLACEHOLDER}({', '.join(params)}) nounwind {{\nentry:"
+        return "\n".join([head, *code.entry, *code.lines, "}", *code.declarations.values()]) + "\n"
+
+    # Statements -------------------------------------------------------------------------------------------------------------
+
+    def body(self, body: Sequence[Statement]) -> None:
+        for statement in body:
+            self.statement(statement)
+
+    def statement(self, statement: Statement) -> None:
+        if isinstance(statement, Loop):
+            plan = plan_vectors(statement, self.mutable)
+            if plan is None:
+                self.scalar_loop(statement)
+            else:
+                print_vector_loop(self, statement, plan)
+        elif isinstance(statement, Let):
+            self.let(statement)
+        elif isinstance(statement, Store):
+            self.store(statement)
+        else:
+            assert isinstance(statement, Check)
+            self.check(statement)
+
+    def scalar_loop(self, loop: Loop) -> None:
+        self.loop(loop.variable, "0", self.extent(loop), 1, lambda: self.body(loop.body))
+
+    def loop(self, variable: str, first: str, last: str, step: int, body: Callable[[], None]) -> None:
+        """``for variable in range(first, last, step)``, tested at its end."""
+        code = self.code
+        before, head, after = (code.fresh(name) for name in ("before", "loop", "after"))
+        code.jump(before)
+        code.label(before)
+        enter = code.fresh("enter")
+        code.branch(code.emit(f"icmp slt i64 {first}, {last}"), enter, after)
+        code.label(enter)
+        code.jump(head)
+        code.label(head)
+        counter, following = code.fresh("%i"), code.fresh("%next")
+        latch = code.fresh("latch")
+        code.do(f"{counter} = phi i64 [{first}, %{enter}], [{following}, %{latch}]")
+        self.counters[variable] = counter
+        body()
+        code.jump(latch)
+        code.label(latch)
+        code.do(f"{following} = add nsw i64 {counter}, {step}")
+        code.branch(code.emit(f"icmp slt i64 {following}, {last}"), head, after)
+        code.label(after)
+        del self.counters[variable]
+
+    def let(self, statement: Let) -> None:
+        value = self.expr(statement.value)
+        if statement.name not in self.mutable:
+            self.names[statement.name] = value
+        elif self.lanes is not None and statement.name in self.lanes.accumulators:
+            self.lanes.keep(self, statement.name, value)
+        else:
+            self.assign(statement.name, value)
+
+    def assign(self, name: str, value: Operand) -> None:
+        """A new value for an accumulator."""
+        if name not in self.slots:
+            self.slots[name] = self.code.allocate(value.type)
+            self.names[name] = Operand("", value.dtype)
+        self.code.do(f"store {value.type} {value.text}, ptr {self.slots[name]}")
+
+    def check(self, statement: Check) -> None:
+        code = self.code
+        condition = self.expr(statement.condition)
+        text = condition.text
+        if condition.lanes > 1:
+            assert self.lanes is not None
+            mask = condition.type
+            if self.lanes.mask:
+                text = code.emit(f"and {mask} {text}, {self.lanes.mask}")
+            text = code.call(f"llvm.vector.reduce.or.{suffix('i1', condition.lanes)}", "i1", (mask, text))
+        failed, passed = code.fresh("failed"), code.fresh("passed")
+        code.branch(text, failed, passed)
+        code.label(failed)
+        code.do(f"ret i32 {statement.code}")
+        code.label(passed)
+
+    def store(self, statement: Store) -> None:
+        code, lanes = self.code, self.lanes
+        value = self.expr(statement.value)
+        if lanes is not None:
+            value = code.widen(value, lanes.count)
+        memory = vector_type(memory_type(value.dtype.short), value.lanes)
+        text = value.text
+        if value.dtype.is_bool:
+            text = code.emit(f"zext {value.type} {text} to {memory}")
+        address = self.address(statement.array, statement.index, value.dtype)
+        if lanes is None or not lanes.mask:
+            code.do(f"store {memory} {text}, ptr {address}, align {value.dtype.size}")
+            return
+        function = f"llvm.masked.store.{suffix(memory_type(value.dtype.short), value.lanes)}.p0"
+        mask = vector_type("i1", value.lanes)
+        code.run(function, (memory, text), ("ptr", address), ("i32", str(value.dtype.size)), (mask, lanes.mask))
+
+    # Sizes and addresses ----------------------------------------------------------------------------------------------------
+
+    def extent(self, loop: Loop) -> str:
+        """The outermost loops get their length as an argument; short inner ones carry it as a number."""
+        if not self.counters and loop.extent in self.sizes:
+            return f"%n{self.sizes.index(loop.extent)}"
+        return self.size(loop.extent)
+
+    def size(self, size: Size) -> str:
+        """The size as an int64 operand: an argument where there is one, else a number or a multiple of an argument."""
+        if isinstance(size, int) and abs(size) <= self.static_extent:
+            return str(size)
+        if size in self.sizes:
+            return f"%n{self.sizes.index(size)}"
+        for i, known in enumerate(self.sizes):
+            factor = divide(size, known)
+            if isinstance(factor, int):
+                return self.code.emit(f"mul nsw i64 %n{i}, {factor}")
+        raise KeyError(f"The size {size} is no argument of the kernel.")
+
+    def index(self, index: Affine) -> str:
+        """The index as an int64 operand; in a vector loop the first lane's."""
+        total = ""
+        for name, factor in index.terms:
+            counter = self.counters.get(name) or self.expr(Name(name, int64)).text
+            term = counter if factor == 1 else self.code.emit(f"mul nsw i64 {counter}, {self.size(factor)}")
+            total = self.code.emit(f"add nsw i64 {total}, {term}") if total else term
+        if not total:
+            return self.size(index.offset)
+        return total if index.offset == 0 else self.code.emit(f"add nsw i64 {total}, {self.size(index.offset)}")
+
+    def address(self, array: str, index: Affine, dtype: DType) -> str:
+        return self.code.emit(f"getelementptr inbounds {memory_type(dtype.short)}, ptr %{array}, i64 {self.index(index)}")
+
+    # Expressions ------------------------------------------------------------------------------------------------------------
+
+    def expr(self, value: Expr) -> Operand:
+        if isinstance(value, Const):
+            return constant(value.value, value.dtype)
+        if isinstance(value, Name):
+            return self.name(value)
+        if isinstance(value, Load):
+            return self.load(value)
+        if isinstance(value, SizeOf):
+            return self.number(self.size(value.size), value.dtype)
+        if isinstance(value, Position):
+            return self.position(value)
+        assert isinstance(value, Apply)
+        return apply(self.code, value.function, [self.expr(a) for a in value.args], value.dtype)
+
+    def name(self, value: Name) -> Operand:
+        known = self.names[value.name]
+        if self.lanes is not None and value.name in self.lanes.accumulators:
+            return self.lanes.current(self, value.name)
+        if value.name not in self.slots:
+            return known
+        return Operand(self.code.emit(f"load {known.type}, ptr {self.slots[value.name]}"), known.dtype)
+
+    def expr_of(self, name: str) -> Operand:
+        """The accumulator's present value."""
+        return self.name(Name(name, self.names[name].dtype))
+
+    def number(self, text: str, dtype: DType) -> Operand:
+        """An int64 as a number of the dtype."""
+        return Operand(cast(self.code, Operand(text, int64), dtype, 1), dtype)
+
+    def position(self, value: Position) -> Operand:
+        first = self.number(self.index(value.index), int64)
+        lanes = self.lanes
+        factor = value.index.factor(lanes.variable) if lanes is not None else 0
+        if lanes is None or factor == 0:
+            return self.number(first.text, value.dtype)
+        kind = vector_type("i64", lanes.count)
+        steps = f"<{', '.join(f'i64 {i}' for i in range(lanes.count))}>"
+        if factor != 1:
+            stride = self.code.widen(Operand(self.size(factor), int64), lanes.count)
+            steps = self.code.emit(f"mul {kind} {steps}, {stride.text}")
+        base = self.code.widen(first, lanes.count)
+        text = self.code.emit(f"add {kind} {base.text}, {steps}")
+        return Operand(cast(self.code, Operand(text, int64, lanes.count), value.dtype, lanes.count), value.dtype, lanes.count)
+
+    def load(self, value: Load) -> Operand:
+        code, lanes = self.code, self.lanes
+        address = self.address(value.array, value.index, value.dtype)
+        count = lanes.count if lanes is not None and value.index.factor(lanes.variable) != 0 else 1
+        kind = vector_type(memory_type(value.dtype.short), count)
+        if lanes is None or count == 1 or not lanes.mask:
+            text = code.emit(f"load {kind}, ptr {address}, align {value.dtype.size}")
+        else:
+            function = f"llvm.masked.load.{suffix(memory_type(value.dtype.short), count)}.p0"
+            mask = vector_type("i1", count)
+            args = [("ptr", address), ("i32", str(value.dtype.size)), (mask, lanes.mask), (kind, "zeroinitializer")]
+            text = code.call(function, kind, *args)
+        if value.dtype.is_bool:
+            zero = "zeroinitializer" if count > 1 else "0"
+            text = code.emit(f"icmp ne {kind} {text}, {zero}")
+        return Operand(text, value.dtype, count)
+
+
+def print_formula(code: Code, value: Expr, registers: dict[str, Operand]) -> Operand:
+    """Vector instructions for a formula over values that are already in registers.
+
+    For kernels that compute their elements themselves (the epilogue of a matrix product): ``registers`` maps the formula's names to
+    operands of any number of lanes (1: the same for all lanes); the result has as many as the widest. `Load` and sizes are not
+    allowed. Declarations gather in ``code.declarations``.
+    """
+    if isinstance(value, Name):
+        return registers[value.name]
+    if isinstance(value, Const):
+        return constant(value.value, value.dtype)
+    if not isinstance(value, Apply):
+        raise ValueError(f"A formula over registers has names, numbers and functions only. Received: {value}.")
+    return apply(code, value.function, [print_formula(code, a, registers) for a in value.args], value.dtype)

@@ -1,0 +1,138 @@
+"""LLVM text under construction. In: types, operands and instructions; out: the lines of one function and what it declares.
+
+A value is a scalar (``lanes`` 1) or a vector. Booleans are ``i1`` in registers and bytes in memory.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from dataclasses import dataclass
+
+from weft.graph.dtype import DType
+
+_REAL = {"f32": "float", "f64": "double"}
+
+
+def scalar_type(short: str) -> str:
+    """The LLVM type of a dtype in a register, by its short name."""
+    return _REAL.get(short) or f"i{short[1:]}"
+
+
+def memory_type(short: str) -> str:
+    """The LLVM type of a dtype in memory."""
+    return "i8" if short == "b1" else scalar_type(short)
+
+
+def vector_type(scalar: str, lanes: int) -> str:
+    return scalar if lanes == 1 else f"<{lanes} x {scalar}>"
+
+
+def suffix(scalar: str, lanes: int) -> str:
+    """How the type is written in an intrinsic's name: ``f32``, ``v16f32``, ``v16i8``."""
+    letters = {"float": "f32", "double": "f64"}.get(scalar, scalar)
+    return letters if lanes == 1 else f"v{lanes}{letters}"
+
+
+def real_text(value: float) -> str:
+    """A float as LLVM text, exact; float32 is written as the double of the same value."""
+    return f"0x{struct.unpack('>Q', struct.pack('>d', value))[0]:016X}"
+
+
+def splat(scalar: str, text: str, lanes: int) -> str:
+    """A constant in all lanes."""
+    return text if lanes == 1 else f"splat ({scalar} {text})"
+
+
+def literal(value: object, dtype: DType) -> str:
+    """A number as an LLVM operand of the dtype."""
+    if dtype.is_floating:
+        number = float(value)  # type: ignore[arg-type]
+        return real_text(number if math.isinf(number) or math.isnan(number) else float(dtype.np.type(number)))
+    if dtype.is_bool:
+        return "true" if value else "false"
+    return str(int(value))  # type: ignore[call-overload]
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """A value: its LLVM text, its dtype and number of lanes. constant: the text is a scalar literal."""
+
+    text: str
+    dtype: DType
+    lanes: int = 1
+    constant: bool = False
+
+    @property
+    def scalar(self) -> str:
+        return scalar_type(self.dtype.short)
+
+    @property
+    def type(self) -> str:
+        return vector_type(self.scalar, self.lanes)
+
+
+class Code:
+    """The body of one function. ``block`` is the label of the block being written, for phi nodes."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.entry: list[str] = []  # allocas: they belong into the entry block
+        self.declarations: dict[str, str] = {}
+        self.block = "entry"
+        self.count = 0
+
+    def fresh(self, prefix: str) -> str:
+        self.count += 1
+        return f"{prefix}{self.count}"
+
+    def emit(self, text: str) -> str:
+        """Adds an instruction with a result and returns the result's name."""
+        name = self.fresh("%v")
+        self.lines.append(f"  {name} = {text}")
+        return name
+
+    def do(self, text: str) -> None:
+        """Adds an instruction without a result."""
+        self.lines.append(f"  {text}")
+
+    def label(self, name: str) -> None:
+        """Begins a block."""
+        self.lines.append(f"{name}:")
+        self.block = name
+
+    def jump(self, target: str) -> None:
+        self.do(f"br label %{target}")
+
+    def branch(self, condition: str, true: str, false: str) -> None:
+        self.do(f"br i1 {condition}, label %{true}, label %{false}")
+
+    def call(self, function: str, result: str, *args: tuple[str, str]) -> str:
+        """Calls and declares a function; args are (type, operand)."""
+        self.declare(function, result, *(t for t, _ in args))
+        return self.emit(f"call {result} @{function}({', '.join(f'{t} {a}' for t, a in args)})")
+
+    def run(self, function: str, *args: tuple[str, str]) -> None:
+        """Calls and declares a function without a result."""
+        self.declare(function, "void", *(t for t, _ in args))
+        self.do(f"call void @{function}({', '.join(f'{t} {a}' for t, a in args)})")
+
+    def declare(self, function: str, result: str, *types: str) -> None:
+        self.declarations[function] = f"declare {result} @{function}({', '.join(types)})"
+
+    def allocate(self, kind: str) -> str:
+        """A stack slot, which becomes a register."""
+        name = self.fresh("%m")
+        self.entry.append(f"  {name} = alloca {kind}")
+        return name
+
+    def widen(self, value: Operand, lanes: int) -> Operand:
+        """The value in all lanes."""
+        if value.lanes == lanes:
+            return value
+        if value.constant:
+            return Operand(splat(value.scalar, value.text, lanes), value.dtype, lanes)
+        kind = vector_type(value.scalar, lanes)
+        first = self.emit(f"insertelement {kind} poison, {value.scalar} {value.text}, i64 0")
+        text = self.emit(f"shufflevector {kind} {first}, {kind} poison, <{lanes} x i32> zeroinitializer")
+        return Operand(text, value.dtype, lanes)
