@@ -206,4 +206,5 @@ def print_step(step: ast.FunctionDef, resolve: Resolve, times: int | None = None
         printer.lines.append("  ret i32 0")
     body = "\n".join(printer.lines)
     head = f"define i32 @{STEP_SYMBOL}(ptr %p, ptr %d, ptr %effect) {{\nentry:\n"
-    return ("" if times is None else _mark_text(times)) + "".join(printer.symbols.values()) + head + body + "\n}\n", list(printer.symbols)
+    declarations = ("" if times is None else _mark_text(times)) + "".join(printer.symbols.values())
+    return declarations + head + body + "\n}\n", list(printer.symbols)
