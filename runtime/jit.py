@@ -73,9 +73,10 @@ class Kernel:
     compile: Callable[[str], bytes] = compile_text
 
 
-def compile_step(program: Program) -> NativeStep:
+def compile_step(program: Program, clock: int = 0) -> NativeStep:
     """Compiles or loads every kernel that the step calls, and the step.
 
+    clock: address of clock_gettime for a step that notes times into the table at the end of the pointer table, see `profiler`.
     Raises UnimplementedError naming the kernel if Numba cannot compile one: always a defect of the code generator.
     """
     start = time.perf_counter()
@@ -97,8 +98,10 @@ def compile_step(program: Program) -> NativeStep:
         return kernel.symbol, tuple(i for i, first in enumerate(pattern) if first == i)
 
     with compile_lock:
-        text, _ = driver.print_step(module.step, resolve)
+        text, _ = driver.print_step(module.step, resolve, len(program.buffers) if clock else None)
         uses_blas = bool(imports)
+        if clock:
+            imports[driver.CLOCK] = clock
         imports |= load_kernels(list(kernels.values()))
         address, handle = _load_driver(text, imports)
         counters.seconds += time.perf_counter() - start
