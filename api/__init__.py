@@ -120,7 +120,7 @@ from weft.tracer.ops import (
 )
 from weft.tracer.ops.generated import namespace as _namespace
 
-from . import bitwise, config, data, debugging, errors, linalg, math, nest, nn, random
+from . import bitwise, config, data, debugging, dtypes, errors, linalg, math, nest, nn, random
 from .module import Module
 from .scopes import control_dependencies, device, get_static_value, group, name_scope, no_op
 
@@ -172,6 +172,7 @@ __all__ = [
     "device",
     "divide",
     "double",
+    "dtypes",
     "einsum",
     "ensure_shape",
     "errors",

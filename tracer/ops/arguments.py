@@ -9,13 +9,13 @@ import numpy as np
 
 from weft.graph.dims import Dim, Shape, Size
 from weft.graph.dtype import DType, int32
-from weft.graph.errors import DTypeError, ShapeError
+from weft.graph.errors import ShapeError
 from weft.graph.op import DimConflict
 
 from ..apply import apply
 from ..context import executing_eagerly
 from ..convert import convert_to_tensor, operand
-from ..errors import OperatorNotAllowedInGraphError
+from ..errors import DTypeConversionError, OperatorNotAllowedInGraphError
 from ..origin import user_line
 from ..shape_values import known_sizes
 from ..tensor import EagerTensor, Tensor, TracedTensor
@@ -80,7 +80,7 @@ def as_size(value: Any) -> Size:
     """One size: an integer, a symbolic size, or a scalar tensor whose value is known."""
     size = known_size(value)
     if size is None:
-        raise DTypeError(f"A size must be an integer. Received: {value!r}.")
+        raise DTypeConversionError(f"A size must be an integer. Received: {value!r}.")
     return size
 
 

@@ -40,6 +40,8 @@ def fill(dims: Any, value: Any, name: str | None = None) -> Tensor:
     if sizes_of(x):
         raise ShapeError(f"fill needs a scalar value. Received: a tensor of shape {x.shape}.")
     shape = as_sizes(dims)
+    if any(isinstance(size, int) and size < 0 for size in shape):
+        raise ShapeError(f"A size must not be negative. Received: shape {shape}.")
     refuse_symbolic(shape)
     return apply("broadcast_to", (x,), shape=shape)
 

@@ -21,7 +21,7 @@ def concat(values: Sequence[Any], axis: Any, name: str | None = None) -> Tensor:
     """The tensors joined along ``axis``; all other sizes and the dtypes must agree."""
     parts = as_tensors(*(values if isinstance(values, (list, tuple)) else [values]))
     if not parts:
-        raise ValueError("concat needs at least one tensor. Received: an empty list.")
+        raise ShapeError("concat needs at least one tensor. Received: an empty list.")
     at = as_axis(axis, len(sizes_of(parts[0])))
     return parts[0] if len(parts) == 1 else apply("concat", parts, axis=at)
 
@@ -32,7 +32,7 @@ def stack(values: Any, axis: Any = 0, name: str | None = None) -> Tensor:
         values = unstack(values)
     parts = as_tensors(*values)
     if not parts:
-        raise ValueError("stack needs at least one tensor. Received: an empty list.")
+        raise ShapeError("stack needs at least one tensor. Received: an empty list.")
     first = sizes_of(parts[0])
     for i, part in enumerate(parts):
         if len(sizes_of(part)) != len(first) or any(a != b and isinstance(a, int) and isinstance(b, int)
