@@ -74,7 +74,8 @@ class KernelPrinter:
 
     def statement(self, statement: Statement) -> None:
         if isinstance(statement, Loop):
-            plan = plan_vectors(statement, self.mutable)
+            extent = self.extent(statement)
+            plan = plan_vectors(statement, int(extent) if extent.isdigit() else None, self.mutable)
             if plan is None:
                 self.scalar_loop(statement)
             else:

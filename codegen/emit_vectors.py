@@ -19,6 +19,7 @@ from .plan_vectors import VectorPlan
 if TYPE_CHECKING:
     from .emit_llvm import KernelPrinter
 
+COSTLY = 20  # operations per element
 UNROLLED = 64  # operations in straight-line code instead of a loop
 
 
@@ -48,18 +49,15 @@ class Lanes:
 
 
 def print_vector_loop(printer: KernelPrinter, loop: Loop, plan: VectorPlan) -> None:
-    copies = plan.copies
-    if printer.extent(loop) == str(loop.extent) and isinstance(loop.extent, int):
-        copies = max(1, min(copies, loop.extent // plan.lanes))
     lanes = Lanes(loop.variable, plan.lanes, plan.accumulators)
-    _start_accumulators(printer, lanes, copies)
+    _start_accumulators(printer, lanes, plan.copies)
     printer.lanes = lanes
-    if printer.extent(loop) == str(loop.extent):
-        _static_loop(printer, loop, plan, copies)
+    if plan.extent is not None:
+        _static_loop(printer, loop, plan, plan.extent)
     else:
-        _dynamic_loop(printer, loop, copies)
+        _dynamic_loop(printer, loop, plan)
     printer.lanes = None
-    _finish_accumulators(printer, lanes, copies)
+    _finish_accumulators(printer, lanes, plan.copies)
 
 
 def _start_accumulators(printer: KernelPrinter, lanes: Lanes, copies: int) -> None:
@@ -88,9 +86,9 @@ def _finish_accumulators(printer: KernelPrinter, lanes: Lanes, copies: int) -> N
         printer.assign(name, apply(printer.code, function, [before, total], total.dtype))
 
 
-def _static_loop(printer: KernelPrinter, loop: Loop, plan: VectorPlan, copies: int) -> None:
-    extent, lanes = loop.extent, printer.lanes
-    assert isinstance(extent, int) and lanes is not None
+def _static_loop(printer: KernelPrinter, loop: Loop, plan: VectorPlan, extent: int) -> None:
+    lanes, copies = printer.lanes, plan.copies
+    assert lanes is not None
     whole, rest = divmod(extent, plan.lanes)
     done = 0
     if whole * max(plan.cost, 4) > UNROLLED and whole > copies:
@@ -130,12 +128,15 @@ def _whole_vectors(printer: KernelPrinter, loop: Loop, last: str, copies: int) -
     printer.loop(loop.variable, "0", last, lanes.count * copies, body)
 
 
-def _dynamic_loop(printer: KernelPrinter, loop: Loop, copies: int) -> None:
+def _dynamic_loop(printer: KernelPrinter, loop: Loop, plan: VectorPlan) -> None:
+    """Costly bodies are printed once, always under a mask: the mask costs little there, and a second copy would double compiling."""
     code, lanes = printer.code, printer.lanes
     assert lanes is not None
     extent = printer.extent(loop)
-    whole = code.emit(f"and i64 {extent}, {-lanes.count * copies}")
-    _whole_vectors(printer, loop, whole, copies)
+    whole = "0"
+    if plan.cost < COSTLY or plan.copies > 1:
+        whole = code.emit(f"and i64 {extent}, {-lanes.count * plan.copies}")
+        _whole_vectors(printer, loop, whole, plan.copies)
     lanes.copy = 0
 
     def body() -> None:

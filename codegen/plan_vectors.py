@@ -21,36 +21,39 @@ CHEAP = 12  # up to so many operations per element, waiting for the last sum cos
 
 @dataclass(frozen=True)
 class VectorPlan:
-    """lanes: elements per vector. copies: independent accumulators. accumulators: name to the function that combines.
+    """extent: the loop's length, None if it is an argument. lanes: elements per vector. copies: independent accumulators. accumulators: name to the function that combines.
 
     cost: operations per element, roughly.
     """
 
+    extent: int | None
     lanes: int
     copies: int
     cost: int
     accumulators: dict[str, str] = field(default_factory=dict)
 
 
-def plan_vectors(loop: Loop, mutable: Collection[str]) -> VectorPlan | None:
-    """mutable: names that are assigned more than once in the kernel."""
+def plan_vectors(loop: Loop, extent: int | None, mutable: Collection[str]) -> VectorPlan | None:
+    """extent: the loop's length if the text says it. mutable: names that are assigned more than once in the kernel."""
     if any(not isinstance(s, (Let, Store, Check)) for s in loop.body):
         return None
     search = _Search(loop, mutable)
     if not search.run():
         return None
     cost = sum(_cost(v) for s in loop.body for v in values(s))
-    lanes = _lanes(loop)
-    if isinstance(loop.extent, int) and loop.extent < 4 and cost < 10:
+    if extent is not None and extent < 4 and cost < 10:
         return None  # a few scalar instructions
+    lanes = _lanes(loop, extent)
     copies = 4 if search.accumulators and cost <= CHEAP else 1
-    return VectorPlan(lanes, copies, cost, search.accumulators)
+    if extent is not None:
+        copies = max(1, min(copies, extent // lanes))
+    return VectorPlan(extent, lanes, copies, cost, search.accumulators)
 
 
-def _lanes(loop: Loop) -> int:
+def _lanes(loop: Loop, extent: int | None) -> int:
     sizes = [v.dtype.size for s in loop.body for e in values(s) for v in expressions(e) if isinstance(v, Load)]
     lanes = LANES // 2 if sizes and min(sizes) == 8 else LANES
-    while lanes > 4 and isinstance(loop.extent, int) and loop.extent <= lanes // 2:
+    while lanes > 4 and extent is not None and extent <= lanes // 2:
         lanes //= 2
     return lanes
 
