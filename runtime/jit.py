@@ -21,7 +21,7 @@ from weft.graph.errors import UnimplementedError
 
 from . import blas, driver
 from .config import config
-from .engine import compile_lock, compile_text, compile_vectors, engine, machine_key
+from .engine import compile_lock, compile_text, engine, machine_key
 from .kernel_module import export_kernel, merge_pattern, name_kernel
 from .module_text import ModuleText
 from .object_code import compiled_object
@@ -149,7 +149,7 @@ def describe_vectors(name: str, text: str) -> Kernel:
     """The same for a kernel with its own LLVM text."""
     key = content_key("vectors", name, text, _compiler_version(), machine_key())
     symbol = f"{name}_{key[:16]}"
-    return Kernel(symbol, key, lambda: name_kernel(text, symbol), compile_vectors)
+    return Kernel(symbol, key, lambda: name_kernel(text, symbol), functools.partial(compile_text, vectorize=False))
 
 
 def load_kernels(kernels: Sequence[Kernel]) -> dict[str, int]:
