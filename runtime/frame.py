@@ -136,6 +136,10 @@ class Binding:
                 arrays = layout.variables if buffer.kind == "variable" else layout.constants
                 self._pointers[i] = arrays[buffer.index].ctypes.data
 
+    def set_spare_pointer(self, address: int) -> None:
+        """Fills the entry behind the buffers' pointers, which ordinary steps do not read."""
+        self._pointers[-1] = address
+
     def output_bytes(self) -> list[int]:
         """The size of each of `make_outputs`' arrays."""
         return [t.itemsize * math.prod(s) for s, t in zip(self._shapes, self._dtypes)]
