@@ -1,0 +1,89 @@
+"""How long each call of a step takes. In: a traced graph and input arrays; out: `CallTime` per call: median time, FLOPs, bytes.
+
+The program is generated again, so that it names this graph's lines, whatever a cache on disk may hold; its kernels are the ones
+that the ordinary step runs. The driver's text differs in one thing: after each call it notes the time, by clock_gettime, in a
+table. One thread runs it, so that a call's time is its own.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from weft.codegen import Program, generate, order_variables
+from weft.codegen.program import CallDecl
+from weft.graph.dims import parse_size, size_value
+from weft.graph.errors import UnimplementedError
+from weft.graph.ir import Graph
+from weft.graph.passes import optimize
+
+from .compiler import owner_of
+from .executable import CompiledStep
+from .jit import NativeStep, compile_step
+from .machine import detect_target
+
+
+@dataclass(frozen=True)
+class CallTime:
+    """One call. seconds: the median over the steps. flops, bytes: its work at the sizes it was measured with."""
+
+    decl: CallDecl
+    seconds: float
+    flops: int
+    bytes: int
+
+
+class TimedStep(CompiledStep):
+    """A program whose step notes times; called like any executable. ``seconds``: per call, of the latest step."""
+
+    def __init__(self, program: Program, variables: Sequence[np.ndarray]) -> None:
+        super().__init__(program, variables)
+        timed = compile_step(program, _clock())
+        self._step = NativeStep(timed.address, timed.uses_blas, timed.handle)  # never shared by a team of threads
+        self._times = np.zeros((len(program.calls) + 2, 2), np.int64)
+
+    def bind(self, inputs: Sequence[np.ndarray]) -> dict[str, int]:
+        """Makes ready for inputs of these shapes; returns the symbolic sizes. Only such inputs may follow."""
+        frame = self._take_frame()
+        binding = frame.bind(self._layout.prepare(inputs))
+        binding.set_spare_pointer(self._times.ctypes.data)
+        self._frames.append(frame)
+        return binding.dims
+
+    @property
+    def seconds(self) -> np.ndarray:
+        """float64 per call, less what noting a time costs."""
+        at = self._times[:, 0] * 1e9 + self._times[:, 1]
+        return np.maximum(np.diff(at[1:]) - (at[1] - at[0]), 0) * 1e-9
+
+
+def time_calls(graph: Graph, inputs: Sequence[np.ndarray], steps: int) -> list[CallTime]:
+    """Runs the graph ``steps`` times on these arrays, after two runs to warm up, and reports on each call of its step.
+
+    The variables are updated by each run. Raises what the step raises, and UnimplementedError where there is no clock_gettime.
+    """
+    optimized = optimize(graph)
+    program = generate(optimized, detect_target())
+    step = TimedStep(program, [owner_of(r)._storage for r in order_variables(optimized)])
+    sizes = step.bind(inputs)
+    times = []
+    for _ in range(steps + 2):
+        step(inputs)
+        times.append(step.seconds)
+    medians = np.median(times[2:], axis=0)
+    return [_call_time(c, float(s), sizes) for c, s in zip(program.calls, medians, strict=True)]
+
+
+def _call_time(decl: CallDecl, seconds: float, sizes: dict[str, int]) -> CallTime:
+    moved = sum(min(size_value(parse_size(t), sizes) for t in least) for least in decl.traffic)
+    return CallTime(decl, seconds, size_value(parse_size(decl.flops), sizes), moved)
+
+
+def _clock() -> int:
+    function = getattr(ctypes.CDLL(None), "clock_gettime", None)
+    if function is None:
+        raise UnimplementedError("Profiling needs the C library's clock_gettime, which this system does not have.")
+    return ctypes.cast(function, ctypes.c_void_p).value or 0
