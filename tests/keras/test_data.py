@@ -7,6 +7,7 @@ import pytest
 
 import weft
 from weft import keras
+from weft.keras.trainers.batch_arrays import to_array
 from weft.keras.trainers.data_sources import make_source
 from weft.keras.trainers.epoch_loop import EpochLoop
 
@@ -230,3 +231,14 @@ def test_nan_targets_are_left_to_own_losses(seen):
     y[3] = np.nan
     history = seen.fit(X / 20, y, verbose=0)
     assert np.isfinite(history.history["loss"]).all()
+
+
+def test_arrays_reach_the_step_as_it_knows_them():
+    for dtype in ("int64", "longlong", "uint8", ">i4", "bool"):
+        array = np.zeros(3, dtype)
+        assert to_array(array, "x").dtype is np.dtype(array.dtype.name)
+    assert to_array(np.zeros(3, "float64"), "x").dtype == "float32"
+    assert to_array(np.zeros(3, "float64"), "x", whole=False).dtype == "float64"
+    whole = np.zeros((4, 2), "uint8")
+    assert to_array(whole, "x") is whole  # nothing is copied without need
+    assert to_array(whole.T, "x").flags.c_contiguous

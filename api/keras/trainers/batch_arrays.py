@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from weft.graph.dtype import ALL, float16
 from weft.layers.precision import floatx
 from weft.tracer import tree
 from weft.tracer.tensor import EagerTensor
 from weft.tracer.tree import Structure
+
+_NATIVE = {d.np: d.np for d in ALL if d is not float16}  # equal dtypes to the one object that weft uses
 
 
 def is_number_list(value: Any) -> bool:
@@ -33,13 +36,22 @@ def to_array(value: Any, what: str, whole: bool = True) -> np.ndarray:
         array = np.asarray(value)
     else:
         raise TypeError(f"{what} must be an array or a list of arrays. Received: {type(value).__name__}")
+    native = _NATIVE.get(array.dtype)
+    if native is None or array.ndim == 0 or not array.flags.c_contiguous or (whole and native.kind == "f"):
+        return _converted(array, what, whole)
+    return array if array.dtype is native else array.view(native)  # compiled steps know dtypes by identity
+
+
+def _converted(array: np.ndarray, what: str, whole: bool) -> np.ndarray:
+    """The array in a form that compiled steps take, or the error that says why there is none."""
     if array.dtype.kind not in "fiub":
         raise ValueError(f"{what} must hold numbers. Received: an array of dtype {array.dtype}")
     if array.ndim == 0:
         raise ValueError(f"{what} must have a batch axis. Received: a scalar")
-    if array.dtype.kind == "f" and (whole or array.dtype.itemsize not in (4, 8)):
-        return np.ascontiguousarray(array, dtype=floatx())
-    return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+    cast = array.dtype.kind == "f" and (whole or array.dtype.itemsize not in (4, 8))
+    dtype = np.dtype(floatx() if cast else array.dtype.name)
+    array = np.ascontiguousarray(array, dtype)
+    return array if array.dtype is dtype else array.view(dtype)
 
 
 def to_arrays(value: Any, what: str, whole: bool = True) -> Any:

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from weft.tracer.tensor import EagerTensor
+
 from .array_pass import ArrayPass
 from .batch_arrays import (
     Layout,
@@ -16,6 +18,7 @@ from .batch_arrays import (
     is_number_list,
     pack_x_y_sample_weight,
     take_apart,
+    to_array,
     to_arrays,
     unpack_x_y_sample_weight,
 )
@@ -121,8 +124,15 @@ def _count() -> Iterator[int]:
         i += 1
 
 
+_PAIR, _ = take_apart((np.zeros(1), np.zeros(1)))
+
+
 def convert_batch(element: Any, class_weight: dict[int, float] | None = None) -> Batch:
     """One element of a data set as the arrays of a batch."""
+    if type(element) is tuple and len(element) == 2 and class_weight is None and all(type(e) is EagerTensor for e in element):
+        x, y = (to_array(e, "x", False) for e in element)  # what most data sets yield, and must not wait
+        if len(x) == len(y):
+            return _PAIR, [x, y]
     x, y, weight = unpack_x_y_sample_weight(element)
     x, y, weight = to_arrays(x, "x", False), to_arrays(y, "y", False), to_arrays(weight, "sample_weight", False)
     if class_weight is not None:

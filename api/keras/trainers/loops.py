@@ -74,12 +74,14 @@ def _run_batches(
     """One call of the step per batch."""
     step: Step | None = None
     size, stop, predicts = model.steps_per_execution, STOP[mode], mode == "predict"
-    results, last = None, -1
+    results, last, kind = None, -1, None
     for last, (layout, arrays) in enumerate(batches):
         if begin is not None and last % size == 0:
             begin(last)
         if step is None or not uniform:
-            step = model._step(mode, layout, arrays)
+            before, kind = kind, (layout, [(a.shape[1:], a.dtype) for a in arrays])
+            if kind != before:
+                step = model._step(mode, layout, arrays)
         results = _call(step, arrays, last, mode)
         if keep is not None:
             keep(results)
