@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from .contract_pack import print_copy, print_transposed_copy
+from .contract_pack import print_copy, print_panel_copy, print_transposed_copy
 from .contract_plan import Cut, Plan, plan_product
 from .contract_product import Product
 from .contract_text import Operand, Writer
-from .contract_tile import TileFacts, print_tiles
+from .contract_tile import TileFacts, print_tiles, tile_parameters
 from .target import Target
 
+PANELS = 8  # packed in one go
 SIZES = ("batch", "m", "n", "k", "stride_a", "stride_b")
 
 
@@ -168,19 +169,22 @@ class _Nest:
         w, columns = self.w, place.columns
         assert columns is not None and place.k is not None
         vectors, pitch = columns.cut.size, columns.cut.size * self.width
+        panel = self.panel(vectors)
+        if not self.product.transpose_b:
+            with w.counted(columns.count, PANELS) as t:  # few panels at a time: their lines collide in the cache
+                first = w.add(columns.begin, w.mul(t, pitch))
+                source = w.at(w.at(place.b, w.mul(place.k, self.n)), first)
+                wide = w.least(w.sub(self.n, first), w.mul(w.least(w.sub(columns.count, t), PANELS), pitch))
+                self.call(f"copy_{vectors}", source, w.at("%work", w.mul(t, panel)), place.deep, wide, self.n, panel)
+            return replace(place, packed_b="%work")
         with w.counted(columns.count) as t:
             first = w.add(columns.begin, w.mul(t, pitch))
-            to = w.at("%work", w.mul(t, self.panel(vectors)))
             left = w.sub(self.n, first)
-            if self.product.transpose_b:
-                with w.counted(w.least(vectors, w.div(w.add(left, self.width - 1), self.width))) as v:
-                    lane = w.mul(v, self.width)
-                    source = w.at(w.at(place.b, w.mul(w.add(first, lane), self.k)), place.k)
-                    rows = w.least(w.sub(left, lane), self.width)
-                    self.call("transpose", source, w.at(to, lane), rows, place.deep, self.k, pitch)
-            else:
-                source = w.at(w.at(place.b, w.mul(place.k, self.n)), first)
-                self.call(f"copy_{vectors}", source, to, place.deep, w.least(left, pitch), self.n, pitch)
+            with w.counted(w.least(vectors, w.div(w.add(left, self.width - 1), self.width))) as v:
+                lane = w.mul(v, self.width)
+                source = w.at(w.at(place.b, w.mul(w.add(first, lane), self.k)), place.k)
+                to = w.at(w.at("%work", w.mul(t, panel)), lane)
+                self.call("transpose", source, to, w.least(w.sub(left, lane), self.width), place.deep, self.k, pitch)
         return replace(place, packed_b="%work")
 
     def pack_a(self, place: _Place, first: Operand, count: Operand) -> _Place:
@@ -246,18 +250,20 @@ class _Nest:
         if self.plan.blocked:
             first = w.let(f"icmp eq i64 {place.k}, 0")
             last = w.let(f"icmp sge i64 {w.add(place.k, place.deep)}, {self.k}")
-        depth, segments = place.deep, 1
+        depth: Operand = place.deep
+        segments: Operand = 1
         if product.segments > 1:
             assert product.k is not None
             length = product.k // product.segments
-            depth, segments = length, w.div(place.deep, length)  # type: ignore[assignment]
-        b_step = vectors * self.width if self.plan.pack_b else self.n
-        sizes = [depth, segments, w.sub(self.n, column), row, column, offset]
-        steps = [self.facts.a_step if self.facts.a_step is not None else self.m, b_step, self.n]
-        arguments = [f"ptr {p}" for p in pointers] + [f"i64 {s}" for s in sizes] + [f"i1 {first}", f"i1 {last}"]
-        arguments += [f"i64 {s}" for s in steps] + [f"ptr {e}" for e in self.own]
-        name = self.plan.tile(place.rows.cut.size, vectors).name
-        w.line(f"call fastcc void @KERNEL.{name}({', '.join(arguments)})")
+            depth, segments = length, w.div(place.deep, length)
+        given: dict[str, Operand] = {
+            "a": pointers[0], "b": pointers[1], "c": pointers[2], "k": depth, "segments": segments,
+            "left": w.sub(self.n, column) if self.facts.masked else 0, "row": row, "column": column, "offset": offset,
+            "first": first, "last": last, "a_step": self.m, "c_row": self.n,
+            "b_step": vectors * self.width if self.plan.pack_b else self.n, **{f"e{i}": e for i, e in enumerate(self.own)},
+        }  # fmt: skip
+        arguments = ", ".join(f"{kind} {given[name]}" for name, kind in tile_parameters(self.facts).items())
+        w.line(f"call fastcc void @KERNEL.{self.plan.tile(place.rows.cut.size, vectors).name}({arguments})")
 
 
 def print_contract(product: Product, target: Target) -> ContractKernel:
@@ -273,9 +279,9 @@ def print_contract(product: Product, target: Target) -> ContractKernel:
         if product.transpose_b:
             copies.append(print_transposed_copy("transpose", plan.lanes))
         else:
-            copies += [print_copy(f"copy_{v}", plan.lanes, v) for v in dict.fromkeys(c.size for c in plan.columns)]
+            copies += [print_panel_copy(f"copy_{v}", plan.lanes, v) for v in dict.fromkeys(c.size for c in plan.columns)]
     if plan.pack_a:
-        copies.append(print_copy("copy", plan.lanes, None))
+        copies.append(print_copy("copy", plan.lanes))
     for text, needed in copies:
         functions.append(text)
         declared |= needed

@@ -8,34 +8,55 @@
 
 from __future__ import annotations
 
-from .contract_text import Lanes, Operand, Writer
+from .contract_text import Lanes, Writer
 
 CHUNK_BYTES = 16  # what is moved at once when transposing: the smallest vector, a lane of the larger ones
 
 
-def print_copy(name: str, lanes: Lanes, vectors: int | None) -> tuple[str, set[str]]:
-    """``(from, to, rows, columns, from_row, to_row)``: copies rows. vectors: they are at most this long; else any length.
-
-    What lies behind the last column in the copy, up to a full vector (all ``vectors`` of them), becomes zero.
-    """
+def print_copy(name: str, lanes: Lanes) -> tuple[str, set[str]]:
+    """``(from, to, rows, columns, from_row, to_row)``: copies rows, and up to a vector of zeros behind each."""
     w = Writer(lanes)
-    width = lanes.width
+    full = w.let(f"and i64 %columns, {-lanes.width}")
+    mask = w.lanes_below(w.sub("%columns", full))
     with w.loop(0, "%rows", carried=[("ptr", "%from"), ("ptr", "%to")]) as loop:
         source, target = loop.carried
-        if vectors is not None:
-            for v in range(vectors):
-                mask = w.lanes_below(w.sub("%columns", v * width))
-                w.store(w.load(w.at(source, v * width), mask), w.at(target, v * width))
-        else:
-            full = w.let(f"and i64 %columns, {-width}")
-            with w.loop(0, full, width) as inner:
-                w.store(w.load(w.at(source, inner.index)), w.at(target, inner.index))
-            mask = w.lanes_below(w.sub("%columns", full))
-            w.store(w.load(w.at(source, full), mask), w.at(target, full))
+        with w.loop(0, full, lanes.width) as inner:
+            w.store(w.load(w.at(source, inner.index)), w.at(target, inner.index))
+        w.store(w.load(w.at(source, full), mask), w.at(target, full))
         loop.following = [w.at(source, "%from_row"), w.at(target, "%to_row")]
+    return _finished(w, name)
+
+
+def print_panel_copy(name: str, lanes: Lanes, vectors: int) -> tuple[str, set[str]]:
+    """``(from, to, rows, columns, from_row, to_panel)``: cuts rows into panels of ``vectors`` and copies them, row by row, so that
+    memory is read in order. Behind the last column, the last panel is filled with zeros."""
+    w = Writer(lanes)
+    width, pitch = lanes.width, vectors * lanes.width
+    panels = w.let(f"udiv i64 %columns, {pitch}")
+    done = w.mul(panels, pitch)
+    left = w.sub("%columns", done)
+    rest = w.let(f"zext i1 {w.let(f'icmp ne i64 {left}, 0')} to i64")
+    masks = [w.lanes_below(w.sub(left, v * width)) for v in range(vectors)]
+    end = w.at("%to", w.mul(panels, "%to_panel"))
+    with w.loop(0, "%rows", carried=[("ptr", "%from")]) as loop:
+        (source,) = loop.carried
+        row = w.mul(loop.index, pitch)
+        with w.loop(0, panels, carried=[("ptr", source), ("ptr", w.at("%to", row))]) as inner:
+            at, to = inner.carried
+            for v in range(vectors):
+                w.store(w.load(w.at(at, v * width)), w.at(to, v * width))
+            inner.following = [w.at(at, pitch), w.at(to, "%to_panel")]
+        with w.loop(0, rest):
+            for v in range(vectors):
+                w.store(w.load(w.at(w.at(source, done), v * width), masks[v]), w.at(w.at(end, row), v * width))
+        loop.following = [w.at(source, "%from_row")]
+    return _finished(w, name, "to_panel")
+
+
+def _finished(w: Writer, name: str, last: str = "to_row") -> tuple[str, set[str]]:
     w.line("ret void")
-    head = f"internal fastcc void @KERNEL.{name}(ptr %from, ptr noalias %to, i64 %rows, i64 %columns, i64 %from_row, i64 %to_row)"
-    return w.function(f"{head} noinline nounwind"), w.declared
+    sizes = ", ".join(f"i64 %{s}" for s in ("rows", "columns", "from_row", last))
+    return w.function(f"internal fastcc void @KERNEL.{name}(ptr %from, ptr noalias %to, {sizes}) noinline nounwind"), w.declared
 
 
 def print_transposed_copy(name: str, lanes: Lanes) -> tuple[str, set[str]]:
@@ -61,9 +82,7 @@ def print_transposed_copy(name: str, lanes: Lanes) -> tuple[str, set[str]]:
             value = w.let(f"load {lanes.real}, ptr {w.at(s, rest.index)}, align {lanes.size}")
             w.line(f"store {lanes.real} {value}, ptr {w.at(target, i)}, align {lanes.size}")
         rest.following = [w.at(target, "%to_row")]
-    w.line("ret void")
-    head = f"internal fastcc void @KERNEL.{name}(ptr %from, ptr noalias %to, i64 %rows, i64 %columns, i64 %from_row, i64 %to_row)"
-    return w.function(f"{head} noinline nounwind"), w.declared
+    return _finished(w, name)
 
 
 def _transpose(w: Writer, rows: list[str], chunk: int) -> list[str]:
@@ -103,9 +122,3 @@ def _interleave(w: Writer, x: str, y: str, group: int, high: bool) -> str:
     mask = ", ".join(f"i32 {i}" for i in order)
     kind = w.lanes.vector
     return w.let(f"shufflevector {kind} {x}, {kind} {y}, <{width} x i32> <{mask}>")
-
-
-def padded(columns: Operand, w: Writer) -> Operand:
-    """Columns rounded up to whole vectors."""
-    width = w.lanes.width
-    return w.mul(w.div(w.add(columns, width - 1), width), width)

@@ -18,7 +18,10 @@ from .target import Target
 
 ISSUED = 2  # multiply-adds per cycle, and loads per cycle
 LATENCY = 4  # cycles of a multiply-add
-DEEP = 384  # elements of k per block: what is summed before it is added to c; a panel of b of this depth stays in the L1 cache
+DEEP = 256  # elements of k per block: what is summed before it is added to c; a panel of b of this depth stays in the L1 cache
+ANY = 240  # what an unknown number of rows or vectors is taken for: divisible by all tiles
+C_NEAR = 32 * 1024  # bytes of c that stay in the L1 cache
+PANEL_BYTES = 32 * 1024  # of b that stay in the L1 cache
 ROWS_AT_LEAST = 24  # rows of a that pay for packing b
 
 
@@ -71,17 +74,18 @@ def plan_product(product: Product, target: Target) -> Plan:
     """The plan; a pure function of its arguments, so that results depend on shapes only."""
     lanes = Lanes(product.short, target.vector_bytes // product.size)
     available = registers(target)
-    tall, wide = choose_tile(product.m, vectors_of(product.n, lanes), available)
+    deep, blocked = depth(product)
+    tall, wide = choose_tile(product.m, vectors_of(product.n, lanes), deep, available)
     rows, columns = cut(product.m, tall), cut_columns(product.n, lanes, wide)
     pack_a, pack_b = packs_a(product), packs_b(product, target)
-    deep, blocked = depth(product)
     sizes = tuple(TileSize(r.size, c.size, splits(r.size, c.size, available)) for r in rows for c in columns)
     tile_bytes = deep * product.size * tall
     one_block = product.m is not None and -(-product.m // tall) * tile_bytes <= target.l2_bytes // 2
     shared = bool(product.levels) and product.shares_b and pack_b
     one_block = one_block and not (shared and pack_a)
     row_tiles = (1 << 40) if one_block else max(1, target.l2_bytes // 2 // tile_bytes)
-    column_tiles = 1 if one_block else max(1, 2 * target.l2_bytes // (deep * product.size * wide * lanes.width))
+    near = target.l2_bytes // 8 if one_block else 2 * target.l2_bytes
+    column_tiles = max(1, near // (deep * product.size * wide * lanes.width))
     outer = ("k", "columns") if one_block else ("columns", "k")
     order = (*outer, "batch", "rows") if shared else ("batch", *outer, "rows")
     across_rows = min(row_tiles * tall, tiles(rows) * tall)
@@ -89,10 +93,11 @@ def plan_product(product: Product, target: Target) -> Plan:
     b_bytes = round_up(min(column_tiles, tiles(columns)) * width * round_up(deep, 4) * product.size, 64) if pack_b else 0
     pitch = a_pitch(product, lanes, deep, across_rows)
     a_bytes = pitch * (deep if product.transpose_a else across_rows) * product.size if pack_a else 0
-    unroll = 4 if all(s.splits <= 4 for s in sizes) else 8
+    unroll = max(2, *(s.splits for s in sizes), 4 if max((s.rows * s.vectors for s in sizes), default=0) < 12 else 2)
+    far = product.m is None or product.n is None or product.m * product.n * product.size > C_NEAR
     return Plan(
         lanes, rows, columns, sizes, deep, blocked, pack_a, pack_b, one_block, row_tiles, column_tiles, pitch, unroll, order,
-        prefetch=blocked, b_bytes=b_bytes, work=b_bytes + a_bytes,
+        prefetch=far, b_bytes=b_bytes, work=b_bytes + a_bytes + 64,
     )  # fmt: skip
 
 
@@ -109,9 +114,9 @@ def vectors_of(n: int | None, lanes: Lanes) -> int | None:
     return None if n is None else -(-n // lanes.width)
 
 
-def choose_tile(rows: int | None, vectors: int | None, available: int) -> tuple[int, int]:
-    """(rows, vectors) of the tile that costs the least cycles for this many rows and vectors."""
-    best = min(_candidates(available), key=lambda t: (_cost(rows, vectors, t, available), -t[0] * t[1], t[1]))
+def choose_tile(rows: int | None, vectors: int | None, deep: int, available: int) -> tuple[int, int]:
+    """(rows, vectors) of the tile that costs the least cycles for this many rows and vectors, ``deep`` steps of k at a time."""
+    best = min(_candidates(available), key=lambda t: (_cost(rows, vectors, deep, t, available), -t[0] * t[1], t[1]))
     return min(best[0], rows or best[0]), min(best[1], vectors or best[1])
 
 
@@ -122,15 +127,21 @@ def _candidates(available: int) -> Iterator[tuple[int, int]]:
                 yield rows, vectors
 
 
-def _cost(rows: int | None, vectors: int | None, tile: tuple[int, int], available: int) -> float:
-    """Cycles per k, and a share of what starting and storing a tile costs."""
+def _cost(rows: int | None, vectors: int | None, deep: int, tile: tuple[int, int], available: int) -> float:
+    """Cycles per k; a share of what starting and storing a tile costs; and 1 % for each further function to compile.
+
+    Loads beside the multiply-adds are nearly free.
+    """
     total = 0.0
-    for r, rs in _even(240 if rows is None else rows, tile[0]):
-        for v, vs in _even(240 if vectors is None else vectors, tile[1]):
+    down, across = _even(ANY if rows is None else rows, tile[0]), _even(ANY if vectors is None else vectors, tile[1])
+    for r, many in down:
+        for v, times in across:
             chains = r * v * splits(r, v, available)
-            steps = max(r * v / ISSUED, (r + v) / ISSUED, LATENCY * r * v / chains) * 1.0 + 0.02 * (r + v)
-            total += rs * vs * (steps + 0.1 + 0.01 * r * v)
-    return total
+            step = max(r * v / ISSUED, (r + v) / ISSUED, LATENCY * r * v / chains) + 0.02 * (r + v)
+            if deep * v * 64 > PANEL_BYTES:
+                step = max(step, v * 64 / 20)  # b comes from the L2 cache, some 20 bytes per cycle
+            total += many * times * (step + (20 + 2 * r * v) / deep)
+    return total * (1 + 0.01 * (len(down) * len(across) - 1) + 0.02 * max(0, tile[1] - 4))
 
 
 def _even(total: int, most: int) -> list[tuple[int, int]]:

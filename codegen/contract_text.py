@@ -1,7 +1,7 @@
 """LLVM text of contraction kernels, line by line. In: instructions; out: one function's text.
 
-Sizes and offsets are ``int`` where they are known and the name of an ``i64`` value where they are not; arithmetic on known numbers
-is done here, so that a kernel of a static shape holds numbers only.
+Sizes and offsets are ``int`` where they are known and the name of an ``i64`` value where they are not; arithmetic on numbers is
+done here and loops test at their end, so that the text is compiled without LLVM's optimiser.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ class Lanes:
 
 @dataclass
 class Loop:
-    """An open loop. index: its counter; carried: values at the head; set ``following`` to their values for the next round."""
+    """An open loop. index: its counter; carried: values in this round, and after the loop at its end; set ``following`` to those for
+    the next round."""
 
     index: str
     carried: list[str]
@@ -178,24 +179,30 @@ class Writer:
     ) -> Iterator[Loop]:
         """``for index in range(start, stop, step)``. carried: (type, value before the loop); after it, `Loop.carried` holds
         what the last round set."""
-        head, body, done = self.label("head"), self.label("body"), self.label("done")
+        body, done = self.label("body"), self.label("done")
         before = self.block
-        self.go(head)
-        self.open(head)
-        at = len(self.lines)
-        names = [f"%{head}.{i}" for i in range(len(carried) + 1)]
-        self.lines += [""] * len(names)
-        self.fork(self.let(f"icmp slt i64 {names[0]}, {stop}"), body, done)
+        sure = isinstance(start, int) and isinstance(stop, int) and start < stop
+        if sure:
+            self.go(body)
+        else:
+            self.fork(self.let(f"icmp slt i64 {start}, {stop}"), body, done)
         self.open(body)
+        at = len(self.lines)
+        names = [f"%{body}.{i}" for i in range(len(carried) + 1)]
+        self.lines += [""] * len(names)
         loop = Loop(names[0], names[1:])
         yield loop
         following = [str(self.add(loop.index, step)), *loop.following]
         last = self.block
-        self.go(head)
+        self.fork(self.let(f"icmp slt i64 {following[0]}, {stop}"), body, done)
         starts = [("i64", str(start)), *carried]
         for i, (name, (kind, first), value) in enumerate(zip(names, starts, following, strict=True)):
             self.lines[at + i] = f"  {name} = phi {kind} [ {first}, %{before} ], [ {value}, %{last} ]"
         self.open(done)
+        ends = zip(carried, loop.following, strict=True)
+        loop.carried = [
+            value if sure else self.let(f"phi {kind} [ {first}, %{before} ], [ {value}, %{last} ]") for (kind, first), value in ends
+        ]
 
     @contextmanager
     def counted(self, count: Operand, step: int = 1) -> Iterator[Operand]:

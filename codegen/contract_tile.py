@@ -58,12 +58,23 @@ class TileFacts:
         return len(self.epilogue.pointers) if self.epilogue else 0
 
 
-PARAMETERS = (
-    "ptr %a", "ptr %b", "ptr %c", "i64 %k", "i64 %segments", "i64 %left", "i64 %row", "i64 %column", "i64 %offset",
-    "i1 %first", "i1 %last", "i64 %a_step", "i64 %b_step", "i64 %c_row",
-)  # fmt: skip
-"""left: columns from the tile's first to the matrix's end; row, column, offset: see `contract_epilogue.Tile`; first, last: which
-block of k this is."""
+
+def tile_parameters(facts: TileFacts) -> dict[str, str]:
+    """Name and type of what a tile's function is given: only what it needs.
+
+    left: columns from the tile's first to the matrix's end; row, column, offset: see `contract_epilogue.Tile`; first, last: whether
+    this is the first or last block of k.
+    """
+    wanted = {
+        "a": "ptr", "b": "ptr", "c": "ptr", "k": "i64", "segments": "i64" if facts.segments else "",
+        "left": "i64" if facts.masked else "", "first": "i1" if facts.blocked and not facts.accumulate else "",
+        "a_step": "i64" if facts.a_step is None else "", "b_step": "i64" if facts.b_step is None else "",
+        "c_row": "i64" if facts.c_row is None else "",
+    }  # fmt: skip
+    if facts.epilogue is not None:
+        wanted |= {"row": "i64", "column": "i64", "offset": "i64", "last": "i1" if facts.blocked else ""}
+        wanted |= {f"e{i}": "ptr" for i in range(facts.own_pointers)}
+    return {name: kind for name, kind in wanted.items() if kind}
 
 
 class _TilePrinter:
@@ -85,8 +96,8 @@ class _TilePrinter:
         sums = self.segments(zero) if facts.segments else self.along_k("%a", "%b", zero)[1]
         self.finish(self.joined(sums))
         w.line("ret void")
-        own = [f"ptr %e{i}" for i in range(facts.own_pointers)]
-        return w.function(f"internal fastcc void @KERNEL.{size.name}({', '.join([*PARAMETERS, *own])}) noinline nounwind")
+        parameters = ", ".join(f"{kind} %{name}" for name, kind in tile_parameters(facts).items())
+        return w.function(f"internal fastcc void @KERNEL.{size.name}({parameters}) noinline nounwind")
 
     # The sum over k ---------------------------------------------------------------------------------------------------------
 
