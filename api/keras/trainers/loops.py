@@ -74,7 +74,8 @@ def _run_batches(
     """One call of the step per batch."""
     step: Step | None = None
     size, stop, predicts = model.steps_per_execution, STOP[mode], mode == "predict"
-    results, last, kind = None, -1, None
+    results, last = None, -1
+    kind: Any = None  # of the batch before
     for last, (layout, arrays) in enumerate(batches):
         if begin is not None and last % size == 0:
             begin(last)
