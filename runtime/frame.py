@@ -23,6 +23,8 @@ from weft.graph.ir import ArrayType
 from . import blas, entry
 from .arena import Arena, SlotPlan, aligned_copy
 from .jit import NativeStep
+from .team import team
+from .team_choice import choose_threads
 
 _MOST_BINDINGS = 256
 EffectCallback = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int64)
@@ -118,6 +120,9 @@ class Binding:
         self._pointers = np.zeros(len(layout.buffers) + 1, np.uint64)
         self._fill(layout, dims)
         self._sizes = np.array([*(size_value(s, dims) for s in layout.sizes), 0], np.int64)
+        self.step = step.address
+        if team.start(choose_threads(layout.program, dims)):
+            self.step = step.make_team() or step.address
         self._header = self._make_header(layout, step, effect)
         self.header: int = self._header.ctypes.data
         self.batch: Arena | None = None  # where the native loop gathers the rows of a batch
@@ -152,7 +157,7 @@ class Binding:
         self._specs = np.array([*specs, 0], np.uint64)
         self._moves = np.array([*layout.moves, (0, 0)], np.int64)
         values = {
-            "step": step.address, "pointers": self._pointers.ctypes.data, "sizes": self._sizes.ctypes.data, "effect": effect,
+            "step": self.step, "pointers": self._pointers.ctypes.data, "sizes": self._sizes.ctypes.data, "effect": effect,
             "inputs": len(layout.inputs), "specs": self._specs.ctypes.data, "moves": self._moves.ctypes.data,
             "move_count": len(layout.moves), "ndarray": id(np.ndarray),
         }  # fmt: skip
@@ -166,7 +171,7 @@ class Binding:
     def _portable(self, layout: Layout, step: NativeStep, effect: int) -> Callable[[tuple[Any, ...]], int]:
         """The same through ctypes, a few microseconds slower, where objects are laid out in another way."""
         expected = [(t.dtype.np, _shape(t, self.dims)) for t in layout.inputs]
-        function = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)(step.address)
+        function = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)(self.step)
 
         def call(arrays: tuple[Any, ...]) -> int:
             for array, (dtype, shape) in zip(arrays, expected):
@@ -202,6 +207,7 @@ class Frame:
         self.current: Binding | None = None
         self.error: BaseException | None = None
         self._callback = EffectCallback(self._guarded(run_effect)) if layout.program.effects else None
+        team.watch_fork(self)
 
     def bind(self, arrays: Sequence[np.ndarray]) -> Binding:
         """The binding for these inputs, made if their sizes are new, and now current."""
@@ -217,6 +223,11 @@ class Frame:
             binding = self._bindings[key] = Binding(self._layout, self._step, self._arena, dims, effect)
         self.current = binding
         return binding
+
+    def unbind(self) -> None:
+        """Forgets all bindings; the next call makes its own. Not while a call is running."""
+        self._bindings.clear()
+        self.current = None
 
     def _guarded(self, run: Callable[[Frame, int], None]) -> Callable[[int], int]:
         """The effect as C calls it: an exception is kept for the caller of the step, which stops at once."""

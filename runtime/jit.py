@@ -26,6 +26,8 @@ from .kernel_module import export_kernel, merge_pattern, name_kernel
 from .module_text import ModuleText
 from .object_code import compiled_object
 from .store import content_key, load_bytes, store_bytes
+from .team import team
+from .team_step import plan_team, print_team_step
 
 _OWN_FILES = (
     "frontend.py", "kernel_module.py", "pointer_type.py", "prelude_numba.py", "emit_arithmetic.py", "vector_math.py", "engine.py",
@@ -35,11 +37,15 @@ _OWN_FILES = (
 
 @dataclass(frozen=True, eq=False)
 class NativeStep:
-    """A loaded step: ``int32 step(ptr p, ptr d, ptr effect)``. ``handle`` keeps its code; uses_blas: it calls a library."""
+    """A loaded step: ``int32 step(ptr p, ptr d, ptr effect)``. ``handle`` keeps its code; uses_blas: it calls a library.
+
+    make_team: compiles or loads the same step for a team of threads and returns its address, 0 if it cannot be shared.
+    """
 
     address: int
     uses_blas: bool
     handle: Any
+    make_team: Callable[[], int] = lambda: 0
 
 
 @dataclass
@@ -105,7 +111,18 @@ def compile_step(program: Program, clock: int = 0) -> NativeStep:
         imports |= load_kernels(list(kernels.values()))
         address, handle = _load_driver(text, imports)
         counters.seconds += time.perf_counter() - start
-    return NativeStep(address, uses_blas, handle)
+
+    @functools.cache
+    def make_team() -> int:
+        with compile_lock:
+            plan = plan_team(module.step, decls, identities)
+            if plan is None:
+                return 0
+            text = print_team_step(plan, decls, resolve)
+            addresses = imports | load_kernels(list(kernels.values()))
+            return team.load(text, plan, address, addresses)
+
+    return NativeStep(address, uses_blas, handle, make_team)
 
 
 def _load_driver(text: str, imports: dict[str, int]) -> tuple[int, Any]:

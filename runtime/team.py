@@ -1,0 +1,233 @@
+"""The team of threads that run parts of steps. In: compiled team steps and the settings; out: an entry like the plain step's.
+
+Worker threads are Python daemon threads, each inside one native call without the GIL. They are started when the first step that
+pays for them is bound, stopped at exit, and started again in a forked child when it needs them. Where there is no team, another
+thread has it, or a neighbour takes the cores, the entry runs the plain step: the results are the same, bit for bit.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import functools
+import os
+import threading
+import time
+import weakref
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .arena import Arena
+from .config import config
+from .cores import usable_cores
+from .engine import engine, machine_key, target_triple
+from .object_code import compiled_object
+from .store import content_key
+from .team_step import RUN_SYMBOL, TEAM_SYMBOL, TeamPlan
+from .team_text import (
+    CALL_FIELDS,
+    CONDITION,
+    CONTROL_BYTES,
+    COUNTER_NAMES,
+    COUNTERS,
+    DESCRIPTOR,
+    EFFECT,
+    FALLIBLE,
+    MUTEX,
+    SLOT_BYTES,
+    TEAM,
+    team_text,
+)
+
+WORKER_SYMBOL, STOP_SYMBOL = "weft_team_worker", "weft_team_stop"
+MOST_THREADS = 64
+_NEEDED = (
+    "clock_gettime", "sched_yield", "pthread_mutex_lock", "pthread_mutex_unlock", "pthread_cond_wait", "pthread_cond_broadcast",
+)  # fmt: skip
+
+
+def thread_count() -> int:
+    """How many threads a step may use: what was set, else the physical cores that this process may run on."""
+    wanted = config.intra_op_threads or usable_cores()
+    return max(1, min(wanted, MOST_THREADS)) if _supported() else 1
+
+
+@functools.cache
+def _supported() -> bool:
+    """Whether the C library has what the team waits with; elsewhere steps run on one thread."""
+    try:
+        library = ctypes.CDLL(None)
+    except (OSError, TypeError):
+        return False
+    return hasattr(time, "CLOCK_MONOTONIC") and all(hasattr(library, name) for name in (*_NEEDED, "pthread_mutex_init"))
+
+
+@functools.cache
+def _functions() -> dict[str, int]:
+    """Addresses of the team's native functions."""
+    text = team_text(target_triple(), time.CLOCK_MONOTONIC)
+    library = ctypes.CDLL(None)
+    api = {name: ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0 for name in _NEEDED}
+    out = {}
+    for symbol in (RUN_SYMBOL, WORKER_SYMBOL, STOP_SYMBOL):
+        code = compiled_object(content_key("team", text, machine_key()), lambda: text, vectorize=False)
+        out[symbol] = engine.keep(code, symbol, api)
+    return out
+
+
+class _Cell:
+    """Eight bytes that hold the address of the control block in use, or 0. Compiled steps know the cell, never the block."""
+
+    def __init__(self) -> None:
+        self._memory = np.zeros(1, np.uint64)
+        self.address: int = self._memory.ctypes.data
+
+    def set(self, address: int) -> None:
+        self._memory[0] = address
+
+
+@dataclass(eq=False)
+class _Members:
+    """A running team: its control block and its worker threads."""
+
+    control: Arena
+    size: int
+    threads: list[threading.Thread]
+
+
+class Team:
+    """The one team of this process."""
+
+    def __init__(self) -> None:
+        self.cell = _Cell()
+        self._lock = threading.RLock()
+        self._members: _Members | None = None
+        self._sequence = 0  # of the next control block: job numbers only ever grow
+        self._kept: list[Any] = []  # memory that a late thread may still look at
+        self._bound: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    @property
+    def size(self) -> int:
+        """Threads now in the team, the caller's included; 1 without a team."""
+        return self._members.size if self._members is not None else 1
+
+    def counters(self) -> dict[str, int]:
+        """What the team now running did: jobs, jobs run alone and why, parts taken over, waits that ended asleep."""
+        if self._members is None:
+            return dict.fromkeys(COUNTER_NAMES, 0)
+        words = self._members.control.bytes.view(np.int64)
+        return {name: int(words[COUNTERS // 8 + i]) for i, name in enumerate(COUNTER_NAMES)}
+
+    def start(self, size: int) -> bool:
+        """Makes sure that a team of this size runs. False: it could not be started, steps run on one thread."""
+        if size < 2:
+            return False
+        with self._lock:
+            if self._members is not None and self._members.size == size:
+                return True
+            self.stop()
+            control = self._control(size)
+            try:
+                threads = [self._worker(control.address, tid) for tid in range(1, size)]
+            except RuntimeError:  # no more threads, or the interpreter is ending: those that started find a stop
+                self._halt(control)
+                return False
+            self._members = _Members(control, size, threads)
+            self.cell.set(control.address)
+            return True
+
+    def stop(self, seconds: float = 1.0) -> None:
+        """Ends the team; a step that is running now finishes with it. Steps run on one thread until the next start."""
+        with self._lock:
+            members, self._members = self._members, None
+            self.cell.set(0)
+            if members is None:
+                return
+            self._halt(members.control, seconds)
+            deadline = time.monotonic() + seconds
+            for thread in members.threads:
+                thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _halt(self, control: Arena, seconds: float = 1.0) -> None:
+        stop = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p)(_functions()[STOP_SYMBOL])
+        deadline = time.monotonic() + seconds
+        while not stop(control.address) and time.monotonic() < deadline:
+            time.sleep(0.0005)
+        self._sequence = int(control.bytes.view(np.int64)[0]) + 4 & ~1
+
+    def _control(self, size: int) -> Arena:
+        control = Arena(CONTROL_BYTES)
+        control.bytes[:] = 0
+        words = control.bytes.view(np.int64)
+        words[0], words[TEAM // 8] = self._sequence, size
+        library = ctypes.CDLL(None)
+        library.pthread_mutex_init(ctypes.c_void_p(control.address + MUTEX), None)
+        library.pthread_cond_init(ctypes.c_void_p(control.address + CONDITION), None)
+        self._kept.append(control)
+        return control
+
+    def _worker(self, control: int, tid: int) -> threading.Thread:
+        work = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(_functions()[WORKER_SYMBOL])
+        thread = threading.Thread(target=work, args=(control, tid, self._sequence), name=f"weft_{tid}", daemon=True)
+        thread.start()
+        return thread
+
+    # Steps ------------------------------------------------------------------------------------------------------------------
+
+    def describe(self, plan: TeamPlan, alone: int) -> np.ndarray:
+        """A step's descriptor, in memory that stays. alone: address of the plain step."""
+        parts = max(2, thread_count())
+        table = np.zeros((len(plan.calls), CALL_FIELDS), np.int64)
+        pairs: list[tuple[int, int]] = []
+        for row, call, needs in zip(table, plan.calls, plan.needs, strict=True):
+            first = len(pairs)
+            pairs += [(j, int(same)) for j, same in needs]
+            flags = (FALLIBLE if call.failure is not None else 0) | (EFFECT if call.effect else 0)
+            row[:] = parts if call.split is not None else 1, flags, first, len(pairs)
+        needs_table = np.array([*pairs, (0, 0)], np.int64)
+        slots = Arena(len(plan.calls) * parts * SLOT_BYTES)
+        slots.bytes[:] = 0
+        work = Arena(plan.work_bytes * MOST_THREADS)
+        values = {
+            "cell": self.cell.address, "alone": alone, "calls": len(plan.calls), "table": table.ctypes.data,
+            "needs": needs_table.ctypes.data, "slots": slots.address, "parts": parts, "work": work.address,
+            "work_bytes": plan.work_bytes,
+        }  # fmt: skip
+        descriptor = np.array([values.get(name, 0) for name in DESCRIPTOR], np.uint64)
+        self._kept += [table, needs_table, slots, work, descriptor]
+        return descriptor
+
+    def load(self, text: str, plan: TeamPlan, alone: int, imports: dict[str, int]) -> int:
+        """The address of a step's entry for the team, from its printed text."""
+        key = content_key("team step", text, machine_key())
+        code = compiled_object(key, lambda: text, vectorize=False)
+        address, handle = engine.load(code, TEAM_SYMBOL, {**imports, RUN_SYMBOL: _functions()[RUN_SYMBOL]})
+        descriptor = self.describe(plan, alone)
+        entry = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)(address)
+        entry(None, descriptor.ctypes.data, None)
+        self._kept.append(handle)  # a late thread may still be in this code
+        return address
+
+    # Forks ------------------------------------------------------------------------------------------------------------------
+
+    def watch_fork(self, frame: Any) -> None:
+        """``frame.unbind()`` is called in a forked child, so that its next call starts a team of the child's own."""
+        self._bound.add(frame)
+
+    def forget(self) -> None:
+        """In a forked child: the threads are gone."""
+        self._lock = threading.RLock()
+        members, self._members = self._members, None
+        self.cell.set(0)
+        if members is not None:
+            self._sequence = int(members.control.bytes.view(np.int64)[0]) + 4 & ~1
+        for frame in list(self._bound):
+            frame.unbind()
+
+
+team = Team()
+atexit.register(team.stop)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=team.forget)

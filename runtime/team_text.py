@@ -1,0 +1,558 @@
+"""The thread team in LLVM text. In: nothing; out: ``weft_team_run``, ``weft_team_worker`` and ``weft_team_stop``.
+
+A job is one run of a step. Its calls are cut into parts. Every thread walks over the calls in order: it
+claims parts, its own first, then those that nobody came for, runs them and marks them done. It waits for a call only before one
+that needs its results. So nobody waits for a thread that the system has not scheduled, unless that thread is inside a part; and
+who computes a part changes no bit of it.
+
+One 64-bit word per part holds ``2 * job`` when it is claimed and ``2 * job + 1`` when it is done. Job numbers only grow in the
+life of the process, so a thread that comes late finds every word of its job taken and does nothing.
+"""
+
+from __future__ import annotations
+
+SPIN_NS = 30_000
+"""How long a waiting thread spins before it lets others have its core."""
+YIELDS = 40
+"""How often it then yields before it sleeps."""
+PATIENCE_NS = 3_000
+"""How long a thread leaves a part to its owner before it takes it over."""
+BACK_OFF = 16
+"""A job slower than one thread alone would have been is followed by single-threaded ones for so many times its length."""
+
+# Byte offsets in the control block; what different threads write lies on different cache lines.
+SEQUENCE, JOB, LOCK, SLEEPERS, TEAM, PAUSED_UNTIL, MUTEX, CONDITION = 0, 64, 128, 192, 256, 320, 512, 640
+COUNTERS = 384
+COUNTER_NAMES = ("jobs", "alone_busy", "alone_paused", "pauses", "stolen", "sleeps")
+CONTROL_BYTES = 768
+SLOT_BYTES = 64
+
+# int64 fields of a step's descriptor and of a call in its table.
+DESCRIPTOR = ("cell", "part", "alone", "calls", "table", "needs", "slots", "parts", "work", "work_bytes")
+CALL_FIELDS = 4  # parts, flags, first need, last need
+FALLIBLE, EFFECT = 1, 2
+
+_RELAX = {
+    "x86": ("declare void @llvm.x86.sse2.pause()", "call void @llvm.x86.sse2.pause()"),
+    "arm": ("declare void @llvm.aarch64.hint(i32)", "call void @llvm.aarch64.hint(i32 1)"),
+}
+
+
+def team_text(triple: str, clock: int) -> str:
+    """The module for this target triple; clock: the number of the clock that never goes back, for ``clock_gettime``."""
+    family = "x86" if triple.startswith(("x86_64", "i686")) else "arm" if triple.startswith(("aarch64", "arm64")) else ""
+    declared, relax = _RELAX.get(family, ("", ""))
+    return "\n".join([_DECLARED, declared, _helpers(relax, clock), _WAIT, _CLAIM, _WALK, _RUN, _WORKER])
+
+
+_DECLARED = """
+declare i32 @clock_gettime(i32, ptr)
+declare i32 @sched_yield()
+declare i32 @pthread_mutex_lock(ptr)
+declare i32 @pthread_mutex_unlock(ptr)
+declare i32 @pthread_cond_wait(ptr, ptr)
+declare i32 @pthread_cond_broadcast(ptr)
+"""
+
+
+def _helpers(relax: str, clock: int) -> str:
+    return f"""
+define internal i64 @field(ptr %table, i64 %i) alwaysinline {{
+  %at = getelementptr i64, ptr %table, i64 %i
+  %v = load i64, ptr %at
+  ret i64 %v
+}}
+define internal ptr @address(ptr %table, i64 %i) alwaysinline {{
+  %at = getelementptr ptr, ptr %table, i64 %i
+  %v = load ptr, ptr %at
+  ret ptr %v
+}}
+define internal void @relax() alwaysinline {{
+  {relax}
+  ret void
+}}
+define internal i64 @now() {{
+  %spec = alloca [2 x i64]
+  %failed = call i32 @clock_gettime(i32 {clock}, ptr %spec)
+  %seconds = call i64 @field(ptr %spec, i64 0)
+  %rest = call i64 @field(ptr %spec, i64 1)
+  %whole = mul i64 %seconds, 1000000000
+  %sum = add i64 %whole, %rest
+  ret i64 %sum
+}}
+define internal void @count(ptr %ctl, i64 %counter) {{
+  %offset = add i64 %counter, {COUNTERS // 8}
+  %at = getelementptr i64, ptr %ctl, i64 %offset
+  %old = atomicrmw add ptr %at, i64 1 monotonic
+  ret void
+}}
+define internal void @wake(ptr %ctl) {{
+entry:
+  %sleepers.at = getelementptr i8, ptr %ctl, i64 {SLEEPERS}
+  %sleepers = load atomic i64, ptr %sleepers.at seq_cst, align 8
+  %none = icmp eq i64 %sleepers, 0
+  br i1 %none, label %end, label %ring
+ring:
+  %mutex = getelementptr i8, ptr %ctl, i64 {MUTEX}
+  %condition = getelementptr i8, ptr %ctl, i64 {CONDITION}
+  %l = call i32 @pthread_mutex_lock(ptr %mutex)
+  %b = call i32 @pthread_cond_broadcast(ptr %condition)
+  %u = call i32 @pthread_mutex_unlock(ptr %mutex)
+  br label %end
+end:
+  ret void
+}}
+"""
+
+
+# Waits until the word is at least the target: spins, then yields, then sleeps. A sleeper counts itself before it looks again, a
+# waker looks for sleepers after it wrote (both sequentially consistent), so no wake-up is lost.
+_WAIT = f"""
+define internal void @wait_for(ptr %ctl, ptr %word, i64 %target, ptr %waited) {{
+entry:
+  %v0 = load atomic i64, ptr %word acquire, align 8
+  %ok0 = icmp sge i64 %v0, %target
+  br i1 %ok0, label %quick, label %begin
+quick:
+  ret void
+begin:
+  %start = call i64 @now()
+  br label %spin
+spin:
+  %i = phi i64 [ 0, %begin ], [ %i.next, %spin.on ]
+  call void @relax()
+  %v1 = load atomic i64, ptr %word acquire, align 8
+  %ok1 = icmp sge i64 %v1, %target
+  br i1 %ok1, label %finish, label %spin.look
+spin.look:
+  %i.next = add i64 %i, 1
+  %low = and i64 %i.next, 15
+  %look = icmp eq i64 %low, 0
+  br i1 %look, label %spin.time, label %spin.on
+spin.time:
+  %time = call i64 @now()
+  %spent = sub i64 %time, %start
+  %over = icmp sgt i64 %spent, {SPIN_NS}
+  br i1 %over, label %yield, label %spin.on
+spin.on:
+  br label %spin
+yield:
+  %j = phi i64 [ 0, %spin.time ], [ %j.next, %yield.on ]
+  %y = call i32 @sched_yield()
+  %v2 = load atomic i64, ptr %word acquire, align 8
+  %ok2 = icmp sge i64 %v2, %target
+  br i1 %ok2, label %finish, label %yield.on
+yield.on:
+  %j.next = add i64 %j, 1
+  %enough = icmp sge i64 %j.next, {YIELDS}
+  br i1 %enough, label %sleep, label %yield
+sleep:
+  %mutex = getelementptr i8, ptr %ctl, i64 {MUTEX}
+  %condition = getelementptr i8, ptr %ctl, i64 {CONDITION}
+  %sleepers = getelementptr i8, ptr %ctl, i64 {SLEEPERS}
+  %l = call i32 @pthread_mutex_lock(ptr %mutex)
+  %s = atomicrmw add ptr %sleepers, i64 1 seq_cst
+  br label %asleep
+asleep:
+  %v3 = load atomic i64, ptr %word seq_cst, align 8
+  %ok3 = icmp sge i64 %v3, %target
+  br i1 %ok3, label %awake, label %lie
+lie:
+  %c = call i32 @pthread_cond_wait(ptr %condition, ptr %mutex)
+  br label %asleep
+awake:
+  %s2 = atomicrmw sub ptr %sleepers, i64 1 seq_cst
+  %u = call i32 @pthread_mutex_unlock(ptr %mutex)
+  call void @count(ptr %ctl, i64 {COUNTER_NAMES.index("sleeps")})
+  br label %finish
+finish:
+  %end = call i64 @now()
+  %took = sub i64 %end, %start
+  %before = load i64, ptr %waited
+  %sum = add i64 %before, %took
+  store i64 %sum, ptr %waited
+  ret void
+}}
+
+define internal ptr @slot(ptr %desc, i64 %call, i64 %part) alwaysinline {{
+  %slots = call ptr @address(ptr %desc, i64 {DESCRIPTOR.index("slots")})
+  %parts = call i64 @field(ptr %desc, i64 {DESCRIPTOR.index("parts")})
+  %row = mul i64 %call, %parts
+  %index = add i64 %row, %part
+  %offset = mul i64 %index, {SLOT_BYTES}
+  %at = getelementptr i8, ptr %slots, i64 %offset
+  ret ptr %at
+}}
+
+define internal void @wait_call(ptr %ctl, ptr %desc, i64 %call, i64 %target, ptr %waited) {{
+entry:
+  %table = call ptr @address(ptr %desc, i64 {DESCRIPTOR.index("table")})
+  %at = mul i64 %call, {CALL_FIELDS}
+  %n = call i64 @field(ptr %table, i64 %at)
+  br label %next
+next:
+  %i = phi i64 [ 0, %entry ], [ %i.next, %one ]
+  %more = icmp slt i64 %i, %n
+  br i1 %more, label %one, label %end
+one:
+  %slot = call ptr @slot(ptr %desc, i64 %call, i64 %i)
+  call void @wait_for(ptr %ctl, ptr %slot, i64 %target, ptr %waited)
+  %i.next = add i64 %i, 1
+  br label %next
+end:
+  ret void
+}}
+"""
+
+# Takes a part if nobody has it. A part of another thread is left to it for a while, unless a part had to be taken over just now.
+_CLAIM = f"""
+define internal i1 @claim(ptr %ctl, ptr %slot, i64 %claimed, i1 %own, ptr %impatient) {{
+entry:
+  %v = load atomic i64, ptr %slot acquire, align 8
+  %taken = icmp sge i64 %v, %claimed
+  br i1 %taken, label %there, label %free
+there:
+  br i1 %own, label %no, label %calm
+calm:
+  store i64 0, ptr %impatient
+  br label %no
+free:
+  %hurry = load i64, ptr %impatient
+  %hurried = icmp ne i64 %hurry, 0
+  %go = or i1 %own, %hurried
+  br i1 %go, label %take, label %wait
+wait:
+  %start = call i64 @now()
+  br label %spin
+spin:
+  %i = phi i64 [ 0, %wait ], [ %i.next, %on ]
+  call void @relax()
+  %v1 = load atomic i64, ptr %slot acquire, align 8
+  %taken1 = icmp sge i64 %v1, %claimed
+  br i1 %taken1, label %calm, label %look
+look:
+  %i.next = add i64 %i, 1
+  %low = and i64 %i.next, 15
+  %due = icmp eq i64 %low, 0
+  br i1 %due, label %time, label %on
+on:
+  br label %spin
+time:
+  %t = call i64 @now()
+  %spent = sub i64 %t, %start
+  %over = icmp sgt i64 %spent, {PATIENCE_NS}
+  br i1 %over, label %steal, label %on
+steal:
+  store i64 1, ptr %impatient
+  call void @count(ptr %ctl, i64 {COUNTER_NAMES.index("stolen")})
+  br label %take
+take:
+  %old = load atomic i64, ptr %slot acquire, align 8
+  %late = icmp sge i64 %old, %claimed
+  br i1 %late, label %no, label %try
+try:
+  %pair = cmpxchg ptr %slot, i64 %old, i64 %claimed acq_rel acquire
+  %won = extractvalue {{ i64, i1 }} %pair, 1
+  ret i1 %won
+no:
+  ret i1 false
+}}
+"""
+
+# One thread's way through a job. Returns the code of the first failed part of the first failed call; thread 0 returns only when
+# nothing of the job is running or can be started any more.
+_WALK = f"""
+define internal i32 @walk(ptr %ctl, ptr %desc, ptr %p, ptr %d, ptr %effect, i64 %tid, i64 %team, i64 %job, ptr %waited) {{
+entry:
+  %impatient = alloca i64
+  store i64 0, ptr %impatient
+  %claimed = shl i64 %job, 1
+  %done = or i64 %claimed, 1
+  %calls = call i64 @field(ptr %desc, i64 {DESCRIPTOR.index("calls")})
+  %table = call ptr @address(ptr %desc, i64 {DESCRIPTOR.index("table")})
+  %needs = call ptr @address(ptr %desc, i64 {DESCRIPTOR.index("needs")})
+  %parts = call i64 @field(ptr %desc, i64 {DESCRIPTOR.index("parts")})
+  %function = call ptr @address(ptr %desc, i64 {DESCRIPTOR.index("part")})
+  %works = call ptr @address(ptr %desc, i64 {DESCRIPTOR.index("work")})
+  %work.bytes = call i64 @field(ptr %desc, i64 {DESCRIPTOR.index("work_bytes")})
+  %work.offset = mul i64 %work.bytes, %tid
+  %work = getelementptr i8, ptr %works, i64 %work.offset
+  %tid.next = add i64 %tid, 1
+  %first.thread = icmp eq i64 %tid, 0
+  br label %call
+call:
+  %k = phi i64 [ 0, %entry ], [ %k.next, %next ]
+  %some = icmp slt i64 %k, %calls
+  br i1 %some, label %body, label %finish
+body:
+  %row.at = mul i64 %k, {CALL_FIELDS}
+  %row = getelementptr i64, ptr %table, i64 %row.at
+  %n = call i64 @field(ptr %row, i64 0)
+  %flags = call i64 @field(ptr %row, i64 1)
+  %need.first = call i64 @field(ptr %row, i64 2)
+  %need.last = call i64 @field(ptr %row, i64 3)
+  br label %need
+need:
+  %q = phi i64 [ %need.first, %body ], [ %q.next, %need.on ]
+  %q.more = icmp slt i64 %q, %need.last
+  br i1 %q.more, label %need.one, label %start
+need.one:
+  %pair.at = mul i64 %q, 2
+  %pair = getelementptr i64, ptr %needs, i64 %pair.at
+  %which = call i64 @field(ptr %pair, i64 0)
+  %partwise = call i64 @field(ptr %pair, i64 1)
+  %whole = icmp eq i64 %partwise, 0
+  br i1 %whole, label %need.wait, label %need.on
+need.wait:
+  call void @wait_call(ptr %ctl, ptr %desc, i64 %which, i64 %done, ptr %waited)
+  br label %need.on
+need.on:
+  %q.next = add i64 %q, 1
+  br label %need
+start:
+  %effect.flag = and i64 %flags, {EFFECT}
+  %is.effect = icmp ne i64 %effect.flag, 0
+  %other = xor i1 %first.thread, true
+  %skip = and i1 %is.effect, %other
+  %mine.scaled = mul i64 %tid, %n
+  %mine.first = udiv i64 %mine.scaled, %team
+  %mine.scaled.up = mul i64 %tid.next, %n
+  %mine.last = udiv i64 %mine.scaled.up, %team
+  %mine.cut = sub i64 %mine.last, %mine.first
+  %single = icmp eq i64 %n, 1
+  %mine = select i1 %single, i64 1, i64 %mine.cut
+  br i1 %skip, label %after, label %part
+part:
+  %j = phi i64 [ 0, %start ], [ %j.next, %part.on ]
+  %j.more = icmp slt i64 %j, %n
+  br i1 %j.more, label %part.try, label %after
+part.try:
+  %place = add i64 %mine.first, %j
+  %wraps = icmp sge i64 %place, %n
+  %place.back = sub i64 %place, %n
+  %t = select i1 %wraps, i64 %place.back, i64 %place
+  %slot = call ptr @slot(ptr %desc, i64 %k, i64 %t)
+  %own = icmp slt i64 %j, %mine
+  %won = call i1 @claim(ptr %ctl, ptr %slot, i64 %claimed, i1 %own, ptr %impatient)
+  br i1 %won, label %ready, label %part.on
+ready:
+  %r = phi i64 [ %need.first, %part.try ], [ %r.next, %ready.on ]
+  %r.more = icmp slt i64 %r, %need.last
+  br i1 %r.more, label %ready.one, label %run
+ready.one:
+  %r.at = mul i64 %r, 2
+  %r.pair = getelementptr i64, ptr %needs, i64 %r.at
+  %r.which = call i64 @field(ptr %r.pair, i64 0)
+  %r.partwise = call i64 @field(ptr %r.pair, i64 1)
+  %r.same = icmp ne i64 %r.partwise, 0
+  br i1 %r.same, label %ready.wait, label %ready.on
+ready.wait:
+  %r.slot = call ptr @slot(ptr %desc, i64 %r.which, i64 %t)
+  call void @wait_for(ptr %ctl, ptr %r.slot, i64 %done, ptr %waited)
+  br label %ready.on
+ready.on:
+  %r.next = add i64 %r, 1
+  br label %ready
+run:
+  %code = call i32 %function(i64 %k, ptr %p, ptr %d, ptr %effect, i64 %t, i64 %parts, ptr %work)
+  %code.at = getelementptr i8, ptr %slot, i64 8
+  store i32 %code, ptr %code.at
+  %before = atomicrmw xchg ptr %slot, i64 %done seq_cst
+  call void @wake(ptr %ctl)
+  br label %part.on
+part.on:
+  %j.next = add i64 %j, 1
+  br label %part
+after:
+  %may.fail = icmp ne i64 %flags, 0
+  br i1 %may.fail, label %verify, label %next
+verify:
+  call void @wait_call(ptr %ctl, ptr %desc, i64 %k, i64 %done, ptr %waited)
+  br label %code.next
+code.next:
+  %c = phi i64 [ 0, %verify ], [ %c.next, %code.look ]
+  %c.more = icmp slt i64 %c, %n
+  br i1 %c.more, label %code.look, label %next
+code.look:
+  %c.slot = call ptr @slot(ptr %desc, i64 %k, i64 %c)
+  %c.at = getelementptr i8, ptr %c.slot, i64 8
+  %c.code = load i32, ptr %c.at
+  %c.next = add i64 %c, 1
+  %good = icmp eq i32 %c.code, 0
+  br i1 %good, label %code.next, label %failed
+next:
+  %k.next = add i64 %k, 1
+  br label %call
+failed:
+  br i1 %first.thread, label %drain.start, label %leave
+drain.start:
+  %k.after = add i64 %k, 1
+  br label %drain
+drain:
+  %x = phi i64 [ %k.after, %drain.start ], [ %x.next, %drain.one ]
+  %x.more = icmp slt i64 %x, %calls
+  br i1 %x.more, label %drain.part.start, label %finish
+drain.part.start:
+  br label %drain.part
+drain.part:
+  %z = phi i64 [ 0, %drain.part.start ], [ %z.next, %drain.slot ]
+  %z.more = icmp slt i64 %z, %parts
+  br i1 %z.more, label %drain.slot, label %drain.one
+drain.slot:
+  %z.slot = call ptr @slot(ptr %desc, i64 %x, i64 %z)
+  store atomic i64 %done, ptr %z.slot release, align 8
+  %z.next = add i64 %z, 1
+  br label %drain.part
+drain.one:
+  %x.next = add i64 %x, 1
+  br label %drain
+finish:
+  %result = phi i32 [ 0, %call ], [ %c.code, %drain ]
+  br i1 %first.thread, label %join, label %leave
+join:
+  %y = phi i64 [ 0, %finish ], [ %y.next, %join.one ]
+  %y.more = icmp slt i64 %y, %calls
+  br i1 %y.more, label %join.one, label %end
+join.one:
+  call void @wait_call(ptr %ctl, ptr %desc, i64 %y, i64 %done, ptr %waited)
+  %y.next = add i64 %y, 1
+  br label %join
+leave:
+  ret i32 0
+end:
+  ret i32 %result
+}}
+"""
+
+# A late thread may read the job fields while the next job is written: the sequence number is odd meanwhile, and
+# whoever sees it change reads again.
+_RUN = f"""
+define internal void @publish(ptr %ctl, ptr %desc, ptr %p, ptr %d) {{
+  %s = load atomic i64, ptr %ctl monotonic, align 8
+  %odd = add i64 %s, 1
+  %x = atomicrmw xchg ptr %ctl, i64 %odd seq_cst
+  %desc.at = getelementptr i8, ptr %ctl, i64 {JOB}
+  %p.at = getelementptr i8, ptr %ctl, i64 {JOB + 8}
+  %d.at = getelementptr i8, ptr %ctl, i64 {JOB + 16}
+  store atomic ptr %desc, ptr %desc.at monotonic, align 8
+  store atomic ptr %p, ptr %p.at monotonic, align 8
+  store atomic ptr %d, ptr %d.at monotonic, align 8
+  %even = add i64 %s, 2
+  %y = atomicrmw xchg ptr %ctl, i64 %even seq_cst
+  call void @wake(ptr %ctl)
+  ret void
+}}
+
+define i32 @weft_team_run(ptr %desc, ptr %p, ptr %d, ptr %effect) {{
+entry:
+  %waited = alloca i64
+  %cell = call ptr @address(ptr %desc, i64 {DESCRIPTOR.index("cell")})
+  %ctl = load atomic ptr, ptr %cell acquire, align 8
+  %none = icmp eq ptr %ctl, null
+  br i1 %none, label %alone, label %enter
+enter:
+  %lock = getelementptr i8, ptr %ctl, i64 {LOCK}
+  %pair = cmpxchg ptr %lock, i64 0, i64 1 acq_rel acquire
+  %got = extractvalue {{ i64, i1 }} %pair, 1
+  br i1 %got, label %inside, label %busy
+busy:
+  call void @count(ptr %ctl, i64 {COUNTER_NAMES.index("alone_busy")})
+  br label %alone
+inside:
+  %start = call i64 @now()
+  %paused.at = getelementptr i8, ptr %ctl, i64 {PAUSED_UNTIL}
+  %until = load i64, ptr %paused.at
+  %paused = icmp slt i64 %start, %until
+  br i1 %paused, label %pausing, label %work
+pausing:
+  call void @count(ptr %ctl, i64 {COUNTER_NAMES.index("alone_paused")})
+  store atomic i64 0, ptr %lock release, align 8
+  br label %alone
+work:
+  store i64 0, ptr %waited
+  call void @publish(ptr %ctl, ptr %desc, ptr %p, ptr %d)
+  %sequence = load atomic i64, ptr %ctl monotonic, align 8
+  %job = lshr i64 %sequence, 1
+  %team.at = getelementptr i8, ptr %ctl, i64 {TEAM}
+  %team = load i64, ptr %team.at
+  %code = call i32 @walk(ptr %ctl, ptr %desc, ptr %p, ptr %d, ptr %effect, i64 0, i64 %team, i64 %job, ptr %waited)
+  %end = call i64 @now()
+  call void @count(ptr %ctl, i64 {COUNTER_NAMES.index("jobs")})
+  %total = sub i64 %end, %start
+  %idle = load i64, ptr %waited
+  %idle.scaled = mul i64 %idle, %team
+  %others = sub i64 %team, 1
+  %total.scaled = mul i64 %total, %others
+  %slow = icmp sgt i64 %idle.scaled, %total.scaled
+  br i1 %slow, label %pause, label %leave
+pause:
+  call void @count(ptr %ctl, i64 {COUNTER_NAMES.index("pauses")})
+  %length = mul i64 %total, {BACK_OFF}
+  %later = add i64 %end, %length
+  store i64 %later, ptr %paused.at
+  br label %leave
+leave:
+  store atomic i64 0, ptr %lock release, align 8
+  ret i32 %code
+alone:
+  %single = call ptr @address(ptr %desc, i64 {DESCRIPTOR.index("alone")})
+  %code.alone = call i32 %single(ptr %p, ptr %d, ptr %effect)
+  ret i32 %code.alone
+}}
+
+define i32 @weft_team_stop(ptr %ctl) {{
+entry:
+  %lock = getelementptr i8, ptr %ctl, i64 {LOCK}
+  %pair = cmpxchg ptr %lock, i64 0, i64 1 acq_rel acquire
+  %got = extractvalue {{ i64, i1 }} %pair, 1
+  br i1 %got, label %stop, label %busy
+busy:
+  ret i32 0
+stop:
+  call void @publish(ptr %ctl, ptr null, ptr null, ptr null)
+  ret i32 1
+}}
+"""
+
+_WORKER = f"""
+define i32 @weft_team_worker(ptr %ctl, i64 %tid, i64 %from) {{
+entry:
+  %waited = alloca i64
+  %team.at = getelementptr i8, ptr %ctl, i64 {TEAM}
+  %team = load i64, ptr %team.at
+  %desc.at = getelementptr i8, ptr %ctl, i64 {JOB}
+  %p.at = getelementptr i8, ptr %ctl, i64 {JOB + 8}
+  %d.at = getelementptr i8, ptr %ctl, i64 {JOB + 16}
+  br label %idle
+idle:
+  %last = phi i64 [ %from, %entry ], [ %sequence, %work ]
+  store i64 0, ptr %waited
+  %target = add i64 %last, 2
+  call void @wait_for(ptr %ctl, ptr %ctl, i64 %target, ptr %waited)
+  br label %read
+read:
+  %sequence = load atomic i64, ptr %ctl acquire, align 8
+  %low = and i64 %sequence, 1
+  %even = icmp eq i64 %low, 0
+  br i1 %even, label %fields, label %again
+again:
+  call void @relax()
+  br label %read
+fields:
+  %desc = load atomic ptr, ptr %desc.at acquire, align 8
+  %p = load atomic ptr, ptr %p.at acquire, align 8
+  %d = load atomic ptr, ptr %d.at acquire, align 8
+  %check = load atomic i64, ptr %ctl acquire, align 8
+  %same = icmp eq i64 %check, %sequence
+  br i1 %same, label %known, label %again
+known:
+  %stop = icmp eq ptr %desc, null
+  br i1 %stop, label %end, label %work
+work:
+  %job = lshr i64 %sequence, 1
+  %code = call i32 @walk(ptr %ctl, ptr %desc, ptr %p, ptr %d, ptr null, i64 %tid, i64 %team, i64 %job, ptr %waited)
+  br label %idle
+end:
+  ret i32 0
+}}
+"""
