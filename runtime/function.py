@@ -236,6 +236,11 @@ class Function:
         sizes = match_sizes(concrete.types, call.shapes) or {}
         return concrete.memory(**sizes)
 
+    def trace_call(self, *args: Any, **kwargs: Any) -> tuple[ConcreteFunction, list[Any]]:
+        """The trace that serves this call, made if there is none, and the arrays that it would run on (None for a `TensorSpec`)."""
+        call = self._describe(args, kwargs)
+        return (self.table.find(call) or self._trace(call)).concrete, list(call.arrays)
+
     def explain(self, *args: Any, **kwargs: Any) -> str:
         """Why a call with these arguments would trace or reuse what; without arguments: the history of the traces."""
         if not args and not kwargs:
