@@ -22,6 +22,7 @@ DEEP = 256  # elements of k per block: what is summed before it is added to c; a
 ANY = 240  # what an unknown number of rows or vectors is taken for: divisible by all tiles
 C_NEAR = 32 * 1024  # bytes of c that stay in the L1 cache
 PANEL_BYTES = 32 * 1024  # of b that stay in the L1 cache
+LARGE = 800**3  # multiply-adds of a product that a library does as well
 ROWS_AT_LEAST = 24  # rows of a that pay for packing b
 
 
@@ -99,6 +100,17 @@ def plan_product(product: Product, target: Target) -> Plan:
         lanes, rows, columns, sizes, deep, blocked, pack_a, pack_b, one_block, row_tiles, column_tiles, pitch, unroll, order,
         prefetch=far, b_bytes=b_bytes, work=b_bytes + a_bytes + 64,
     )  # fmt: skip
+
+
+def covers(product: Product, library: bool) -> bool:
+    """Whether to use these kernels. library: a BLAS would do the product otherwise.
+
+    Measured against OpenBLAS (docs/contractions.md): it is ahead only where all operands together are far larger than the caches.
+    """
+    if not library:
+        return True
+    m, n, k = (ANY if s is None else s for s in (product.m, product.n, product.k))
+    return m * n * k < LARGE
 
 
 def round_up(x: int, to: int) -> int:

@@ -19,6 +19,7 @@ from weft.graph.ir import Graph, Node
 from .build_nest import Nest, build_group
 from .build_own import build_own, contract_sizes, contract_text
 from .count_work import Work, count_product, count_work
+from .emit_contract import emit_contract
 from .emit_python import print_kernel
 from .find_roots import base
 from .fuse_nodes import Group
@@ -111,20 +112,28 @@ class ModuleWriter:
         arrays = [self.storage(base(a))[0] for a in term.args]
         out = self.storage(term)[0]
         if rule.family == "contract":
+            self.add_contract(term, [*arrays, out])
+            return
+        text = random_text(rule.attrs[0], term.dtype, dict(rule.attrs[1:]))
+        name = f"random_{rule.attrs[0]}_{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+        self.declare(KernelDecl(name, ("u64", term.dtype.short), 1, (1,)), text.replace("KERNEL", name, 1))
+        self.call(name, [*arrays, out], (term.size,), Work(0, ((term.size * term.dtype.size,),)))
+
+    def add_contract(self, term: Term, arrays: list[int]) -> None:
+        """A matrix product: micro-kernels for its shape, or the canonical kernel that a library may replace."""
+        rule, short = term.rule, term.dtype.short
+        assert isinstance(rule, Own)
+        sizes = contract_sizes(term)
+        own = emit_contract(term.dtype, *rule.attrs, sizes, self.target)
+        if own is None:
             name, text = contract_text(term.dtype, *rule.attrs)
-            short = term.dtype.short
             decl = KernelDecl(name, (short,) * 3, 6, (2,), contract=ContractDecl(short, *rule.attrs))
-            sizes = contract_sizes(term)
-            work = count_product(sizes[:4], term.dtype.size, [t.size for t in (*term.args, term)])
         else:
-            text = random_text(rule.attrs[0], term.dtype, dict(rule.attrs[1:]))
-            name = f"random_{rule.attrs[0]}_{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-            text = text.replace("KERNEL", name, 1)
-            decl = KernelDecl(name, ("u64", term.dtype.short), 1, (1,))
-            sizes = (term.size,)
-            work = Work(0, ((term.size * term.dtype.size,),))
+            name, text, self.llvm[own.name] = own.name, own.text, own.llvm
+            decl = KernelDecl(name, (short,) * 4, 6, (2, 3), contract=ContractDecl(short, *rule.attrs))
+            arrays = [*arrays, self.buffers.add_work(own.work, term.dtype)]
         self.declare(decl, text)
-        self.call(name, [*arrays, out], sizes, work)
+        self.call(name, arrays, sizes, count_product(sizes[:4], term.dtype.size, [t.size for t in (*term.args, term)]))
 
     def add_effect(self, index: int) -> None:
         node, args = self.lowered.effects[index]

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from weft.graph.dims import Size, size_value
+from weft.graph.dtype import DType
 
 from .fuse_nodes import Group
 from .plan_stores import Reads, Stores
@@ -30,9 +31,19 @@ class Buffers:
     of_term: dict[Term, list[int]] = field(default_factory=dict)
     taken: dict[Term, list[Term]] = field(default_factory=dict)
     slots: list[list[Size]] = field(default_factory=list)
+    work_slot: int | None = None
 
     def add(self, kind: str, index: int, term: Term) -> int:
         self.table.append(Buffer(kind, index, term.dtype.short, tuple(map(str, term.shape))))
+        return len(self.table) - 1
+
+    def add_work(self, size: int, dtype: DType) -> int:
+        """Scratch bytes for the time of one call; all calls share the slot."""
+        if self.work_slot is None:
+            self.work_slot = len(self.slots)
+            self.slots.append([])
+        self.slots[self.work_slot].append(size)
+        self.table.append(Buffer("scratch", self.work_slot, dtype.short, (str(-(-size // dtype.size)),)))
         return len(self.table) - 1
 
     def place(self, buffer: int) -> object:

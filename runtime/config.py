@@ -25,6 +25,7 @@ class Config:
 
     cache_dir: where compiled steps are kept, None for memory only. cache_bytes: the oldest entries above this total are deleted.
     use_blas: an installed BLAS may compute matrix products; without it they are compiled loops.
+    own_contractions: matrix products get micro-kernels for their shape; without it, all go to the BLAS or to compiled loops.
     kernels: "llvm" compiles a kernel's LLVM text if it has one, in milliseconds; "numba" compiles the Python text of every kernel.
     intra_op_threads: how many threads may share one step, 1 to switch them off; 0: the physical cores of this process.
     run_functions_eagerly: compiled functions run their Python code op by op, for debugging.
@@ -33,6 +34,7 @@ class Config:
     cache_dir: Path | None = field(default_factory=default_cache_dir)
     cache_bytes: int = 512 * 1024 * 1024
     use_blas: bool = True
+    own_contractions: bool = False
     kernels: str = "numba"
     intra_op_threads: int = 1
     run_functions_eagerly: bool = False

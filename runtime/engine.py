@@ -68,14 +68,16 @@ def _target_machine() -> Any:
     return target.create_target_machine(cpu=cpu, features=features, opt=2, reloc="default", codemodel="jitdefault", jit=True)
 
 
-def compile_text(text: str, *, vectorize: bool = True) -> bytes:
+def compile_text(text: str, *, vectorize: bool = True, tidy: bool = True) -> bytes:
     """Object code of a module in LLVM's text form, optimised. RuntimeError if the text is no valid module.
 
     vectorize: run all of LLVM's passes, so that loops become SIMD code. Without it the text is only tidied up, which takes a tenth of the
-    time: for modules that only call others, and for kernels whose vectors are written out.
+    time: for modules that only call others, and for kernels whose vectors are written out. tidy: not even that, for text that is
+    written as it shall run.
     """
     machine, module = _parsed(text)
-    _optimize(module, machine, vectorize)
+    if vectorize or tidy:
+        _optimize(module, machine, vectorize)
     return bytes(machine.emit_object(module))
 
 

@@ -93,6 +93,10 @@ def compile_step(program: Program, clock: int = 0) -> NativeStep:
     kernels: dict[str, Kernel] = {}
 
     def resolve(name: str, pointers: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
+        if decls[name].contract is not None and name in program.llvm:
+            product = describe_vectors(name, program.llvm[name], tidy=False)
+            kernels[product.symbol] = product
+            return product.symbol, tuple(range(len(pointers)))
         bound = _bound_contract(decls[name])
         if bound is not None:
             imports[bound[0]] = bound[1]
@@ -162,11 +166,11 @@ def describe_kernel(module: ModuleText, decl: KernelDecl, pattern: tuple[int, ..
     return Kernel(symbol, key, lower)
 
 
-def describe_vectors(name: str, text: str) -> Kernel:
-    """The same for a kernel with its own LLVM text."""
+def describe_vectors(name: str, text: str, *, tidy: bool = True) -> Kernel:
+    """The same for a kernel with its own LLVM text. tidy: the text needs LLVM's first passes."""
     key = content_key("vectors", name, text, _compiler_version(), machine_key())
     symbol = f"{name}_{key[:16]}"
-    return Kernel(symbol, key, lambda: name_kernel(text, symbol), functools.partial(compile_text, vectorize=False))
+    return Kernel(symbol, key, lambda: name_kernel(text, symbol), functools.partial(compile_text, vectorize=False, tidy=tidy))
 
 
 def load_kernels(kernels: Sequence[Kernel]) -> dict[str, int]:

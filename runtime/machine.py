@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import functools
+import platform
 from pathlib import Path
 
 from weft.codegen.target import Target
 
 from .blas import contract_dtypes
+from .config import config
 from .engine import cpu_features
 
 
 def detect_target() -> Target:
     """What the code generator needs to know about this machine and the settings."""
     width, (l1, l2, _) = vector_bytes(), cache_bytes()
-    return Target(vector_bytes=width, l1_bytes=l1, l2_bytes=l2, library_contracts=contract_dtypes())
+    own = ("f32", "f64") if config.own_contractions else ()
+    return Target(width, vector_registers(), l1, l2, library_contracts=contract_dtypes(), own_contracts=own)
 
 
 @functools.cache
@@ -22,6 +25,11 @@ def vector_bytes() -> int:
     """Bytes of a vector register."""
     features = cpu_features()
     return 64 if "avx512f" in features else 32 if "avx2" in features else 16
+
+
+def vector_registers() -> int:
+    """How many vector registers there are; of x86 without AVX-512, 16."""
+    return 32 if "avx512f" in cpu_features() or platform.machine().lower() in ("aarch64", "arm64") else 16
 
 
 @functools.cache
