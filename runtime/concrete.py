@@ -138,7 +138,9 @@ class ConcreteFunction:
         arrays = [t._array for t in tensors]
         if match_sizes(self.types, tuple(a.shape for a in arrays)) is None:
             shapes = ", ".join(str(a.shape) for a in arrays)
-            raise ValueError(f"The input is not compatible with the shape this function was traced with: {self}. Received: {shapes}.")
+            raise ValueError(
+                f"The input is not compatible with the shape this function was traced with: {self}. Received: {shapes}."
+            )
         return self.call_flat(tensors, arrays)
 
     def _fill_static(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -185,7 +185,11 @@ class Function:
         if traced >= WARN_TRACES and self._warnings < WARN_LIMIT:
             self._warnings += 1
             logger.warning(
-                "%d out of the last %d calls to %r triggered tracing. The last one because of %s.", traced, len(self._recent), self, reason
+                "%d out of the last %d calls to %r triggered tracing. The last one because of %s.",
+                traced,
+                len(self._recent),
+                self,
+                reason,
             )
 
     # Looking inside
@@ -280,7 +284,8 @@ class Function:
             with self._lock:
                 forget = functools.partial(self._bound.pop, key, None)
                 weak = weakref.ref(instance, lambda _: forget())
-                bound = Function(_weak_method(self.python_function, weak), None, self.reduce_retracing, self.jit_compile, self.__name__)
+                method = _weak_method(self.python_function, weak)
+                bound = Function(method, None, self.reduce_retracing, self.jit_compile, self.__name__)
                 if self._signature is not None:
                     bound._signature = self._signature.without_self(bound.binder)
                 found = self._bound[key] = (weak, bound)

@@ -1,4 +1,4 @@
-"""A function's declared argument types. In: (nested) TensorSpecs and a call's arguments; out: the arguments, converted and checked."""
+"""A function's declared argument types. In: (nested) TensorSpecs and a call's arguments; out: the arguments, converted."""
 
 from __future__ import annotations
 
@@ -57,7 +57,8 @@ class InputSignature:
     def _cast(self, value: Any, spec: TensorSpec) -> Any:
         if not isinstance(value, (Tensor, TensorSpec)):
             try:
-                value = convert_to_tensor(np.asarray(value, spec.dtype.np) if isinstance(value, np.ndarray) else value, spec.dtype)
+                array = np.asarray(value, spec.dtype.np) if isinstance(value, np.ndarray) else value
+                value = convert_to_tensor(array, spec.dtype)
             except (TypeError, ValueError):
                 raise TypeError(f"{self.name}: Can not cast {value!r} to {spec}.") from None
         if value.dtype != spec.dtype or not spec.shape.is_compatible_with(value.shape):
