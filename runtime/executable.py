@@ -36,6 +36,11 @@ class Executable(Protocol):
 
     program: Program
 
+    @property
+    def streams(self) -> bool:
+        """Whether `run_many` can write all outputs into arrays: none is a copy of another buffer."""
+        ...
+
     def __call__(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]: ...
 
     def run_many(
@@ -73,6 +78,7 @@ class CompiledStep:
         self._frames: list[Frame] = []
         self._count = len(program.inputs)
         self._updates = any(v.written for v in program.variables)
+        self.streams = self._layout.plain_results
 
     def __call__(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         frame = self._take_frame()

@@ -51,6 +51,8 @@ def module_path(program: Program) -> Path:
 class InterpretedStep:
     """A program as plain Python; one call at a time."""
 
+    streams = True
+
     def __init__(self, program: Program, variables: Sequence[np.ndarray]) -> None:
         self.program = program
         self._layout = Layout(program, variables)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,43 +17,62 @@ Arrays = list[np.ndarray]
 
 @dataclass(frozen=True)
 class ArrayPass:
-    """order: int64 numbers of the samples, None for their own order. size: of a batch; the last one may be smaller."""
+    """A pass over whole arrays, or a part of one.
+
+    order: int64 numbers of the samples, None for their own order. size: of a batch; the last one may be smaller. start: where in
+    the order this part begins; samples: how many belong to it. Batches are numbered from 0 in every part.
+    """
 
     layout: Layout
     arrays: Arrays
     samples: int
     size: int
     order: np.ndarray | None
+    start: int = 0
 
     @property
     def full_batches(self) -> int:
         """The number of batches that are not smaller than the others."""
         return self.samples // self.size
 
+    @property
+    def total_batches(self) -> int:
+        return -(-self.samples // self.size)
+
+    def part(self, first: int, end: int) -> ArrayPass:
+        """The batches from ``first`` to before ``end``, as far as there are any."""
+        samples = min(end * self.size, self.samples) - first * self.size
+        return replace(self, start=self.start + first * self.size, samples=max(samples, 0))
+
     def batch(self, number: int) -> Arrays:
         """The arrays of one batch: views if the order is the samples' own, copies otherwise."""
-        place = slice(number * self.size, (number + 1) * self.size)
+        end = min((number + 1) * self.size, self.samples)
+        place = slice(self.start + number * self.size, self.start + end)
         if self.order is None:
             return [a[place] for a in self.arrays]
         return [a.take(self.order[place], 0) for a in self.arrays]
+
+    def example(self) -> Arrays:
+        """Views with the dtypes and shapes of the first batch, whatever its samples."""
+        return [a[: min(self.size, self.samples)] for a in self.arrays]
 
     def batches(self) -> Iterator[tuple[Layout, Arrays]]:
         """All batches. Small ones are gathered many at a time, then sliced."""
         layout, arrays, size = self.layout, self.arrays, self.size
         if self.order is None:
-            for start in range(0, self.samples, size):
-                yield layout, [a[start : start + size] for a in arrays]
+            for number in range(self.total_batches):
+                yield layout, self.batch(number)
             return
         block = size * max(1, BLOCK_BYTES // max(1, size * sum(a[:1].nbytes for a in arrays)))
         for first in range(0, self.samples, block):
-            index = self.order[first : first + block]
+            index = self.order[self.start + first : self.start + min(first + block, self.samples)]
             gathered = [a.take(index, 0) for a in arrays]
             for start in range(0, len(index), size):
                 yield layout, [a[start : start + size] for a in gathered]
 
     def run(self, first: int) -> BatchRun:
         """The full batches from this one on, for `weft.runtime`'s loop over many batches."""
-        return BatchRun(self.arrays, self.size, self.full_batches - first, first * self.size, self.order)
+        return BatchRun(self.arrays, self.size, self.full_batches - first, self.start + first * self.size, self.order)
 
 
 def part_of(outputs: Sequence[np.ndarray], first: int, end: int) -> Arrays:

@@ -23,6 +23,7 @@ class EpochLoop:
         self.steps = steps
         self.num_batches = steps or source.num_batches
         self._running: Iterator[Batch] | None = None
+        self._rest: ArrayPass | None = None  # what the next epoch's steps have left of a pass over arrays
         self._passes = 0
 
     def epoch(self) -> Iterator[Batch]:
@@ -30,12 +31,21 @@ class EpochLoop:
         yield from self._one_pass() if self.steps is None else self._some_steps(self.steps)
         self.source.end_epoch()
 
-    def whole_pass(self) -> ArrayPass | None:
-        """The next epoch in one piece, if it is one pass over whole arrays; otherwise None, and `epoch` is the way."""
-        if self.steps is not None or not isinstance(self.source, ArraySource):
+    def array_epoch(self) -> ArrayPass | None:
+        """The next epoch in one piece, if the source is whole arrays; otherwise None, and `epoch` is the way."""
+        if not isinstance(self.source, ArraySource):
             return None
-        self._passes += 1
-        return self.source.one_pass()
+        if self.steps is None:
+            return self.source.one_pass()
+        rest = self._rest if self._rest is not None and self._rest.samples else self.source.one_pass()
+        epoch = rest.part(0, self.steps)
+        self._rest = rest.part(epoch.total_batches, rest.total_batches)
+        return epoch
+
+    def end_array_epoch(self, epoch: ArrayPass) -> None:
+        """Warns if the epoch had fewer batches than ``steps``."""
+        if self.steps is not None and epoch.total_batches < self.steps:
+            self._warn(epoch.total_batches)
 
     def _one_pass(self) -> Iterator[Batch]:
         count = 0

@@ -13,12 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from weft.graph.errors import ShapeError
 from weft.tracer import tree
 
 from ..callbacks import CallbackList
 from ..callbacks.callback_list import BatchHook
-from .array_pass import ArrayPass, part_of
+from .array_pass import ArrayPass, Arrays, part_of
 from .data_sources import Batch
 from .epoch_loop import EpochLoop
 from .step_cache import CompiledStep, Step
@@ -31,24 +30,42 @@ DATA = {"train": "training", "test": "evaluation", "predict": "prediction"}
 def run_epoch(model: Any, loop: EpochLoop, mode: str, hooks: CallbackList) -> Any:
     """All batches of an epoch of "train" or "test"; returns what the last step returned, None if there was no batch."""
     begin, end, wanted = hooks.batch_hooks(mode)
-    whole = None if wanted else loop.whole_pass()
+    whole = loop.array_epoch()
     if whole is None:
         return _run_batches(model, loop.epoch(), mode, begin, end, loop.source.uniform)
-    step = model._step(mode, whole.layout, whole.batch(0))
-    if not isinstance(step, CompiledStep):
-        return _run_batches(model, whole.batches(), mode, begin, end, uniform=True)
-    return _run_pass(model, step, whole, mode, end)
+    step = _native_step(model, mode, whole, wanted and model.steps_per_execution == 1)
+    if step is None:
+        results = _run_batches(model, whole.batches(), mode, begin, end, uniform=True)
+    else:
+        results = _run_pass(model, step, whole, mode, begin, end, 0.0 if wanted else SECONDS)
+    loop.end_array_epoch(whole)
+    return results
+
+
+def _native_step(model: Any, mode: str, whole: ArrayPass, one_by_one: bool) -> CompiledStep | None:
+    """The compiled step, if it shall run many batches at once."""
+    step = None if one_by_one else model._step(mode, whole.layout, whole.example())
+    return step if isinstance(step, CompiledStep) else None
 
 
 def run_predictions(model: Any, loop: EpochLoop, hooks: CallbackList) -> Any:
     """The outputs for all samples, nested as the model's outputs are; None if there was no batch."""
     begin, end, wanted = hooks.batch_hooks("predict")
-    whole = None if wanted else loop.whole_pass()
-    if whole is not None and whole.full_batches > 1:
-        step = model._step("predict", whole.layout, whole.batch(0))
-        outputs = _predict_pass(model, step, whole, end) if isinstance(step, CompiledStep) else None
-        if outputs is not None:
-            return outputs
+    whole = loop.array_epoch()
+    if whole is None:
+        return _collect(model, loop.epoch(), begin, end, loop.source.uniform)
+    step = _native_step(model, "predict", whole, wanted or whole.full_batches < 2)
+    outputs = None if step is None else step.make_outputs(whole.samples)
+    if step is None or outputs is None:
+        predictions = _collect(model, whole.batches(), begin, end, uniform=True)
+    else:
+        predictions = step.pack(_predict_pass(model, step, whole, outputs, end))
+    loop.end_array_epoch(whole)
+    return predictions
+
+
+def _collect(model: Any, batches: Iterator[Batch], begin: BatchHook | None, end: BatchHook | None, uniform: bool) -> Any:
+    """The outputs of all batches, one call each, joined."""
     parts: list[list[np.ndarray]] = []
     structure = None
 
@@ -57,8 +74,7 @@ def run_predictions(model: Any, loop: EpochLoop, hooks: CallbackList) -> Any:
         leaves, structure = tree.flatten(outputs)
         parts.append(leaves)
 
-    batches = loop.epoch() if whole is None else whole.batches()
-    _run_batches(model, batches, "predict", begin, end, loop.source.uniform, keep)
+    _run_batches(model, batches, "predict", begin, end, uniform, keep)
     return None if structure is None else structure.unflatten([_joined(column) for column in zip(*parts, strict=True)])
 
 
@@ -96,14 +112,17 @@ def _run_batches(
     return results
 
 
-def _run_pass(model: Any, step: CompiledStep, whole: ArrayPass, mode: str, end: BatchHook | None) -> Any:
-    """Full batches in the run time's loop; the first ones by themselves, because the bar times them and they may compile."""
+def _run_pass(
+    model: Any, step: CompiledStep, whole: ArrayPass, mode: str, begin: BatchHook | None, end: BatchHook | None, seconds: float
+) -> Any:
+    """Full batches in the run time's loop, which may stay away for so many seconds; the very first alone: the bar times it."""
     size, stop = model.steps_per_execution, STOP[mode]
-    total = math.ceil(whole.samples / whole.size)
-    done, results = 0, None
-    while done < total and not (done and getattr(model, stop)):
-        if size <= done < whole.full_batches:
-            run = step.run_many(whole.run(done), None, SECONDS, size)
+    total, done, results = whole.total_batches, 0, None
+    while done < total:
+        if begin is not None and done % size == 0:
+            begin(done)
+        if done < whole.full_batches:
+            run = step.run_many(whole.run(done), None, seconds if step.started else 0.0, size)
             done += run.done
             if run.error is not None:
                 raise _located(run.error, done, mode)
@@ -111,44 +130,32 @@ def _run_pass(model: Any, step: CompiledStep, whole: ArrayPass, mode: str, end: 
         else:
             results = _call(step, whole.batch(done), done, mode)
             done += 1
-            if done % size and done < total:
-                continue
+        if done % size and done < total:
+            continue  # the smaller batch belongs to the same execution
         if end is not None:
             end(_numbered(done, size), results)
+        if getattr(model, stop):
+            break
     return results
 
 
-def _predict_pass(model: Any, step: CompiledStep, whole: ArrayPass, end: BatchHook | None) -> Any:
-    """All predictions, written by the run time's loop where they belong; None if outputs are not one row per sample."""
-    size = whole.size
-    first = _call(step.run, whole.batch(0), 0, "predict")
-    if any(o.ndim == 0 or len(o) != size for o in first):
-        return None
-    outputs = [np.empty((whole.samples, *o.shape[1:]), o.dtype) for o in first]
-    for output, part in zip(outputs, first, strict=True):
-        output[:size] = part
-    done = 1
-    if end is not None:
-        end(_numbered(1, model.steps_per_execution), None)
-    while done < whole.full_batches:
-        into = part_of(outputs, done * size, whole.full_batches * size)
-        try:
-            run = step.run_many(whole.run(done), into, SECONDS, 1)
-        except ShapeError:  # outputs that are views of inputs or variables
-            return None
-        done += run.done
-        if run.error is not None:
-            raise _located(run.error, done, "predict")
+def _predict_pass(model: Any, step: CompiledStep, whole: ArrayPass, outputs: Arrays, end: BatchHook | None) -> Arrays:
+    """All predictions, written by the run time's loop where they belong."""
+    size, every, done = whole.size, model.steps_per_execution, 0
+    while done < whole.total_batches and not (done and model.stop_predicting):
+        if done < whole.full_batches:
+            into = part_of(outputs, done * size, whole.full_batches * size)
+            run = step.run_many(whole.run(done), into, SECONDS if step.started else 0.0, every)
+            done += run.done
+            if run.error is not None:
+                raise _located(run.error, done, "predict")
+        else:
+            for output, part in zip(outputs, _call(step.run, whole.batch(done), done, "predict"), strict=True):
+                output[done * size :] = part
+            done += 1
         if end is not None:
-            end(done - 1, None)
-        if model.stop_predicting:
-            return step.pack(part_of(outputs, 0, done * size))
-    if done * size < whole.samples:
-        for output, part in zip(outputs, _call(step.run, whole.batch(done), done, "predict"), strict=True):
-            output[done * size :] = part
-        if end is not None:
-            end(done, None)
-    return step.pack(outputs)
+            end(_numbered(done, every), None)
+    return outputs if done == whole.total_batches else part_of(outputs, 0, done * size)
 
 
 def _call(step: Any, arrays: list[np.ndarray], number: int, mode: str) -> Any:

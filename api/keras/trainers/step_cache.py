@@ -72,7 +72,8 @@ class CompiledStep:
     def __init__(self, concrete: ConcreteFunction, predicts: bool) -> None:
         self.run: Callable[[Arrays], Arrays] = concrete.run
         self.pack: Callable[[Any], Any] = concrete.traced.pack
-        self._concrete = concrete
+        self.concrete = concrete
+        self.started = False  # whether it has run in the native loop
         self._predicts = predicts
 
     def __call__(self, arrays: Arrays) -> Any:
@@ -81,7 +82,19 @@ class CompiledStep:
 
     def run_many(self, run: BatchRun, into: Arrays | None, seconds: float, every: int) -> RunResult:
         """Many batches in one native call, see `weft.runtime.executable.Executable`."""
-        return self._concrete.compiled.run_many(run, into, seconds, every)
+        result = self.concrete.compiled.run_many(run, into, seconds, every)
+        self.started = True
+        return result
+
+    def make_outputs(self, samples: int) -> Arrays | None:
+        """Arrays for the outputs of so many samples, None if the native loop cannot write them: not one row per sample, or
+        copies of something else."""
+        types = self.concrete.outputs
+        tails = [[s for s in t.shape[1:] if isinstance(s, int)] for t in types]
+        rows = all(t.rank == 1 + len(tail) and t.shape[0] == Dim("batch") for t, tail in zip(types, tails))
+        if not rows or not self.concrete.compiled.executable.streams:
+            return None
+        return [np.empty([samples, *tail], t.dtype.np) for t, tail in zip(types, tails)]
 
     def results(self, outputs: Arrays) -> StepLogs:
         """What the last of many batches gave."""
