@@ -1,4 +1,4 @@
-"""Eager against compiled. In: a function and arguments; out: times, break-even point and the largest difference of the results."""
+"""Eager against compiled. In: a function and arguments; out: times, break-even point, largest difference of the results."""
 
 from __future__ import annotations
 

@@ -280,6 +280,19 @@ class Trainer(TrainingSteps):
         logs = read_logs(self._step(mode, layout, arrays)(arrays))
         return logs if return_dict else self._as_list(logs)
 
+    def concrete_step(self, mode: str, x: Any, y: Any = None, sample_weight: Any = None) -> tuple[Any, list[np.ndarray]]:
+        """The compiled step that serves one batch, and the batch's arrays, for tools that look inside.
+
+        mode: "train", "test" or "predict". Returns a `weft.runtime.concrete.ConcreteFunction`.
+        """
+        if mode == "train":
+            self._build_optimizer()
+        layout, arrays = next(make_source(x, y, sample_weight, batch_size=2**62).batches())
+        if self._compiled_state is None:
+            self._compiled_state = CompiledState(StepCache(self))
+        step: Any = self._compiled_state.steps.find(mode, layout, arrays, False)
+        return step.concrete, arrays
+
     # Small things
 
     def _as_list(self, logs: dict[str, Any]) -> Any:
