@@ -54,6 +54,14 @@ def literal(value: object, dtype: DType) -> str:
     return str(int(value))  # type: ignore[call-overload]
 
 
+_CHANGING = ("load", "phi", "tail call")
+
+
+def _is_pure(function: str) -> bool:
+    """Whether calls of the function may be merged: LLVM's intrinsics, but for those that read memory."""
+    return function.startswith("llvm.") and "masked" not in function
+
+
 @dataclass(frozen=True, slots=True)
 class Operand:
     """A value: its LLVM text, its dtype and number of lanes. constant: the text is a scalar literal."""
@@ -81,15 +89,21 @@ class Code:
         self.declarations: dict[str, str] = {}
         self.block = "entry"
         self.count = 0
+        self.known: dict[str, str] = {}  # instructions of this block whose result cannot change, and their results
 
     def fresh(self, prefix: str) -> str:
         self.count += 1
         return f"{prefix}{self.count}"
 
     def emit(self, text: str) -> str:
-        """Adds an instruction with a result and returns the result's name."""
+        """Adds an instruction with a result and returns the result's name; what the block has computed already is not repeated."""
+        known = self.known.get(text)
+        if known is not None:
+            return known
         name = self.fresh("%v")
         self.lines.append(f"  {name} = {text}")
+        if not text.startswith(_CHANGING):
+            self.known[text] = name
         return name
 
     def do(self, text: str) -> None:
@@ -100,6 +114,7 @@ class Code:
         """Begins a block."""
         self.lines.append(f"{name}:")
         self.block = name
+        self.known.clear()
 
     def jump(self, target: str) -> None:
         self.do(f"br label %{target}")
@@ -110,7 +125,7 @@ class Code:
     def call(self, function: str, result: str, *args: tuple[str, str]) -> str:
         """Calls and declares a function; args are (type, operand)."""
         self.declare(function, result, *(t for t, _ in args))
-        return self.emit(f"call {result} @{function}({', '.join(f'{t} {a}' for t, a in args)})")
+        return self.emit(f"{'call' if _is_pure(function) else 'tail call'} {result} @{function}({', '.join(f'{t} {a}' for t, a in args)})")
 
     def run(self, function: str, *args: tuple[str, str]) -> None:
         """Calls and declares a function without a result."""
