@@ -32,7 +32,7 @@ from .kernel import (
     statements,
 )
 from .llvm_code import Code, Operand, memory_type, suffix, vector_type
-from .llvm_formulas import apply, cast, constant
+from .llvm_formulas import apply, cast, constant, name_sigmoid
 from .plan_vectors import plan_vectors
 from .target import Target
 
@@ -211,6 +211,7 @@ class KernelPrinter:
         if isinstance(value, Position):
             return self.position(value)
         assert isinstance(value, Apply)
+        value = name_sigmoid(value)
         return apply(self.code, value.function, [self.expr(a) for a in value.args], value.dtype)
 
     def name(self, value: Name) -> Operand:
@@ -275,4 +276,5 @@ def print_formula(code: Code, value: Expr, registers: dict[str, Operand]) -> Ope
         return constant(value.value, value.dtype)
     if not isinstance(value, Apply):
         raise ValueError(f"A formula over registers has names, numbers and functions only. Received: {value}.")
+    value = name_sigmoid(value)
     return apply(code, value.function, [print_formula(code, a, registers) for a in value.args], value.dtype)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from weft.graph.dtype import DType, bool_
 
 from . import vector_math_special as own
+from .kernel import Apply, Const, Expr
 from .llvm_code import Code, Operand, literal, scalar_type, suffix, vector_type
 from .llvm_integers import DIVISIONS, integer_power
 from .vector_math import Maths
@@ -34,6 +35,24 @@ def can_widen(function: str, dtype: DType) -> bool:
     if function in _LIBRARY or function == "rsqrt":
         return dtype.is_floating and own.has_own(function, dtype.short)
     return True
+
+
+def name_sigmoid(value: Apply) -> Apply:
+    """``1 / (1 + exp(-x))`` as the function it is, which has smaller errors than its formula; anything else as it is."""
+    if value.function != "/" or not _is_one(value.args[0]):
+        return value
+    total = value.args[1]
+    if not isinstance(total, Apply) or total.function != "+" or not _is_one(total.args[0]):
+        return value
+    power = total.args[1]
+    if not isinstance(power, Apply) or power.function != "exp":
+        return value
+    (x,) = power.args
+    return Apply("sigmoid", x.args, value.dtype) if isinstance(x, Apply) and x.function == "neg" else value
+
+
+def _is_one(value: Expr) -> bool:
+    return isinstance(value, Const) and value.value == 1
 
 
 def constant(value: object, dtype: DType) -> Operand:

@@ -174,11 +174,32 @@ def _exp_parts(m: Maths, x: str) -> tuple[str, str, str]:
     return whole, r, error
 
 
-def exp(m: Maths, x: str) -> str:
+def exp(m: Maths, x: str, careful: bool = False) -> str:
+    """careful: with the rounding error of the reduction, for functions that add their own."""
     x = m.clamp(x, m.format.exp_low, m.format.exp_high)
-    n, r, _ = _exp_parts(m, x)
-    tail = m.fma(m.mul(r, r), m.polynomial(r, m.format.exp_tail), r)
+    n, r, error = _exp_parts(m, x)
+    if careful:
+        tail = m.add(r, m.fma(m.mul(r, r), m.polynomial(r, m.format.exp_tail), error))
+    else:
+        tail = m.fma(m.mul(r, r), m.polynomial(r, m.format.exp_tail), r)
     return m.scale(m.add(tail, m.number(1.0)), n)
+
+
+def sigmoid(m: Maths, x: str) -> str:
+    """exp(min(x, 0)) / (1 + exp(-abs(x))): neither overflows, and small results keep their digits.
+
+    The quotient takes up what rounding took from the sum and from itself; 1.46 - total / 2 is close enough to 1 / total for that.
+    """
+    size = m.intrinsic("fabs", x)
+    e = exp(m, m.negate(size), careful=True)
+    one = m.number(1.0)
+    total = m.add(one, e)
+    lost = m.sub(e, m.sub(total, one))
+    top = m.select(m.compare("olt", x, m.number(0.0)), e, one)
+    quotient = m.div(top, total)
+    minus = m.negate(quotient)
+    rest = m.fma(minus, lost, m.fma(minus, total, top))
+    return m.fma(rest, m.fma(total, m.number(-0.5), m.number(1.46)), quotient)
 
 
 def expm1(m: Maths, x: str) -> str:
@@ -256,4 +277,4 @@ def tanh(m: Maths, x: str) -> str:
     return m.intrinsic("copysign", result, x)
 
 
-FUNCTIONS: dict[str, Callable[[Maths, str], str]] = {"exp": exp, "expm1": expm1, "log": log, "log1p": log1p, "tanh": tanh}
+FUNCTIONS: dict[str, Callable[[Maths, str], str]] = {"exp": exp, "expm1": expm1, "log": log, "log1p": log1p, "sigmoid": sigmoid, "tanh": tanh}

@@ -1,0 +1,163 @@
+"""Own mathematics against float64 (float64's against extended precision): over all exponents, on special values, in both widths.
+
+``WEFT_EXHAUSTIVE=1`` also runs exp, log, tanh and sigmoid over all 2**32 float32 numbers, some minutes each.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import os
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+
+from weft.codegen.emit_python import print_kernel
+from weft.codegen.kernel import Apply, Const, Expr, Kernel, Load, Loop, Param, Store, variable
+from weft.codegen.target import Target
+from weft.codegen.vector_math_special import has_own
+from weft.graph.dtype import DType, bool_, float32, float64
+from weft.graph.special import erf
+from weft.runtime.engine import compile_text, engine
+from weft.runtime.kernel_module import name_kernel
+
+_symbols = itertools.count()
+REFERENCE: dict[str, Callable[..., np.ndarray]] = {
+    "exp": np.exp, "expm1": np.expm1, "log": np.log, "log1p": np.log1p, "tanh": np.tanh, "erf": erf, "sin": np.sin, "cos": np.cos,
+    "rsqrt": lambda x: 1 / np.sqrt(x),
+}  # fmt: skip
+SPECIAL = [
+    0.0, -0.0, np.inf, -np.inf, np.nan, 1, -1, 0.5, 2, 1e-45, -1e-45, 1e-38, -1e-38, 88.72, 88.73, -87.3, -103.9, -104, 104, 3.4e38,
+    -3.4e38, -150, 709.7, 709.9, -745.2, 0.625, 0.925, np.pi, 65536.0, 1e9, 0.70710677, 0.99999994, 1.0000001,
+]  # fmt: skip
+
+
+def compiled(build: Callable[[Expr], Expr], dtype: DType, extent: int) -> Callable[[np.ndarray], np.ndarray]:
+    """The function as a kernel over arrays of any length (extent 0) or of this length, known to the kernel's text."""
+    a, out = Load("a", variable("i1"), dtype), Param("out", dtype, extent, written=True)
+    inner = Loop("i1", extent or 1 << 24, [Store("out", variable("i1"), build(a))])
+    kernel = Kernel("test", [Param("a", dtype, extent), out], [Loop("i0", 7, [inner])] if extent else [inner])
+    printed = print_kernel(kernel, Target())
+    symbol = f"test_vector_math_{next(_symbols)}"
+    address = engine.keep(compile_text(name_kernel(printed.llvm, symbol), vectorize=False), symbol)
+    sizes = len(printed.sizes)
+    function = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, *[ctypes.c_int64] * sizes)(address)
+
+    def run(x: np.ndarray) -> np.ndarray:
+        result = np.empty_like(x)
+        assert function(x.ctypes.data, result.ctypes.data, *[1 if extent else x.size] * sizes) == 0
+        return result
+
+    return run
+
+
+def arguments(dtype: DType) -> np.ndarray:
+    """Special values, random bits (all exponents alike), and the neighbourhood of 0 and 1."""
+    rng = np.random.default_rng(7)
+    kind = np.uint32 if dtype is float32 else np.uint64
+    bits = rng.integers(0, np.iinfo(kind).max, 1 << 17, dtype=kind, endpoint=True).view(dtype.np)
+    normal = rng.normal(size=1 << 16)
+    with np.errstate(over="ignore"):
+        near = [s * normal for s in (1e-3, 1.0, 10.0, 60.0)] + [1 + 1e-2 * normal, np.array(SPECIAL)]
+        return np.concatenate([bits, *(v.astype(dtype.np) for v in near)])
+
+
+def check(x: np.ndarray, result: np.ndarray, exact: np.ndarray, limit: float = 2.0) -> None:
+    """result is within ``limit`` units in the last place of exact, which has more digits; signs of zeros count."""
+    with np.errstate(all="ignore"):
+        nearest = exact.astype(x.dtype)
+        finite = np.isfinite(nearest) & np.isfinite(result)
+        units = np.abs(result - exact) / np.spacing(np.abs(nearest))
+    wrong = ~finite & ~((result == nearest) | (np.isnan(result) & np.isnan(nearest)))
+    assert not wrong.any(), (x[wrong][:4], result[wrong][:4], nearest[wrong][:4])
+    units = np.where(finite, units, 0)
+    worst = int(units.argmax())
+    assert units[worst] <= limit, (x[worst], result[worst], exact[worst], units[worst])
+    signs = finite & (np.signbit(result) != np.signbit(nearest))
+    assert not signs.any(), (x[signs][:4], result[signs][:4])
+
+
+def exact_values(name: str, x: np.ndarray) -> np.ndarray:
+    wide = np.float64 if x.dtype == np.float32 or name == "erf" else np.longdouble
+    with np.errstate(all="ignore"):
+        return REFERENCE[name](x.astype(wide))
+
+
+@pytest.mark.parametrize("name", list(REFERENCE))
+def test_float32_is_within_two_units(name: str) -> None:
+    x = arguments(float32)
+    check(x, compiled(lambda a: Apply(name, (a,), float32), float32, 0)(x), exact_values(name, x))
+
+
+@pytest.mark.parametrize("name", [n for n in REFERENCE if has_own(n, "f64")])
+def test_float64_is_within_two_units(name: str) -> None:
+    x = arguments(float64)
+    limit = 4.0 if name == "erf" else 2.0  # the reference of erf is float64 too, and 2 units off itself
+    check(x, compiled(lambda a: Apply(name, (a,), float64), float64, 0)(x), exact_values(name, x), limit)
+
+
+@pytest.mark.parametrize("name", list(REFERENCE))
+def test_scalars_and_vectors_have_the_same_bits(name: str) -> None:
+    x = np.array([*SPECIAL, 0.3, 1.7, -2.4, 5.0, 30.0, -0.01], np.float32)
+    wide = compiled(lambda a: Apply(name, (a,), float32), float32, 0)(x)
+
+    def scalar(a: Expr) -> Expr:
+        """The C library's atan has no vector version, so this loop stays scalar; choosing between a and a changes nothing."""
+        chosen = Apply("<", (Apply("atan", (a,), float32), Const(0.0, float32)), bool_)
+        return Apply(name, (Apply("where", (chosen, a, a), float32),), float32)
+
+    np.testing.assert_array_equal(compiled(scalar, float32, 0)(x).view(np.int32), wide.view(np.int32))
+
+
+@pytest.mark.parametrize("exponent", [0.0, -0.0, 1, -1, 2, 3, -3, 0.5, -0.5, 1e-40, 1e30, np.inf, -np.inf, np.nan, 7.3, -1.9, 100])
+def test_powers(exponent: float) -> None:
+    x = np.concatenate([np.array(SPECIAL, np.float32), np.exp(np.random.default_rng(3).normal(size=1 << 15) * 3).astype(np.float32)])
+    run = compiled(lambda a: Apply("power", (a, Const(exponent, float32)), float32), float32, 0)
+    with np.errstate(all="ignore"):
+        check(x, run(x), np.power(x.astype(np.float64), np.full(x.size, np.float32(exponent), np.float64)))
+
+
+def expressions() -> dict[str, tuple[Callable[[Expr], Expr], Callable[[np.ndarray], np.ndarray]]]:
+    """name -> the formula, and the true value in float64."""
+    one, zero = Const(1.0, float32), Const(0.0, float32)
+
+    def f(function: str, *args: Expr) -> Expr:
+        return Apply(function, args, float32)
+
+    def sigmoid(a: Expr) -> Expr:
+        return f("/", one, f("+", one, f("exp", f("neg", a))))
+
+    def softplus(a: Expr) -> Expr:
+        return f("+", f("maximum", a, zero), f("log1p", f("exp", f("neg", f("abs", a)))))
+
+    return {
+        "sigmoid": (sigmoid, lambda x: np.exp(np.minimum(x, 0)) / (1 + np.exp(-np.abs(x)))),
+        "softplus": (softplus, lambda x: np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))),
+        **{n: (lambda a, n=n: f(n, a), REFERENCE[n]) for n in ("exp", "log", "tanh")},
+    }
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "softplus"])
+def test_expressions_of_own_functions(name: str) -> None:
+    formula, true = expressions()[name]
+    x = arguments(float32)
+    with np.errstate(all="ignore"):
+        check(x, compiled(formula, float32, 0)(x), true(x.astype(np.float64)))
+
+
+def chunks() -> Iterator[np.ndarray]:
+    """All float32 numbers."""
+    for start in range(0, 1 << 32, 1 << 22):
+        yield np.arange(start, start + (1 << 22), dtype=np.uint64).astype(np.uint32).view(np.float32)
+
+
+@pytest.mark.heavy
+@pytest.mark.skipif(os.environ.get("WEFT_EXHAUSTIVE") != "1", reason="takes some minutes; WEFT_EXHAUSTIVE=1 runs it")
+@pytest.mark.parametrize("name", ["exp", "log", "tanh", "sigmoid"])
+def test_every_float32(name: str) -> None:
+    formula, true = expressions()[name]
+    run = compiled(formula, float32, 0)
+    for x in chunks():
+        with np.errstate(all="ignore"):
+            check(x, run(x), true(x.astype(np.float64)))
