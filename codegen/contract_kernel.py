@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from .contract_dot import is_dot, print_dot
 from .contract_pack import print_copy, print_panel_copy, print_transposed_copy
 from .contract_plan import Cut, Plan, plan_product
-from .contract_product import Product
-from .contract_text import Operand, Writer
+from .contract_product import Product, transposed
+from .contract_text import Lanes, Operand, Writer
 from .contract_tile import TileFacts, print_tiles, tile_parameters
 from .target import Target
 
@@ -58,10 +59,11 @@ class _Place:
 
 
 class _Nest:
-    def __init__(self, product: Product, plan: Plan) -> None:
-        self.product, self.plan, self.w = product, plan, Writer(plan.lanes)
-        self.m: Operand = "%m" if product.m is None else product.m
-        self.n: Operand = "%n" if product.n is None else product.n
+    def __init__(self, product: Product, plan: Plan, swapped: bool) -> None:
+        self.product, self.plan, self.w, self.swapped = product, plan, Writer(plan.lanes), swapped
+        m, n = ("%n", "%m") if swapped else ("%m", "%n")
+        self.m: Operand = m if product.m is None else product.m
+        self.n: Operand = n if product.n is None else product.n
         self.k: Operand = "%k" if product.k is None else product.k
         self.width = plan.lanes.width
         self.facts = self.tile_facts()
@@ -90,7 +92,7 @@ class _Nest:
             w.line("%matrix_c = mul i64 %m, %n")
         if self.product.epilogue is not None:
             self.product.epilogue.start(w, self.own, self.n)
-        self.descend(self.plan.order, _Place())
+        self.descend(self.plan.order, _Place("%b", "%a") if self.swapped else _Place())
         w.line("ret i32 0")
         pointers = ", ".join(["ptr %a", "ptr %b", "ptr noalias %c", "ptr noalias %work", *(f"ptr {e}" for e in self.own)])
         return w.function(f"i32 @KERNEL({pointers}, {', '.join(f'i64 %{s}' for s in SIZES)}) nounwind")
@@ -98,9 +100,9 @@ class _Nest:
     def descend(self, order: tuple[str, ...], place: _Place) -> None:
         """Packs what is known by now, and opens the next loop; inside all of them, runs the tiles."""
         w = self.w
-        if self.plan.pack_b and place.packed_b is None and place.k is not None and place.columns is not None:
-            if "batch" not in order or self.product.shares_b:
-                place = self.pack_b(place)
+        known_b = place.k is not None and place.columns is not None and ("batch" not in order or self.product.shares_b)
+        if self.plan.pack_b and place.packed_b is None and known_b:
+            place = self.pack_b(place)
         if self.plan.pack_a and place.packed_a is None and place.k is not None and "batch" not in order:
             if self.plan.one_block:
                 place = self.pack_a(place, 0, self.m)
@@ -268,8 +270,14 @@ class _Nest:
 
 def print_contract(product: Product, target: Target) -> ContractKernel:
     """The kernel of a product."""
+    if is_dot(product):
+        main, needed = print_dot(product, Lanes(product.short, target.vector_bytes // product.size))
+        return ContractKernel("\n".join([*sorted(needed), "", main]), 64, 4)
+    swapped = product.n == 1 and product.transpose_a and product.epilogue is None
+    if swapped:
+        product = transposed(product)
     plan = plan_product(product, target)
-    nest = _Nest(product, plan)
+    nest = _Nest(product, plan, swapped)
     main = nest.print()
     functions: list[str] = []
     declared = set(nest.w.declared)

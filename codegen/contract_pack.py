@@ -28,7 +28,7 @@ def print_copy(name: str, lanes: Lanes) -> tuple[str, set[str]]:
 
 
 def print_panel_copy(name: str, lanes: Lanes, vectors: int) -> tuple[str, set[str]]:
-    """``(from, to, rows, columns, from_row, to_panel)``: cuts rows into panels of ``vectors`` and copies them, row by row, so that
+    """``(from, to, rows, columns, from_row, to_panel)``: cuts rows into panels of ``vectors`` and copies them row by row, so that
     memory is read in order. Behind the last column, the last panel is filled with zeros."""
     w = Writer(lanes)
     width, pitch = lanes.width, vectors * lanes.width
@@ -93,7 +93,7 @@ def _transpose(w: Writer, rows: list[str], chunk: int) -> list[str]:
     if chunk == 2:
         return [_interleave(w, registers[0], registers[1], 1, high) for high in (False, True)]
     low, high = (
-        [_interleave(w, registers[0], registers[1], 1, h), _interleave(w, registers[2], registers[3], 1, h)] for h in (False, True)
+        [_interleave(w, registers[i], registers[i + 1], 1, upper) for i in (0, 2)] for upper in (False, True)
     )
     out = [_interleave(w, pair[0], pair[1], 2, h) for pair in (low, high) for h in (False, True)]
     assert len(out) * lanes.size == CHUNK_BYTES
@@ -106,7 +106,8 @@ def _gathered(w: Writer, parts: list[str], chunk: int) -> str:
     while len(parts) > 1:
         order = ", ".join(f"i32 {i}" for i in range(2 * count))
         kind = f"<{count} x {real}>"
-        parts = [w.let(f"shufflevector {kind} {x}, {kind} {y}, <{2 * count} x i32> <{order}>") for x, y in zip(parts[::2], parts[1::2])]
+        mask = f"<{2 * count} x i32> <{order}>"
+        parts = [w.let(f"shufflevector {kind} {x}, {kind} {y}, {mask}") for x, y in zip(parts[::2], parts[1::2])]
         count *= 2
     return parts[0]
 

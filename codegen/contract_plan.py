@@ -1,7 +1,7 @@
 """How a product is cut into tiles and blocks. In: a `Product` and the machine; out: a `Plan`.
 
-Tile sizes come from the number of registers and a count of cycles per step of k: two fused multiply-adds, two loads per cycle, and
-a latency of four cycles that independent chains hide. Sizes that are known are cut evenly (64 rows by 13 are 13+13+13+13+12),
+Tile sizes come from the number of registers and a count of cycles per step of k: two multiply-adds, two loads per cycle, and a
+latency of four cycles that independent chains hide. Sizes that are known are cut evenly (64 rows by 13 are 13+13+13+13+12),
 so there is no remainder with a slow path; a size that only the call knows is cut into tiles and ever smaller ones.
 """
 
@@ -28,9 +28,9 @@ ROWS_AT_LEAST = 24  # rows of a that pay for packing b
 
 @dataclass(frozen=True)
 class Cut:
-    """``count`` tiles of ``size`` (rows or vectors) in a row, the first at tile number ``start`` of... ``begin`` elements.
+    """``count`` tiles of ``size`` (rows or vectors) in a row; the first begins at row or vector ``begin``.
 
-    For a size that only the call knows, count and begin are None, and the cuts follow one another in falling size.
+    For a size that only the call knows, count is None, and the cuts follow one another in falling size.
     """
 
     size: int
@@ -40,8 +40,10 @@ class Cut:
 
 @dataclass(frozen=True)
 class Plan:
-    """rows, columns: cuts of m (in rows) and n (in vectors). splits: per (rows, vectors). deep: k per block. pack_a, pack_b: whether
-    blocks are copied; one_block: all rows of a are one block; row_tiles, column_tiles: tiles per block. work: bytes of scratch memory that the copies need."""
+    """rows, columns: cuts of m (in rows) and n (in vectors). sizes: the tiles they need. deep: k per block; blocked: there may
+    be several. pack_a, pack_b: whether blocks are copied. one_block: all rows of a are one block. row_tiles, column_tiles: tiles per
+    block. a_pitch: elements between packed lines of a. order: the loops around the tiles. prefetch: fetch c early. b_bytes: scratch
+    memory for b; work: for both."""
 
     lanes: Lanes
     rows: tuple[Cut, ...]
@@ -150,7 +152,7 @@ def _cost(rows: int | None, vectors: int | None, deep: int, tile: tuple[int, int
         for v, times in across:
             chains = r * v * splits(r, v, available)
             step = max(r * v / ISSUED, (r + v) / ISSUED, LATENCY * r * v / chains) + 0.02 * (r + v)
-            if deep * v * 64 > PANEL_BYTES:
+            if deep * v * 64 > PANEL_BYTES and many * len(down) > 1:
                 step = max(step, v * 64 / 20)  # b comes from the L2 cache, some 20 bytes per cycle
             total += many * times * (step + (20 + 2 * r * v) / deep)
     return total * (1 + 0.01 * (len(down) * len(across) - 1) + 0.02 * max(0, tile[1] - 4))
@@ -205,7 +207,7 @@ def depth(product: Product) -> tuple[int, bool]:
 
 
 def packs_b(product: Product, target: Target) -> bool:
-    """Transposed, always. As stored: where its rows lie so far apart that they collide in the cache, and enough rows of a use it."""
+    """Transposed, always. As stored: where its rows lie so far apart that they collide in the cache, if a is tall enough."""
     if product.transpose_b:
         return True
     if product.m is not None and product.m < ROWS_AT_LEAST:
@@ -215,7 +217,7 @@ def packs_b(product: Product, target: Target) -> bool:
 
 def packs_a(product: Product) -> bool:
     """Where its strides are not known, or so large that rows collide in the cache."""
-    if product.a_row is not None:
+    if product.a_row is not None or (product.m is not None and product.m < ROWS_AT_LEAST):
         return False
     stride = product.m if product.transpose_a else product.k
     if stride is None:

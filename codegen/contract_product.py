@@ -1,13 +1,13 @@
 """A matrix product as the micro-kernel generator sees it: c[i, j] = sum over k of a[i, k] b[k, j], for each matrix of a batch.
 
-Rows of a are addressed in general: each level of the batch has its own strides, so that rows of an image are "matrices" whose rows
-are pixels; and k may run over several ``segments`` of a, so that a window's lines are segments. A direct convolution is this
-product (see docs/contractions.md).
+Rows of a are addressed in general: each level of the batch has its own strides, so that lines of an image are "matrices" whose
+rows are pixels; and k may run over several ``segments`` of a, so that a window's lines are segments. A direct convolution is
+this product (see docs/contractions.md).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .contract_epilogue import Epilogue
 from .contract_text import Operand
@@ -57,6 +57,15 @@ class Product:
     def shares_b(self) -> bool:
         """Whether all matrices of the batch are multiplied with the same b."""
         return all(level.b == 0 for level in self.levels)
+
+
+def transposed(product: Product) -> Product:
+    """b.T @ a.T, whose result lies in memory as that of a @ b if it is a vector. The kernel takes b first."""
+    levels = tuple(Level(level.count, level.b, level.a, level.c) for level in product.levels)
+    flags = {"transpose_a": not product.transpose_b, "transpose_b": not product.transpose_a}
+    if product.n == 1:
+        flags["transpose_a"] = False  # one row lies along k either way
+    return replace(product, m=product.n, n=product.m, levels=levels, **flags)
 
 
 def matrix_product(

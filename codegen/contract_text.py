@@ -46,8 +46,8 @@ class Lanes:
 
 @dataclass
 class Loop:
-    """An open loop. index: its counter; carried: values in this round, and after the loop at its end; set ``following`` to those for
-    the next round."""
+    """An open loop. index: its counter. carried: values in this round, and after the loop at its end; set ``following`` to those
+    for the next round."""
 
     index: str
     carried: list[str]
@@ -199,10 +199,11 @@ class Writer:
         for i, (name, (kind, first), value) in enumerate(zip(names, starts, following, strict=True)):
             self.lines[at + i] = f"  {name} = phi {kind} [ {first}, %{before} ], [ {value}, %{last} ]"
         self.open(done)
-        ends = zip(carried, loop.following, strict=True)
-        loop.carried = [
-            value if sure else self.let(f"phi {kind} [ {first}, %{before} ], [ {value}, %{last} ]") for (kind, first), value in ends
-        ]
+        if sure:
+            loop.carried = loop.following
+        else:
+            ends = zip(carried, loop.following, strict=True)
+            loop.carried = [self.let(f"phi {k} [ {first}, %{before} ], [ {value}, %{last} ]") for (k, first), value in ends]
 
     @contextmanager
     def counted(self, count: Operand, step: int = 1) -> Iterator[Operand]:

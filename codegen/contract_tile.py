@@ -7,7 +7,7 @@ latency, ``splits`` sets of accumulators take turns along k. The order of additi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from .contract_epilogue import Epilogue, Tile
@@ -31,8 +31,8 @@ class TileSize:
 class TileFacts:
     """What all tiles of a kernel share.
 
-    a_row: elements from one row of a to the next. a_step, b_step: elements from one k to the next, c_row: from one row of c to the
-    next; None if the call says it. segments: whether k runs over several stretches of a, ``segment`` elements apart. masked: the
+    a_row: elements from one row of a to the next. a_step, b_step: elements from one k to the next, c_row: from one row of c to
+    the next; None if the call says it. segments: whether k runs over several stretches of a, ``segment`` elements apart. masked: the
     last vector of a row may be cut off; b_masked: b's rows end there too. remainder: k may be no multiple of ``unroll``. blocked:
     k comes in several calls, sums in between wait in c. accumulate: the product is added to what c holds.
     """
@@ -62,8 +62,8 @@ class TileFacts:
 def tile_parameters(facts: TileFacts) -> dict[str, str]:
     """Name and type of what a tile's function is given: only what it needs.
 
-    left: columns from the tile's first to the matrix's end; row, column, offset: see `contract_epilogue.Tile`; first, last: whether
-    this is the first or last block of k.
+    left: columns from the tile's first to the matrix's end; row, column, offset: see `contract_epilogue.Tile`; first, last:
+    whether this is the first or last block of k.
     """
     wanted = {
         "a": "ptr", "b": "ptr", "c": "ptr", "k": "i64", "segments": "i64" if facts.segments else "",
@@ -182,7 +182,9 @@ class _TilePrinter:
             for v, value in enumerate(row):
                 w.store(value, self.address(r, v), self.masks[v])
 
-    def merged(self, flag: str, work, values: list[list[str]], otherwise: bool = True) -> list[list[str]]:  # type: ignore[no-untyped-def]
+    def merged(
+        self, flag: str, work: Callable[[list[list[str]]], list[list[str]]], values: list[list[str]], otherwise: bool = True
+    ) -> list[list[str]]:
         """``values if flag else work(values)``, or the other way round."""
         w, kind = self.w, self.facts.lanes.vector
         inside, after = w.label("work"), w.label("after")

@@ -1,0 +1,135 @@
+"""Micro-kernels of matrix products: every transposition, sizes around the tiles, unknown sizes, batches, special values."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from weft.codegen.contract_kernel import print_contract
+from weft.codegen.contract_plan import plan_product
+from weft.codegen.contract_product import matrix_product
+from weft.codegen.target import Target
+
+sys.path.insert(0, str(Path(__file__).parent))
+from contract_run import KINDS, compile_product, host, narrow, operands
+
+FORMS = list(itertools.product([False, True], repeat=2))
+pytestmark = pytest.mark.compiles
+
+
+def check_product(
+    short: str, flags: tuple[bool, bool], sizes: tuple[int, int, int], unknown: str = "", batch: int = 1, shared: bool = False,
+    target: Target | None = None, more_rows: tuple[int, ...] = (),
+) -> None:  # fmt: skip
+    """Compiles once, and compares with NumPy for these sizes, and with other m where m is unknown."""
+    m, n, k = sizes
+    known = [None if name in unknown else size for name, size in zip("mnk", sizes)]
+    run = compile_product(matrix_product(short, *flags, None if "b" in unknown else batch, *known), target or host())
+    for rows in (m, *more_rows):
+        a, b, expected = operands(short, flags, (rows, n, k), batch, shared)
+        c = np.full(expected.shape, np.nan, KINDS[short])
+        run(a, b, c, (batch, rows, n, k, rows * k, 0 if shared else n * k))
+        left, right = (x.swapaxes(1, 2) if f else x for x, f in zip((a, b), flags))
+        bound = 2e-7 if short == "f32" else 4e-16
+        scale = np.abs(left).astype(np.float64) @ np.abs(right).astype(np.float64)
+        assert (np.abs(c - expected) <= bound * (4 + np.sqrt(k)) * scale).all()
+
+
+@pytest.mark.parametrize("short", ["f32", "f64"])
+@pytest.mark.parametrize("sizes", [(1, 1, 1), (13, 37, 11), (97, 61, 33), (30, 300, 20), (64, 10, 5), (3, 5, 700)])
+def test_every_form_equals_numpys(short: str, sizes: tuple[int, int, int]) -> None:
+    for flags in FORMS:
+        check_product(short, flags, sizes)
+
+
+@pytest.mark.parametrize("sizes", [(2, 3, 0), (0, 3, 2), (2, 0, 3), (0, 1, 0), (1, 0, 5)])
+def test_empty_sizes(sizes: tuple[int, int, int]) -> None:
+    for flags in FORMS:
+        check_product("f32", flags, sizes)
+
+
+def test_sums_of_nothing_are_zero_for_unknown_k() -> None:
+    for flags in FORMS:
+        check_product("f32", flags, (5, 20, 0), "k")
+
+
+@pytest.mark.parametrize("flags", FORMS)
+def test_unknown_rows_take_any_number(flags: tuple[bool, bool]) -> None:
+    check_product("f32", flags, (61, 70, 33), "m", more_rows=(0, 1, 2, 3, 5, 6, 7, 11, 64))
+
+
+@pytest.mark.parametrize("unknown", ["k", "n", "mnk", "bmnk"])
+def test_unknown_sizes(unknown: str) -> None:
+    for flags in FORMS:
+        check_product("f32", flags, (29, 45, 300), unknown, batch=2)
+
+
+@pytest.mark.parametrize("sizes", [(1, 40, 70), (40, 1, 70), (1, 1, 70), (9, 1, 0)])
+def test_vectors(sizes: tuple[int, int, int]) -> None:
+    for short, flags in itertools.product(("f32", "f64"), FORMS):
+        check_product(short, flags, sizes, batch=2)
+    check_product("f32", (False, False), sizes, "m" if sizes[0] > 1 else "n")
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_batches(shared: bool) -> None:
+    for flags, unknown in itertools.product(FORMS, ("", "b")):
+        check_product("f32", flags, (14, 35, 9), unknown, batch=3, shared=shared)
+
+
+@pytest.mark.parametrize("short", ["f32", "f64"])
+def test_blocks_and_narrow_vectors(short: str) -> None:
+    """Small caches cut all three sizes into blocks; 16 bytes are the smallest vectors."""
+    for flags in FORMS:
+        check_product(short, flags, (70, 530, 600), target=narrow())
+    check_product(short, (False, True), (70, 530, 300), "mk", target=narrow())
+    check_product(short, (False, False), (70, 530, 300), batch=2, shared=True, target=narrow())
+
+
+def test_special_values_propagate() -> None:
+    run = compile_product(matrix_product("f32", False, False, 1, 20, 18, 33), host())
+    a, b, _ = operands("f32", (False, False), (20, 18, 33))
+    a[0, 3, 32], a[0, 19, 0], b[0, 5, 17] = np.nan, np.inf, -np.inf
+    b[0, :, 4] = 0
+    c = np.empty((1, 20, 18), np.float32)
+    run(a, b, c, (1, 20, 18, 33, 0, 0))
+    with np.errstate(invalid="ignore"):
+        expected = a @ b
+    np.testing.assert_array_equal(np.isnan(c), np.isnan(expected))
+    np.testing.assert_array_equal(np.isinf(c), np.isinf(expected))
+
+
+def test_bits_depend_on_shapes_only() -> None:
+    """Neither where arrays lie nor what the other rows of an unknown number are changes an element."""
+    run = compile_product(matrix_product("f32", False, False, 1, None, 40, 500), host())
+    a, b, _ = operands("f32", (False, False), (50, 40, 500))
+    first, again = np.empty((1, 50, 40), np.float32), np.empty(2001, np.float32)[1:]
+    run(a, b, first, (1, 50, 40, 500, 0, 0))
+    shifted = np.empty(a.size + 3, np.float32)[3:]
+    shifted[:] = a.reshape(-1)
+    run(shifted, b, again, (1, 50, 40, 500, 0, 0))
+    np.testing.assert_array_equal(first.reshape(-1), again)
+
+
+def test_accuracy_is_at_least_numpys() -> None:
+    rng = np.random.default_rng(3)
+    a, b = rng.random((1, 48, 3000), np.float32), rng.random((1, 3000, 64), np.float32)
+    exact = a.astype(np.float64) @ b.astype(np.float64)
+    c = np.empty((1, 48, 64), np.float32)
+    compile_product(matrix_product("f32", False, False, 1, 48, 64, 3000), host())(a, b, c, (1, 48, 64, 3000, 0, 0))
+    assert np.abs(c - exact).mean() <= 1.1 * np.abs(a @ b - exact).mean()
+
+
+def test_work_is_bounded_for_any_size() -> None:
+    """Scratch memory for packed blocks depends on the caches, not on sizes that only the call knows."""
+    for flags in FORMS:
+        assert plan_product(matrix_product("f32", *flags, None, None, None, None), host()).work < 64 * 1024 * 1024
+
+
+def test_texts_are_equal_for_equal_products() -> None:
+    product = matrix_product("f64", True, False, 1, 33, 17, None)
+    assert print_contract(product, host()) == print_contract(matrix_product("f64", True, False, 1, 33, 17, None), host())
