@@ -51,6 +51,15 @@ def cpu_features() -> frozenset[str]:
     return frozenset(f[1:] for f in _cpu()[1].split(",") if f.startswith("+"))
 
 
+def cpu_name() -> str:
+    """LLVM's name of this CPU, such as ``sapphirerapids``."""
+    return _cpu()[0]
+
+
+def llvm_version() -> str:
+    return ".".join(map(str, _llvm().llvm_version_info))
+
+
 @functools.cache
 def machine_key() -> str:
     """A hash of everything outside the text that object code depends on: CPU, its features, and LLVM's version."""

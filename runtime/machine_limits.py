@@ -105,7 +105,8 @@ def _measure_levels(threads: int) -> list[Level]:
     levels: list[Level] = []
     for name, size in sizes.items():
         if size and (not levels or size > 2 * levels[-1].bytes):
-            levels.append(Level(name, size, measure_bandwidth(min(size // threads // 2, 1 << 24), threads)))
+            shares = (min(size // threads * n // 12, 1 << 24) for n in (6, 8))  # how two arrays lie in a cache matters
+            levels.append(Level(name, size, max(measure_bandwidth(share, threads) for share in shares)))
     past_caches = max(_MEMORY_BYTES, 2 * l3) // threads
     memory = max(measure_bandwidth(past_caches, threads), _copy_bandwidth(past_caches) if threads == 1 else 0)
     return [*levels, Level("memory", float("inf"), memory)]

@@ -143,6 +143,19 @@ def _prune(folder: Path) -> None:
             total -= size
 
 
+def cache_usage() -> dict[str, tuple[int, int]]:
+    """(number of entries, bytes) of each kind in the cache on disk; empty without one."""
+    root = config.cache_dir
+    usage: dict[str, tuple[int, int]] = {}
+    for path in [] if root is None else Path(root).rglob("*"):
+        with contextlib.suppress(OSError):
+            if path.is_file():
+                kind = path.relative_to(root).parts[0]  # type: ignore[arg-type]
+                count, size = usage.get(kind, (0, 0))
+                usage[kind] = count + 1, size + path.stat().st_size
+    return usage
+
+
 def warn_once(what: str, error: Exception | None) -> None:
     """Warns once per process about each thing; a cache that does not work must not fill the user's screen."""
     if what not in _warned:
