@@ -13,7 +13,6 @@ import ctypes
 import time
 
 import numpy as np
-from machine import CHAINS, _compile_fma
 
 from weft.codegen.contract_kernel import print_contract
 from weft.codegen.contract_product import matrix_product
@@ -21,6 +20,7 @@ from weft.codegen.target import Target
 from weft.runtime import blas
 from weft.runtime.engine import compile_text, engine
 from weft.runtime.machine import cache_bytes, vector_bytes, vector_registers
+from weft.runtime.machine_limits import CHAINS, peak_loop
 
 SHAPES = """
 f32 64x64x784 nn|f32 64x784x64 nn|f32 64x784x64 nt|f32 64x784x64 tn|f32 64x784x64 tt|f32 784x64x64 tn k?|f32 64x64x784 nn m?
@@ -118,7 +118,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="shapes whose name holds this text")
     arguments = parser.parse_args()
     repeat = {count: Repeat(count) for count in (3, 4)}
-    registers = _compile_fma(vector_bytes() // 4)
+    registers = peak_loop("f32", vector_bytes() // 4)
     print("| product | weft, GFLOP/s | OpenBLAS | ratio | share of peak | error ÷ OpenBLAS' | compile, ms |\n|---|---|---|---|---|---|---|")
     with blas.one_thread():
         for line in SHAPES.replace("\n", "|").split("|"):

@@ -15,8 +15,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from machine import measure_bandwidth, measure_fma_peak
 from workloads import WORKLOADS, Workload
+
+from weft.runtime.machine_limits import measure_limits
 
 HERE = Path(__file__).resolve().parent
 PEERS = {
@@ -107,7 +108,8 @@ def main() -> None:
     if arguments.peers:
         workers += [Worker(arguments.peers, PEERS[p]) for p in (arguments.only or PEERS)]
     workers = [w for w in workers if w.name]
-    peak, bandwidth = measure_fma_peak(), measure_bandwidth()
+    limits = measure_limits()
+    peak, bandwidth = limits.peak["f32"] * 1e-9, limits.levels[-1].bandwidth * 1e-9
     print(f"one core: {peak:.0f} GFLOP/s float32 FMA peak, {bandwidth:.1f} GB/s copy bandwidth (measured)")
     print("; ".join(f"{w.name} {w.version}" for w in workers))
     for name in arguments.workloads or WORKLOADS:

@@ -24,7 +24,7 @@ from .machine import cache_bytes, detect_target
 from .object_code import compiled_object
 from .store import content_key
 
-_CHAINS = 12  # independent accumulators: FMA latency times ports, with room
+CHAINS = 12  # independent accumulators: FMA latency times ports, with room
 _MEMORY_BYTES = 1 << 28
 _REPEATS = 5
 
@@ -72,9 +72,15 @@ def measure_peak(short: str = "f32", threads: int = 1) -> float:
     rounds, rates = 400_000, []
     for lanes in dict.fromkeys((width // size, 16 // size, 32 // size)):
         if lanes * size <= width:
-            run = functools.partial(_kernel(*_peak_text(short, lanes), (ctypes.c_int64,)), rounds)
-            rates.append(2 * lanes * _CHAINS * rounds * threads / _best_time(run, threads))
+            run = functools.partial(peak_loop(short, lanes), rounds)
+            rates.append(2 * lanes * CHAINS * rounds * threads / _best_time(run, threads))
     return max(rates)
+
+
+def peak_loop(short: str, lanes: int) -> Callable[[int], float]:
+    """A function that runs so many rounds of `CHAINS` fused multiply-adds of vectors with so many lanes, all in registers."""
+    loop: Callable[[int], float] = _kernel(*_peak_text(short, lanes), (ctypes.c_int64,))
+    return loop
 
 
 def measure_bandwidth(size: int, threads: int = 1, seconds: float = 2e-3) -> float:
@@ -149,9 +155,9 @@ def _peak_text(short: str, lanes: int) -> tuple[str, str]:
     """``float peak(i64 rounds)``: chains of FMAs whose values the compiler cannot know."""
     real = "float" if short == "f32" else "double"
     vector, fma, symbol = f"<{lanes} x {real}>", f"@llvm.fma.v{lanes}{short}", f"weft_peak_{short}_{lanes}"
-    start = [f"%a{i}.0 = phi {vector} [ zeroinitializer, %entry ], [ %a{i}.1, %loop ]" for i in range(_CHAINS)]
-    step = [f"%a{i}.1 = call {vector} {fma}({vector} %x, {vector} %x, {vector} %a{i}.0)" for i in range(_CHAINS)]
-    sums = [f"%s{i} = fadd {vector} {f'%s{i - 1}' if i else 'zeroinitializer'}, %a{i}.1" for i in range(_CHAINS)]
+    start = [f"%a{i}.0 = phi {vector} [ zeroinitializer, %entry ], [ %a{i}.1, %loop ]" for i in range(CHAINS)]
+    step = [f"%a{i}.1 = call {vector} {fma}({vector} %x, {vector} %x, {vector} %a{i}.0)" for i in range(CHAINS)]
+    sums = [f"%s{i} = fadd {vector} {f'%s{i - 1}' if i else 'zeroinitializer'}, %a{i}.1" for i in range(CHAINS)]
     text = f"""
 declare {vector} {fma}({vector}, {vector}, {vector})
 define float @{symbol}(i64 %n) #0 {{
@@ -168,7 +174,7 @@ loop:
   br i1 %more, label %loop, label %done
 done:
   {chr(10).join(sums)}
-  %r = extractelement {vector} %s{_CHAINS - 1}, i32 0
+  %r = extractelement {vector} %s{CHAINS - 1}, i32 0
   %out = {"fadd float %r, 0.0" if short == "f32" else "fptrunc double %r to float"}
   ret float %out
 }}
