@@ -82,6 +82,10 @@ class Layout:
             raise ShapeError(f"This step takes {len(self.inputs)} arrays. Received: {len(inputs)}.")
         arrays = []
         for value, expected in zip(inputs, self.inputs):
+            exact = type(value) is np.ndarray and value.dtype is expected.dtype.np
+            if exact and value.flags.c_contiguous and value.flags.aligned:
+                arrays.append(value)
+                continue
             array = np.asarray(value)
             if array.dtype != expected.dtype.np:
                 raise DTypeError(f"An input of type {expected} takes arrays of its dtype. Received: {array.dtype}.")
@@ -203,7 +207,7 @@ class Frame:
     def __init__(self, layout: Layout, step: NativeStep, run_effect: Callable[[Frame, int], None]) -> None:
         self._layout, self._step = layout, step
         self._arena = Arena(0)
-        self._bindings: dict[tuple[tuple[str, int], ...], Binding] = {}
+        self._bindings: dict[tuple[tuple[int, ...], ...], Binding] = {}  # by the inputs' shapes
         self.current: Binding | None = None
         self.error: BaseException | None = None
         self._callback = EffectCallback(self._guarded(run_effect)) if layout.program.effects else None
@@ -211,16 +215,16 @@ class Frame:
 
     def bind(self, arrays: Sequence[np.ndarray]) -> Binding:
         """The binding for these inputs, made if their sizes are new, and now current."""
-        dims = self._layout.solve(arrays)
-        key = tuple(sorted(dims.items()))
-        binding = self._bindings.get(key)
+        shapes = tuple([a.shape for a in arrays])
+        binding = self._bindings.get(shapes)
         if binding is None:
+            dims = self._layout.solve(arrays)
             _, total = self._layout.slots.offsets(dims)
             if total > self._arena.size or len(self._bindings) >= _MOST_BINDINGS:
                 self._arena = Arena(max(total, self._arena.size))
                 self._bindings.clear()  # their tables point into the old arena
             effect = ctypes.cast(self._callback, ctypes.c_void_p).value or 0 if self._callback else 0
-            binding = self._bindings[key] = Binding(self._layout, self._step, self._arena, dims, effect)
+            binding = self._bindings[shapes] = Binding(self._layout, self._step, self._arena, dims, effect)
         self.current = binding
         return binding
 

@@ -103,7 +103,7 @@ def test_calls_allocate_nothing_that_stays():
     assert heap_in_use() - before < 1024  # less than a byte a batch
     tracemalloc.start()
     try:
-        work(600)  # the tracer sees small objects that are kept for reuse as new, once
+        work(600)  # fills the interpreter's lists of objects kept for reuse
         before, _ = tracemalloc.get_traced_memory()
         work(300)
         assert abs(tracemalloc.get_traced_memory()[0] - before) < 1024
