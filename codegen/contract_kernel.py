@@ -7,6 +7,7 @@ blocks of columns, k and rows in the plan's order; operands are packed as soon a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -59,7 +60,8 @@ class _Place:
 
 
 class _Nest:
-    def __init__(self, product: Product, plan: Plan, swapped: bool) -> None:
+    def __init__(self, product: Product, plan: Plan, swapped: bool, ranged: str = "") -> None:
+        self.ranged = ranged
         self.product, self.plan, self.w, self.swapped = product, plan, Writer(plan.lanes), swapped
         m, n = ("%n", "%m") if swapped else ("%m", "%n")
         self.m: Operand = m if product.m is None else product.m
@@ -76,11 +78,11 @@ class _Nest:
         if plan.pack_a:
             a_row, a_step = (1, plan.a_pitch) if product.transpose_a else (plan.a_pitch, 1)
         length = None if product.k is None else product.k // product.segments
-        exact = length is not None and length % plan.unroll == 0 and (product.segments > 1 or plan.deep % plan.unroll == 0)
+        multiple = 1 if length is None else math.gcd(length, plan.deep if product.segments == 1 else length)
         return TileFacts(
             plan.lanes, a_row or 0, a_step, None if plan.pack_b else product.n, product.n,
             segments=product.segments > 1, segment=product.segment, masked=masked, b_masked=masked and not plan.pack_b,
-            unroll=plan.unroll, remainder=not exact, blocked=plan.blocked, accumulate=product.accumulate,
+            multiple=multiple or 1, blocked=plan.blocked, accumulate=product.accumulate,
             prefetch=plan.prefetch, epilogue=product.epilogue,
         )  # fmt: skip
 
@@ -95,7 +97,8 @@ class _Nest:
         self.descend(self.plan.order, _Place("%b", "%a") if self.swapped else _Place())
         w.line("ret i32 0")
         pointers = ", ".join(["ptr %a", "ptr %b", "ptr noalias %c", "ptr noalias %work", *(f"ptr {e}" for e in self.own)])
-        return w.function(f"i32 @KERNEL({pointers}, {', '.join(f'i64 %{s}' for s in SIZES)}) nounwind")
+        sizes = (*SIZES, "first", "last") if self.ranged else SIZES
+        return w.function(f"i32 @KERNEL({pointers}, {', '.join(f'i64 %{s}' for s in sizes)}) nounwind")
 
     def descend(self, order: tuple[str, ...], place: _Place) -> None:
         """Packs what is known by now, and opens the next loop; inside all of them, runs the tiles."""
@@ -121,7 +124,9 @@ class _Nest:
             yield place
             return
         w, step = self.w, self.product.levels[level]
-        with w.counted(step.count) as i:
+        own = self.ranged == "batch" and level == 0
+        with w.counted(w.sub("%last", "%first") if own else step.count) as i:
+            i = w.add(i, "%first") if own else i
             a, b = w.at(place.a, w.mul(i, step.a)), w.at(place.b, w.mul(i, step.b))
             offset = w.mul(i, step.c)
             inner = replace(place, a=a, b=b, c=w.at(place.c, offset), matrix=w.add(place.matrix, offset))
@@ -137,22 +142,32 @@ class _Nest:
             yield replace(place, k=loop.index, deep=w.least(w.sub(self.k, loop.index), deep))
 
     def open_rows(self, place: _Place) -> Iterator[_Place]:
-        for block in self.blocks(self.plan.rows, self.m, 1, self.plan.row_tiles):
+        for block in self.blocks("rows", self.m, 1, self.plan.row_tiles):
             yield replace(place, rows=block)
 
     def open_columns(self, place: _Place) -> Iterator[_Place]:
-        for block in self.blocks(self.plan.columns, self.n, self.width, self.plan.column_tiles):
+        for block in self.blocks("columns", self.n, self.width, self.plan.column_tiles):
             yield replace(place, columns=block, packed_b=None)
 
-    def blocks(self, cuts: tuple[Cut, ...], total: Operand, unit: int, most: int) -> Iterator[_Block]:
-        """Blocks of at most ``most`` tiles, cut by cut. unit: elements per row or vector."""
-        w = self.w
+    def blocks(self, axis: str, total: Operand, unit: int, most: int) -> Iterator[_Block]:
+        """Blocks of at most ``most`` tiles, cut by cut. unit: elements per row or vector.
+
+        A kernel that is ranged over this axis computes tiles ``first`` to ``last``; elements, where the cuts are not known.
+        """
+        w, cuts = self.w, self.plan.rows if axis == "rows" else self.plan.columns
         begin: Operand = 0
+        before = 0
+        if self.ranged == axis and cuts[0].count is None:
+            begin, total = "%first", "%last"
         for cut in cuts:
             each = cut.size * unit
             count: Operand
             if cut.count is not None:
                 count, begin = cut.count, (cut.begin or 0) * unit
+                if self.ranged == axis:
+                    start, end = (w.most(w.least(w.sub(x, before), cut.count), 0) for x in ("%first", "%last"))
+                    count, begin = w.sub(end, start), w.add(begin, w.mul(start, each))
+                before += cut.count
             else:
                 left = w.sub(total, begin)
                 count = w.div(left if unit == 1 else w.add(left, each - 1), each)  # columns: the last tile is masked
@@ -268,8 +283,10 @@ class _Nest:
         w.line(f"call fastcc void @KERNEL.{self.plan.tile(place.rows.cut.size, vectors).name}({arguments})")
 
 
-def print_contract(product: Product, target: Target) -> ContractKernel:
-    """The kernel of a product."""
+def print_contract(product: Product, target: Target, ranged: str = "") -> ContractKernel:
+    """The kernel of a product. ranged: "rows", "columns" or "batch" for a kernel that takes two more integers, ``first`` and
+    ``last``, and computes that part of the result; see `contract_parts`.
+    """
     if is_dot(product):
         main, needed = print_dot(product, Lanes(product.short, target.vector_bytes // product.size))
         return ContractKernel("\n".join([*sorted(needed), "", main]), 64, 4)
@@ -277,7 +294,7 @@ def print_contract(product: Product, target: Target) -> ContractKernel:
     if swapped:
         product = transposed(product)
     plan = plan_product(product, target)
-    nest = _Nest(product, plan, swapped)
+    nest = _Nest(product, plan, swapped, ranged)
     main = nest.print()
     functions: list[str] = []
     declared = set(nest.w.declared)

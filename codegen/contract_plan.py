@@ -41,9 +41,9 @@ class Cut:
 @dataclass(frozen=True)
 class Plan:
     """rows, columns: cuts of m (in rows) and n (in vectors). sizes: the tiles they need. deep: k per block; blocked: there may
-    be several. pack_a, pack_b: whether blocks are copied. one_block: all rows of a are one block. row_tiles, column_tiles: tiles per
-    block. a_pitch: elements between packed lines of a. order: the loops around the tiles. prefetch: fetch c early. b_bytes: scratch
-    memory for b; work: for both."""
+    be several. pack_a, pack_b: whether blocks are copied. one_block: all rows of a are one block. row_tiles, column_tiles: tiles
+    per block. a_pitch: elements between packed lines of a. order: the loops around the tiles. prefetch: fetch c early. b_bytes:
+    scratch memory for b; work: for both."""
 
     lanes: Lanes
     rows: tuple[Cut, ...]
@@ -57,7 +57,6 @@ class Plan:
     row_tiles: int
     column_tiles: int
     a_pitch: int
-    unroll: int
     order: tuple[str, ...]
     prefetch: bool
     b_bytes: int
@@ -96,10 +95,9 @@ def plan_product(product: Product, target: Target) -> Plan:
     b_bytes = round_up(min(column_tiles, tiles(columns)) * width * round_up(deep, 4) * product.size, 64) if pack_b else 0
     pitch = a_pitch(product, lanes, deep, across_rows)
     a_bytes = pitch * (deep if product.transpose_a else across_rows) * product.size if pack_a else 0
-    unroll = max(2, *(s.splits for s in sizes), 4 if max((s.rows * s.vectors for s in sizes), default=0) < 12 else 2)
     far = product.m is None or product.n is None or product.m * product.n * product.size > C_NEAR
     return Plan(
-        lanes, rows, columns, sizes, deep, blocked, pack_a, pack_b, one_block, row_tiles, column_tiles, pitch, unroll, order,
+        lanes, rows, columns, sizes, deep, blocked, pack_a, pack_b, one_block, row_tiles, column_tiles, pitch, order,
         prefetch=far, b_bytes=b_bytes, work=b_bytes + a_bytes + 64,
     )  # fmt: skip
 
@@ -153,7 +151,7 @@ def _cost(rows: int | None, vectors: int | None, deep: int, tile: tuple[int, int
             chains = r * v * splits(r, v, available)
             step = max(r * v / ISSUED, (r + v) / ISSUED, LATENCY * r * v / chains) + 0.02 * (r + v)
             if deep * v * 64 > PANEL_BYTES and many * len(down) > 1:
-                step = max(step, v * 64 / 20)  # b comes from the L2 cache, some 20 bytes per cycle
+                step = max(step, v * 64 / 24)  # b comes from the L2 cache, some 24 bytes per cycle
             total += many * times * (step + (20 + 2 * r * v) / deep)
     return total * (1 + 0.01 * (len(down) * len(across) - 1) + 0.02 * max(0, tile[1] - 4))
 

@@ -26,15 +26,20 @@ class TileSize:
     def name(self) -> str:
         return f"tile_{self.rows}x{self.vectors}"
 
+    @property
+    def unroll(self) -> int:
+        """Steps of k per round: large tiles hide the loop's own instructions, and half the text compiles in half the time."""
+        return max(self.splits, 1 if self.rows * self.vectors >= 12 else 2)
+
 
 @dataclass(frozen=True)
 class TileFacts:
     """What all tiles of a kernel share.
 
     a_row: elements from one row of a to the next. a_step, b_step: elements from one k to the next, c_row: from one row of c to
-    the next; None if the call says it. segments: whether k runs over several stretches of a, ``segment`` elements apart. masked: the
-    last vector of a row may be cut off; b_masked: b's rows end there too. remainder: k may be no multiple of ``unroll``. blocked:
-    k comes in several calls, sums in between wait in c. accumulate: the product is added to what c holds.
+    the next; None if the call says it. segments: whether k runs over several stretches of a, ``segment`` elements apart. masked:
+    the last vector of a row may be cut off; b_masked: b's rows end there too. multiple: what every k is a multiple of. blocked: k
+    comes in several calls, sums in between wait in c. accumulate: the product is added to what c holds. prefetch: c is far.
     """
 
     lanes: Lanes
@@ -46,8 +51,7 @@ class TileFacts:
     segment: int = 0
     masked: bool = False
     b_masked: bool = False
-    unroll: int = 4
-    remainder: bool = True
+    multiple: int = 1
     blocked: bool = False
     accumulate: bool = False
     prefetch: bool = False
@@ -112,8 +116,8 @@ class _TilePrinter:
 
     def along_k(self, a: str, b: str, sums: list[str]) -> tuple[str, list[str]]:
         """(where b ends, sums)"""
-        unroll = self.facts.unroll
-        if unroll == 1 or not self.facts.remainder:
+        unroll = self.size.unroll
+        if self.facts.multiple % unroll == 0:
             return self.steps(a, b, sums, "%k", unroll)[1:]
         w = self.w
         many = w.let(f"and i64 %k, {-unroll}")

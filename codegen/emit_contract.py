@@ -1,7 +1,7 @@
-"""Matrix products of a graph as kernels of their own shape. In: element type, transpositions and sizes; out: both texts.
+"""Matrix products of a graph as kernels of their own shape. In: type, transpositions and sizes; out: Python and LLVM text.
 
-There are none where the target asks for no micro-kernels of this type, or for a shape that a library is faster at (see `contract_plan.covers`):
-then the step calls the canonical kernel, to which the run time binds a library.
+There are none where the target asks for no micro-kernels of this type, or for a shape that a library is faster at (see
+`contract_plan.covers`): then the step calls the canonical kernel, to which the run time binds a library.
 """
 
 from __future__ import annotations

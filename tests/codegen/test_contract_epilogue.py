@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 
 from weft.codegen.contract_epilogue import (
-    AddColumns, AddElements, Chain, MaskPositive, MultiplyElements, Relu, Scale, SumColumns,
+    AddColumns,
+    AddElements,
+    Chain,
+    MaskPositive,
+    MultiplyElements,
+    Relu,
+    Scale,
+    SumColumns,
 )  # fmt: skip
 from weft.codegen.contract_product import Level, Product, matrix_product
 
