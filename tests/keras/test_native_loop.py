@@ -301,3 +301,25 @@ def test_predict_writes_into_one_array(native_batches):
     assert out.shape == (30900, 3)
     assert peak < out.nbytes + 100_000
     np.testing.assert_array_equal(out[-103:], model.predict(X, batch_size=103, verbose=0))
+
+
+def test_memory_before_the_first_step():
+    model = classifier(keras.layers.BatchNormalization())
+    report = model.memory(X, Y, batch_size=16)
+    assert int(model.optimizer.iterations) == 0
+    count = sum(w.numpy().size for w in model.trainable_weights)
+    assert report.variables["parameters"] == 4 * count
+    assert report.variables["other weights"] == 4 * 2 * 8
+    assert report.variables["optimizer slots"] >= 2 * 4 * count
+    assert report.variables["metric states"] == 16
+    assert report.inputs == 16 * (6 * 4 + 8)
+    assert report.total == sum(report.variables.values()) + report.constants + report.arena + report.inputs + report.outputs
+    assert model.memory(X, Y, batch_size=64).arena > report.arena
+    assert model.memory(X, mode="predict").total < report.total
+    assert model.memory(weft.data.Dataset.from_tensor_slices((X, Y)).batch(16)) == report
+    model.fit(X[:96], Y[:96], batch_size=16, verbose=0)
+    concrete, _ = model.concrete_step("train", X, Y)
+    (frame,) = concrete.compiled.executable._frames
+    assert (frame._arena.size, frame.current.batch.size) == (report.arena, report.inputs)
+    with pytest.raises(ValueError, match="mode must be"):
+        model.memory(X, Y, mode="training")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 import weft
+from weft.runtime.memory import MemoryReport
 
 from .. import optimizers
 from ..callbacks import CallbackList
@@ -32,6 +33,7 @@ from .epoch_loop import EpochLoop
 from .logs import read_logs
 from .loops import run_epoch, run_predictions
 from .step_cache import Step, StepCache
+from .step_memory import report_step_memory
 from .target_checks import check_targets
 from .training_steps import TrainingSteps, in_order
 
@@ -279,6 +281,18 @@ class Trainer(TrainingSteps):
         layout, arrays = next(source.batches())
         logs = read_logs(self._step(mode, layout, arrays)(arrays))
         return logs if return_dict else self._as_list(logs)
+
+    def memory(
+        self, x: Any, y: Any = None, batch_size: int | None = None, sample_weight: Any = None, mode: str = "train"
+    ) -> MemoryReport:
+        """The bytes one step needs, by what they are for, known before the first one; `print` it for a table.
+
+        x, y, sample_weight, batch_size: as for `fit`; of the data only dtypes and shapes count. mode: "train", "test" or
+        "predict". Builds and traces, but runs and compiles nothing.
+        """
+        if mode != "predict":
+            self._require_compiled("memory")
+        return report_step_memory(self, mode, x, y, sample_weight, batch_size)
 
     def concrete_step(self, mode: str, x: Any, y: Any = None, sample_weight: Any = None) -> tuple[Any, list[np.ndarray]]:
         """The compiled step that serves one batch, and the batch's arrays, for tools that look inside.
