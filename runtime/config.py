@@ -35,7 +35,7 @@ class Config:
     cache_bytes: int = 512 * 1024 * 1024
     use_blas: bool = True
     own_contractions: bool = False
-    kernels: str = "numba"
+    kernels: str = "llvm"
     intra_op_threads: int = 1
     run_functions_eagerly: bool = False
 
