@@ -34,7 +34,8 @@ class Worker:
 
     def __init__(self, python: str, script: list[str]) -> None:
         command = [python, str(HERE / "peers" / script[0]), *script[1:]]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True)
         self.name = self.version = ""
         hello = self.process.stdout.readline()
         if hello:
@@ -96,7 +97,7 @@ def report(workload: Workload, results: dict[str, dict], peak: float, bandwidth:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--peers", help="Python of an environment with tensorflow, keras, jax, torch; without it only weft is timed")
+    parser.add_argument("--peers", help="Python of an environment with tensorflow, keras, jax, torch; default: no peers")
     parser.add_argument("--only", nargs="*", choices=sorted(PEERS), help="which peers (default: all that start)")
     parser.add_argument("--workloads", nargs="*", choices=sorted(WORKLOADS), default=None)
     parser.add_argument("--rounds", type=int, default=7)

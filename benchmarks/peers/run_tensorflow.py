@@ -28,8 +28,12 @@ def build(w: Workload):
 
 
 def prepare(w: Workload) -> Run:
+    if w.kind == "pointwise":
+        return prepare_pointwise(w)
     model, loss_fn, optimizer = build(w)
     x, y = w.data()
+    if w.kind == "predict":
+        return lambda steps: max(float(model.predict(x, batch_size=w.batch, verbose=0)[0, 0]) for _ in range(steps))
     if w.kind == "fit":
         model.compile(optimizer=optimizer, loss=loss_fn, jit_compile=XLA)
 
@@ -54,6 +58,19 @@ def prepare(w: Workload) -> Run:
         for _ in range(steps):
             loss = train_step(x, y)
         return float(loss)
+
+    return run
+
+
+def prepare_pointwise(w: Workload) -> Run:
+    x = tf.constant(w.data()[0].reshape(-1))
+    a, b, c = tf.constant(1.5), tf.constant(-0.5), tf.constant(0.25)
+    chain = tf.function(jit_compile=XLA)(lambda x: tf.nn.gelu(x * a + b) * c)
+
+    def run(steps: int) -> float:
+        for _ in range(steps):
+            y = chain(x)
+        return float(y[-1])
 
     return run
 

@@ -31,6 +31,8 @@ def build(w: Workload) -> torch.nn.Module:
 
 
 def prepare(w: Workload) -> Run:
+    if w.kind == "pointwise":
+        return prepare_pointwise(w)
     model = build(w)
     optimizer = OPTIMIZERS[w.optimizer](model.parameters())
     loss_fn = torch.nn.functional.mse_loss if w.sizes[-1] == 1 else torch.nn.functional.cross_entropy
@@ -45,6 +47,16 @@ def prepare(w: Workload) -> Run:
     train_step = torch.compile(step) if COMPILE else step
     x, y = (torch.from_numpy(v) for v in w.data())
     y = y if w.sizes[-1] == 1 else y.long()
+    if w.kind == "predict":
+        forward = torch.compile(model) if COMPILE else model
+
+        def predict(steps: int) -> float:
+            with torch.inference_mode():
+                for _ in range(steps):
+                    out = forward(x).numpy()
+            return float(out[0, 0])
+
+        return predict
 
     def run(steps: int) -> float:
         for i in range(steps):
@@ -54,6 +66,22 @@ def prepare(w: Workload) -> Run:
             else:
                 loss = train_step(x, y)
         return float(loss)
+
+    return run
+
+
+def prepare_pointwise(w: Workload) -> Run:
+    def formula(x):
+        return torch.nn.functional.gelu(x * 1.5 - 0.5) * 0.25
+
+    chain = torch.compile(formula) if COMPILE else formula
+    x = torch.from_numpy(w.data()[0].reshape(-1))
+
+    def run(steps: int) -> float:
+        with torch.inference_mode():
+            for _ in range(steps):
+                y = chain(x)
+        return float(y[-1])
 
     return run
 
