@@ -12,7 +12,7 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from .module_text import ModuleText
 from .object_code import compiled_object
 from .store import content_key, load_bytes, store_bytes
 from .team import team
+from .team_products import share_products
 from .team_step import plan_team, print_team_step
 
 _OWN_FILES = (
@@ -119,10 +120,21 @@ def compile_step(program: Program, clock: int = 0) -> NativeStep:
     @functools.cache
     def make_team() -> int:
         with compile_lock:
-            plan = plan_team(module.step, decls, identities)
+            products = share_products(program, module.step)
+            splits = {name: replace(decls[name], split=p.split) for name, p in products.items()}
+            plan = plan_team(module.step, decls | splits, identities)
             if plan is None:
                 return 0
-            text = print_team_step(plan, decls, resolve)
+            texts = {p.split.ranged: p.text for p in products.values()}
+
+            def resolve_part(name: str, pointers: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
+                if name not in texts:
+                    return resolve(name, pointers)
+                product = describe_vectors(name, texts[name], tidy=False)
+                kernels[product.symbol] = product
+                return product.symbol, tuple(range(len(pointers)))
+
+            text = print_team_step(plan, decls | splits, resolve_part)
             addresses = imports | load_kernels(list(kernels.values()))
             return team.load(text, plan, address, addresses)
 

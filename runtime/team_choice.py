@@ -11,6 +11,7 @@ from weft.codegen.program import CallDecl, Program
 from weft.graph.dims import parse_size, size_value
 
 from .team import thread_count
+from .team_products import is_shared_product
 
 PRODUCT_FLOPS = 80e3
 """FLOPs per microsecond that one thread reaches in matrix products."""
@@ -36,7 +37,7 @@ def choose_threads(program: Program, dims: Mapping[str, int]) -> int:
         decl = decls.get(call.kernel)
         time = _microseconds(call, dims, decl is not None and decl.contract is not None)
         total += time
-        if decl is not None and decl.split is not None:
+        if decl is not None and (decl.split is not None or is_shared_product(program, decl)):
             shared += time
     gain = shared * (1 - 1 / threads) - START_MICROSECONDS - CALL_MICROSECONDS * len(program.calls)
     return threads if gain > START_MICROSECONDS and gain > LEAST_GAIN * total else 1

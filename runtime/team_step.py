@@ -99,6 +99,8 @@ def _call(
     accesses = []
     for i, buffer in enumerate(pointers):
         stretch = None
+        if split is not None and i == split.work[0]:
+            continue  # each thread has its own
         if split is not None and split.local and split.local[i]:
             stretch = (substitute(split.extent, values), split.granule, substitute(split.strides[i], values))
         accesses.append(Access(buffer, i in decl.writes, stretch))

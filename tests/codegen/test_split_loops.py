@@ -20,6 +20,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from random_graphs import RandomGraph
 from train_step import Step
 
+FAMILIES = ("elementwise", "reduce", "layout", "gather", "row", "scan")
+
 
 def in_parts(kernel: Callable[..., int], decl: KernelDecl, cut: list[str]) -> Callable[..., int]:
     """The kernel, run as three parts from last to first, each on moved arrays."""
@@ -59,8 +61,7 @@ def compare(program: Program, storages: list[np.ndarray], inputs: list[np.ndarra
     return cut
 
 
-@pytest.mark.parametrize("op", [op for op in REGISTRY.values() if op.family in ("elementwise", "reduce", "layout", "gather", "row", "scan")],
-                         ids=lambda op: op.name)  # fmt: skip
+@pytest.mark.parametrize("op", [op for op in REGISTRY.values() if op.family in FAMILIES], ids=lambda op: op.name)
 def test_samples_of_ops(op):
     for sample in op.samples():
         arrays = [np.array(a, order="C") for a in sample.args]

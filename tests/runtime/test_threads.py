@@ -131,12 +131,11 @@ def test_one_function_from_two_threads() -> None:
     step = weft.function(lambda x: weft.exp(x) * 2.0 + x)
     x = np.random.default_rng(0).normal(size=20_000).astype(np.float32)
     expected = step(weft.constant(x)).numpy()
-    wrong: list[int] = []
+    wrong: list[np.ndarray] = []
 
     def work() -> None:
-        for i in range(100):
-            if not np.array_equal(step(weft.constant(x)).numpy(), expected):
-                wrong.append(i)
+        results = (step(weft.constant(x)).numpy() for _ in range(100))
+        wrong.extend(r for r in results if not np.array_equal(r, expected))
 
     workers = [threading.Thread(target=work) for _ in range(2)]
     for w in workers:
@@ -252,8 +251,8 @@ frame.choose_threads = lambda program, dims: team_module.thread_count()
 
 def run_script(text: str) -> str:
     """Runs it in a process of its own, which must end by itself and say nothing on stderr."""
-    done = subprocess.run([sys.executable, "-W", "ignore::DeprecationWarning", "-c", SCRIPT + text], capture_output=True, text=True,
-                          timeout=60, check=False)  # fmt: skip
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", SCRIPT + text]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     return done.stdout
 

@@ -1,0 +1,61 @@
+"""How threads share a matrix product. In: a `Product`, the machine and a number of parts; out: the axis that is cut, and where.
+
+A part is a range of whole tiles (or of matrices of a batch), so every element of the result is summed in the order of the uncut
+kernel, whatever the number of parts. Each part packs its operands for itself: the axis is chosen so that the parts are equal and
+little is packed twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .contract_dot import is_dot
+from .contract_plan import ANY, Plan, plan_product
+from .contract_product import Product
+from .target import Target
+
+MULTIPLY_ADDS = 2
+PACKING = 0.5
+"""Cycles to pack one element, against ``MULTIPLY_ADDS`` vectors per cycle."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """axis: "rows", "columns" or "batch". extent: how many there are to share out, a text over the arguments n0 (batch), n1 (m),
+    n2 (n), n3 (k). granule: parts begin at multiples of it."""
+
+    axis: str
+    extent: str
+    granule: int
+
+
+def plan_parts(product: Product, target: Target, parts: int) -> Parts | None:
+    """How to share the product among so many; None if it is too small for that or has a kernel of another kind."""
+    if is_dot(product) or product.n == 1 or product.segments > 1:
+        return None
+    plan = plan_product(product, target)
+    level = product.levels[0] if product.levels else None
+    if level is not None and (not isinstance(level.count, int) or level.count >= 2 * parts):
+        return Parts("batch", "n0", 1)
+    tiles = {axis: _tiles(product, plan, axis) for axis in ("columns", "rows")}
+    if max(tiles.values()) < 2:
+        return None
+    axis = min(tiles, key=lambda a: _cost(product, plan, a, -(-tiles[a] // parts) / tiles[a]))
+    cuts, known, unit = (plan.rows, product.m, 1) if axis == "rows" else (plan.columns, product.n, plan.lanes.width)
+    if known is None:
+        return Parts(axis, "n1" if axis == "rows" else "n2", cuts[0].size * unit)
+    return Parts(axis, str(tiles[axis]), 1)
+
+
+def _tiles(product: Product, plan: Plan, axis: str) -> int:
+    """Tiles along an axis; a guess where only the call knows."""
+    cuts, known = (plan.rows, product.m) if axis == "rows" else (plan.columns, product.n)
+    return max(1, ANY // cuts[0].size) if known is None else sum(c.count or 0 for c in cuts)
+
+
+def _cost(product: Product, plan: Plan, axis: str, share: float) -> float:
+    """Cycles of the longest part, which computes this share of the axis: it packs all of one operand and its share of the other."""
+    m, n, k = (ANY if s is None else s for s in (product.m, product.n, product.k))
+    arithmetic = m * n * k / (MULTIPLY_ADDS * plan.lanes.width)
+    pack_a, pack_b = PACKING * m * k * plan.pack_a, PACKING * n * k * plan.pack_b
+    return share * arithmetic + (pack_a + share * pack_b if axis == "columns" else pack_b + share * pack_a)

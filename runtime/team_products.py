@@ -1,0 +1,54 @@
+"""Matrix products for a team of threads. In: a program with micro-kernels and its step; out: for each, how it is cut and its text.
+
+The kernel that computes a range of tiles is printed only when a step is bound to a team: small models never pay for it.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+from weft.codegen.contract_kernel import print_contract
+from weft.codegen.contract_parts import plan_parts
+from weft.codegen.contract_product import matrix_product
+from weft.codegen.program import KernelDecl, Program, Split
+
+from .machine import detect_target
+from .team import thread_count
+
+_POINTERS = 4  # a, b, c and scratch memory: a product without an epilogue
+
+
+@dataclass(frozen=True)
+class SharedProduct:
+    """split: how the calls are cut. text: LLVM text of the kernel ``split.ranged``."""
+
+    split: Split
+    text: str
+
+
+def is_shared_product(program: Program, decl: KernelDecl) -> bool:
+    """Whether the kernel is a product by micro-kernels that ranges can be printed of."""
+    return decl.contract is not None and decl.name in program.llvm and len(decl.pointers) == _POINTERS
+
+
+def share_products(program: Program, step: ast.FunctionDef) -> dict[str, SharedProduct]:
+    """By kernel name, the products that can be cut."""
+    target, parts = detect_target(), max(2, thread_count())
+    decls = {k.name: k for k in program.kernels if is_shared_product(program, k)}
+    out: dict[str, SharedProduct] = {}
+    for node in ast.walk(step):
+        name = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
+        if name not in decls or name in out or not isinstance(node, ast.Call):
+            continue
+        contract = decls[name].contract
+        assert contract is not None
+        sizes = node.args[_POINTERS : _POINTERS + 4]
+        batch, m, n, k = (s.value if isinstance(s, ast.Constant) and isinstance(s.value, int) else None for s in sizes)
+        product = matrix_product(contract.dtype, contract.transpose_a, contract.transpose_b, batch, m, n, k)
+        cut = plan_parts(product, target, parts)
+        if cut is not None:
+            kernel = print_contract(product, target, cut.axis)
+            split = Split(cut.granule, cut.extent, ranged=f"{name}_{cut.axis}", work=(_POINTERS - 1, kernel.work))
+            out[name] = SharedProduct(split, kernel.text)
+    return out

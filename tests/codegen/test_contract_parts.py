@@ -1,0 +1,87 @@
+"""Matrix products cut into parts: every axis, any number of parts, the bits of the whole."""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from weft.codegen.contract_kernel import print_contract
+from weft.codegen.contract_parts import plan_parts
+from weft.codegen.contract_product import Product, matrix_product
+from weft.codegen.target import Target
+from weft.runtime.engine import compile_text, engine
+
+sys.path.insert(0, str(Path(__file__).parent))
+from contract_run import compile_product, host, narrow, operands
+
+pytestmark = pytest.mark.compiles
+_count = itertools.count()
+
+
+def run_parts(product: Product, target: Target, arrays: tuple[np.ndarray, ...], sizes: tuple[int, ...], parts: int) -> str:
+    """Computes c = a @ b part by part, the last first, each with scratch memory full of nonsense; returns the axis."""
+    cut = plan_parts(product, target, parts)
+    assert cut is not None
+    kernel = print_contract(product, target, cut.axis)
+    symbol = f"contract_parts_{next(_count)}"
+    address, handle = engine.load(compile_text(kernel.text.replace("KERNEL", symbol), vectorize=False, tidy=False), symbol)
+    function = ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_void_p] * 4, *[ctypes.c_int64] * 8)(address)
+    extent = eval(cut.extent, {f"n{i}": s for i, s in enumerate(sizes)})
+    granules = -(-extent // cut.granule)
+    for part in reversed(range(parts)):
+        first, last = (min(granules * p // parts * cut.granule, extent) for p in (part, part + 1))
+        work = np.full(kernel.work + 64, 0xFF, np.uint8)  # NaN
+        if first < last:
+            assert function(*(x.ctypes.data for x in arrays), work.ctypes.data, *sizes, first, last) == 0
+        assert (work[kernel.work :] == 0xFF).all()
+    assert handle is not None
+    return cut.axis
+
+
+def compare(
+    flags: tuple[bool, bool], sizes: tuple[int, int, int], unknown: str, target: Target, parts: int, batch: int = 1, short: str = "f32"
+) -> str:
+    m, n, k = sizes
+    known = {name: None if name in unknown else size for name, size in zip("mnk", sizes, strict=True)}
+    product = matrix_product(short, *flags, None if "b" in unknown else batch, known["m"], known["n"], known["k"])
+    a, b, exact = operands(short, flags, sizes, batch)
+    whole, pieces = (np.full((batch, m, n), np.nan, a.dtype) for _ in range(2))
+    call = (batch, m, n, k, m * k, n * k)
+    compile_product(product, target)(a, b, whole, call)
+    axis = run_parts(product, target, (a, b, pieces), call, parts)
+    np.testing.assert_array_equal(pieces, whole)
+    np.testing.assert_allclose(pieces, exact, rtol=1e-3, atol=1e-3)
+    return axis
+
+
+@pytest.mark.parametrize("flags", [(False, False), (True, False), (False, True), (True, True)])
+@pytest.mark.parametrize("unknown", ["", "m", "k", "n", "mnk"])
+def test_every_form(flags: tuple[bool, bool], unknown: str) -> None:
+    compare(flags, (61, 150, 35), unknown, host(), 3)
+
+
+@pytest.mark.parametrize("sizes", [(200, 20, 30), (20, 300, 30), (131, 129, 300), (7, 10, 600)])
+def test_shapes_and_many_blocks(sizes: tuple[int, int, int]) -> None:
+    for flags in ((False, False), (True, False), (False, True)):
+        compare(flags, sizes, "", narrow(), 5)
+        compare(flags, sizes, "m", narrow(), 2)
+
+
+def test_float64() -> None:
+    compare((False, False), (61, 150, 35), "", host(), 4, short="f64")
+
+
+def test_batches_are_shared_out_whole() -> None:
+    assert compare((False, False), (9, 20, 11), "b", host(), 3, batch=7) == "batch"
+    assert compare((False, False), (9, 20, 11), "", host(), 2, batch=8) == "batch"
+    assert compare((False, False), (90, 200, 11), "", host(), 4, batch=3) != "batch"
+
+
+def test_what_is_too_small_is_not_cut() -> None:
+    assert plan_parts(matrix_product("f32", False, False, 1, 4, 8, 8), host(), 2) is None
+    assert plan_parts(matrix_product("f32", False, False, 1, 400, 1, 8), host(), 2) is None
