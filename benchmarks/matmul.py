@@ -109,8 +109,8 @@ def measure(line: str, seconds: float, repeat: dict[int, Repeat], registers) -> 
     exact = left.astype(np.longdouble) @ right.astype(np.longdouble) if flops < 3e7 else None
     blas_error = 0 if exact is None else float(np.abs(theirs - exact).mean())
     error = f"{np.abs(ours - exact).mean() / blas_error:.2f}" if blas_error else ""
-    what = " ".join((short, shape, form, *unknown))
-    return f"| {what} | {rate:.0f} | {blas_rate:.0f} | {rate / blas_rate:.2f} | {rate / peak:.2f} | {error} | {compiled * 1e3:.0f} |"
+    numbers = f"{rate:.0f} | {blas_rate:.0f} | {rate / blas_rate:.2f} | {rate / peak:.2f}"
+    return f"| {line} | {numbers} | {error} | {compiled * 1e3:.0f} |"
 
 
 def main() -> None:

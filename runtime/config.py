@@ -34,7 +34,7 @@ class Config:
     cache_dir: Path | None = field(default_factory=default_cache_dir)
     cache_bytes: int = 512 * 1024 * 1024
     use_blas: bool = True
-    own_contractions: bool = False
+    own_contractions: bool = True
     kernels: str = "llvm"
     intra_op_threads: int = 1
     run_functions_eagerly: bool = False
