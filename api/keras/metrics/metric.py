@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 import weft
 from weft.layers import initializers
 from weft.layers.naming import auto_name, to_snake_case
@@ -58,7 +60,7 @@ class Metric:
     def reset_state(self) -> None:
         """Forgets every batch: all state variables become zero."""
         for variable in self.variables:
-            variable.assign(weft.zeros(variable.shape, dtype=variable.dtype))
+            variable.assign(np.zeros(tuple(variable.shape), variable.dtype.np))
 
     def reset_states(self) -> None:
         """The spelling of Keras 2 for `reset_state`."""

@@ -319,8 +319,10 @@ class Trainer(TrainingSteps):
 
     def _build_optimizer(self) -> None:
         """Makes the slots before the step is traced, if the model is built."""
+        if self.optimizer is None or self.optimizer.built or not getattr(self, "built", False):
+            return
         trained = self.trainable_weights  # type: ignore[attr-defined]
-        if self.optimizer is not None and trained and getattr(self, "built", False) and not self.optimizer.built:
+        if trained:
             self.optimizer.build(trained)
 
 
@@ -334,5 +336,5 @@ def _is_due(epoch: int, frequency: Any) -> bool:
 
 def _shuffler() -> np.random.Generator:
     """Random orders that follow weft's global seed."""
-    seed = int(weft.random.uniform((), 0, 2**31 - 1, dtype=weft.int32).numpy())
-    return np.random.Generator(np.random.PCG64(seed))
+    key = weft.random.get_global_generator().next_key().numpy()
+    return np.random.Generator(np.random.PCG64(key.tolist()))
