@@ -45,8 +45,11 @@ def print_llvm(kernel: Kernel, sizes: Sequence[Size], target: Target) -> str:
 
 
 class KernelPrinter:
-    """One kernel. ``names`` are the values known so far; ``slots`` are accumulators, which live in stack slots until LLVM's
-    first pass; ``lanes`` says what part of a vector loop is being printed."""
+    """One kernel.
+
+    ``names`` are the values known so far; ``slots`` are accumulators, which live in stack slots until LLVM's first pass;
+    ``counters`` are the open loops' variables; ``lanes`` says what part of a vector loop is being printed.
+    """
 
     def __init__(self, kernel: Kernel, sizes: Sequence[Size], static_extent: int) -> None:
         self.kernel, self.sizes, self.static_extent = kernel, sizes, static_extent
@@ -266,8 +269,8 @@ class KernelPrinter:
 def print_formula(code: Code, value: Expr, registers: dict[str, Operand]) -> Operand:
     """Vector instructions for a formula over values that are already in registers.
 
-    For kernels that compute their elements themselves (the epilogue of a matrix product): ``registers`` maps the formula's names to
-    operands of any number of lanes (1: the same for all lanes); the result has as many as the widest. `Load` and sizes are not
+    For kernels that compute their elements themselves (the epilogue of a matrix product): ``registers`` maps the formula's names
+    to operands of any number of lanes (1: the same for all lanes); the result has as many as the widest. `Load` and sizes are not
     allowed. Declarations gather in ``code.declarations``.
     """
     if isinstance(value, Name):

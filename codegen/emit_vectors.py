@@ -25,7 +25,7 @@ UNROLLED = 64  # operations in straight-line code instead of a loop
 
 @dataclass
 class Lanes:
-    """What of a vector loop is being printed: its variable, the lanes, the mask ("" for whole vectors), the accumulators' copy."""
+    """What of a vector loop is being printed: variable, lanes, the mask ("" for whole vectors), the copy of the accumulators."""
 
     variable: str
     count: int
@@ -129,7 +129,7 @@ def _whole_vectors(printer: KernelPrinter, loop: Loop, last: str, copies: int) -
 
 
 def _dynamic_loop(printer: KernelPrinter, loop: Loop, plan: VectorPlan) -> None:
-    """Costly bodies are printed once, always under a mask: the mask costs little there, and a second copy would double compiling."""
+    """Costly bodies are printed once, always under a mask: it costs little there, and a second copy doubles compiling."""
     code, lanes = printer.code, printer.lanes
     assert lanes is not None
     extent = printer.extent(loop)

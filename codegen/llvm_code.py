@@ -96,7 +96,7 @@ class Code:
         return f"{prefix}{self.count}"
 
     def emit(self, text: str) -> str:
-        """Adds an instruction with a result and returns the result's name; what the block has computed already is not repeated."""
+        """Adds an instruction and returns its result's name; what the block has computed already is not repeated."""
         known = self.known.get(text)
         if known is not None:
             return known
@@ -125,7 +125,8 @@ class Code:
     def call(self, function: str, result: str, *args: tuple[str, str]) -> str:
         """Calls and declares a function; args are (type, operand)."""
         self.declare(function, result, *(t for t, _ in args))
-        return self.emit(f"{'call' if _is_pure(function) else 'tail call'} {result} @{function}({', '.join(f'{t} {a}' for t, a in args)})")
+        opcode = "call" if _is_pure(function) else "tail call"
+        return self.emit(f"{opcode} {result} @{function}({', '.join(f'{t} {a}' for t, a in args)})")
 
     def run(self, function: str, *args: tuple[str, str]) -> None:
         """Calls and declares a function without a result."""

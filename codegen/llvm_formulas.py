@@ -1,4 +1,4 @@
-"""Scalar functions and operators as LLVM instructions, for any dtype and number of lanes. In: operands; out: the result's operand.
+"""Scalar functions and operators as LLVM instructions, of any dtype and lanes. In: operands; out: the result's operand.
 
 Every result is what the Python text computes (see `prelude_names`): basic arithmetic is never contracted or reordered, integers
 wrap around, division by zero gives NumPy's results, ``maximum`` and ``minimum`` propagate NaN.
@@ -7,13 +7,13 @@ wrap around, division by zero gives NumPy's results, ``maximum`` and ``minimum``
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from weft.graph.dtype import DType, bool_
 
 from . import vector_math_special as own
 from .kernel import Apply, Const, Expr
-from .llvm_code import Code, Operand, literal, scalar_type, suffix, vector_type
+from .llvm_code import Code, Operand, literal, scalar_type, vector_type
 from .llvm_integers import DIVISIONS, integer_power
 from .vector_math import Maths
 
@@ -73,8 +73,8 @@ class _Printer:
     def __init__(self, code: Code, args: Sequence[Operand], dtype: DType, lanes: int, known: Sequence[bool]) -> None:
         self.code, self.args, self.dtype, self.lanes, self.known = code, args, dtype, lanes, known
         first = args[-1]
-        self.operand, self.type = first.dtype, _texts(first, lanes)
-        self.texts = [_text(a, lanes) for a in args]
+        self.operand, self.type = first.dtype, vector_type(first.scalar, lanes)
+        self.texts = [a.text for a in args]
         self.result = vector_type(scalar_type(dtype.short), lanes)
 
     def value(self, function: str) -> str:
@@ -122,10 +122,10 @@ class _Printer:
         return self.code.emit(f"select {vector_type('i1', self.lanes)} {mask}, {self.type} {a}, {self.type} {b}")
 
     def number(self, value: float) -> str:
-        return _text(self.code.widen(constant(value, self.operand), self.lanes), self.lanes)
+        return self.code.widen(constant(value, self.operand), self.lanes).text
 
-    def all_true(self) -> str:
-        return _text(self.code.widen(constant(True, bool_), self.lanes), self.lanes)
+    def truth(self, value: bool) -> str:
+        return self.code.widen(constant(value, bool_), self.lanes).text
 
     def print_neg(self) -> str:
         if self.operand.is_floating:
@@ -133,7 +133,7 @@ class _Printer:
         return self.code.emit(f"sub {self.type} {self.number(0)}, {self.texts[0]}")
 
     def print_logical_not(self) -> str:
-        return self.code.emit(f"xor {self.type} {self.texts[0]}, {self.all_true()}")
+        return self.code.emit(f"xor {self.type} {self.texts[0]}, {self.truth(True)}")
 
     def print_where(self) -> str:
         return self.select(self.texts[0], self.texts[1], self.texts[2])
@@ -176,17 +176,17 @@ class _Printer:
     def print_isnan(self) -> str:
         (x,) = self.texts
         if not self.operand.is_floating:
-            return _text(self.code.widen(constant(False, bool_), self.lanes), self.lanes)
+            return self.truth(False)
         return self.code.emit(f"fcmp uno {self.type} {x}, {x}")
 
     def print_isinf(self) -> str:
         if not self.operand.is_floating:
-            return _text(self.code.widen(constant(False, bool_), self.lanes), self.lanes)
+            return self.truth(False)
         return self.compare("==", self.print_abs(), self.number(math.inf))
 
     def print_isfinite(self) -> str:
         if not self.operand.is_floating:
-            return self.all_true()
+            return self.truth(True)
         return self.compare("<", self.print_abs(), self.number(math.inf))
 
     def print_remainder(self) -> str:
@@ -224,14 +224,6 @@ class _Printer:
 
     def invert(self) -> str:
         return self.code.emit(f"xor {self.type} {self.texts[0]}, {self.number(-1)}")
-
-
-def _text(value: Operand, lanes: int) -> str:
-    return value.text
-
-
-def _texts(value: Operand, lanes: int) -> str:
-    return vector_type(value.scalar, lanes)
 
 
 def cast(code: Code, value: Operand, dtype: DType, lanes: int) -> str:
@@ -297,7 +289,3 @@ def reduce_lanes(code: Code, function: str, value: Operand) -> Operand:
             parts.append(Operand(text, value.dtype, lanes))
         value = apply(code, function, parts, value.dtype)
     return value
-
-
-Unary = Callable[[Maths, str], str]
-__all__ = ["apply", "can_widen", "cast", "constant", "identity", "reduce_lanes", "suffix"]

@@ -1,4 +1,7 @@
-"""Integer division and powers as LLVM instructions. In: LLVM type and operands; out: the result. Division by zero gives 0, never a trap."""
+"""Integer division and powers as LLVM instructions. In: LLVM type and operands; out: the result.
+
+Division by zero gives 0 as in NumPy, never a trap.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """Which innermost loops become vector code. In: a loop; out: a `VectorPlan`, or None for a scalar loop.
 
 A loop becomes vector code if every array is read and written element after element (factor 1) or at one place (factor 0), no
-element depends on another one's result but through an accumulator, and every function in it has vector instructions. The plan does
-not depend on the CPU, so neither do the bits of a reduction: an accumulator has ``lanes * copies`` parts, combined in a fixed tree.
+element depends on another one's result but through an accumulator, and every function in it has vector instructions. The plan
+does not depend on the CPU, so neither do the bits of a reduction: an accumulator has ``lanes * copies`` parts, combined in a
+fixed tree.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ CHEAP = 12  # up to so many operations per element, waiting for the last sum cos
 
 @dataclass(frozen=True)
 class VectorPlan:
-    """extent: the loop's length, None if it is an argument. lanes: elements per vector. copies: independent accumulators. accumulators: name to the function that combines.
+    """extent: the loop's length, None if it is an argument. lanes: elements per vector. copies: independent accumulators.
 
-    cost: operations per element, roughly.
+    cost: operations per element, roughly. accumulators: name to the function that combines.
     """
 
     extent: int | None

@@ -4,9 +4,10 @@ Everything is computed in the type itself, without branches and with fused multi
 bits on every CPU. Errors are below 2 units in the last place (tested over all exponents); NaN, infinities, -0.0 and subnormal
 numbers come out as IEEE 754 wants them.
 
-Methods: exp and expm1 reduce by multiples of log 2 (Cody and Waite) and use a polynomial; log and log1p reduce to a mantissa within
-sqrt(1/2) .. sqrt(2); tanh is a polynomial near 0 and 1 - 2 / (exp(2x) + 1) elsewhere. See Muller, "Elementary Functions", chapters
-5 and 11. The float32 polynomials are near-minimax fits computed for this file with 40-digit arithmetic; the float64 ones are series.
+Methods: exp and expm1 reduce by multiples of log 2 (Cody and Waite) and use a polynomial; log and log1p reduce to a mantissa
+within sqrt(1/2) .. sqrt(2); tanh is a polynomial near 0 and 1 - 2 / (exp(2x) + 1) elsewhere. See Muller, "Elementary Functions",
+chapters 5 and 11. The polynomials are near-minimax fits computed for this file with 40-digit arithmetic; float64's exp uses the
+series.
 """
 
 from __future__ import annotations
@@ -277,4 +278,6 @@ def tanh(m: Maths, x: str) -> str:
     return m.intrinsic("copysign", result, x)
 
 
-FUNCTIONS: dict[str, Callable[[Maths, str], str]] = {"exp": exp, "expm1": expm1, "log": log, "log1p": log1p, "sigmoid": sigmoid, "tanh": tanh}
+FUNCTIONS: dict[str, Callable[[Maths, str], str]] = {
+    "exp": exp, "expm1": expm1, "log": log, "log1p": log1p, "sigmoid": sigmoid, "tanh": tanh,
+}  # fmt: skip

@@ -80,9 +80,9 @@ def _target_machine() -> Any:
 def compile_text(text: str, *, vectorize: bool = True, tidy: bool = True) -> bytes:
     """Object code of a module in LLVM's text form, optimised. RuntimeError if the text is no valid module.
 
-    vectorize: run all of LLVM's passes, so that loops become SIMD code. Without it the text is only tidied up, which takes a tenth of the
-    time: for modules that only call others, and for kernels whose vectors are written out. tidy: not even that, for text that is
-    written as it shall run.
+    vectorize: run all of LLVM's passes, so that loops become SIMD code. Without it the text is only tidied up, which takes a
+    tenth of the time: for modules that only call others, and for kernels whose vectors are written out. tidy: not even that, for
+    text that is written as it shall run.
     """
     machine, module = _parsed(text)
     if vectorize or tidy:

@@ -1,7 +1,7 @@
 """The scalar functions of kernels that Numba lowers. In: a name and a type; out: their definitions as LLVM text.
 
-The mathematics is `codegen.vector_math`'s, with one lane: it has no branches, so LLVM's vectoriser can widen a loop that calls it,
-and a kernel computes the same bits whichever way it is compiled. What is not there becomes a call of the C library.
+The mathematics is `codegen.vector_math`'s, with one lane: it has no branches, so LLVM's vectoriser can widen a loop that calls
+it, and a kernel computes the same bits whichever way it is compiled. What is not there becomes a call of the C library.
 """
 
 from __future__ import annotations

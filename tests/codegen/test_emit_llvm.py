@@ -142,8 +142,8 @@ def test_integer_sums_wrap_around() -> None:
 
 
 def test_the_order_of_a_sum_is_fixed() -> None:
-    """Lane by lane over whole vectors of 16, four vectors in turn; then copies and halves are added: on every CPU."""
-    a = (numbers(200, float64) * 10.0 ** np.arange(200).repeat(1) % 7).astype(np.float64)
+    """Lane by lane over whole vectors of 8, four vectors in turn; then copies and halves are added: on every CPU."""
+    a = (numbers(200, float64) * 10.0 ** np.arange(200) % 7).astype(np.float64)
     body = reduction("sum_add", 0.0, float64, Load("a", at("i0"), float64), 200)
     _, (_, out) = run_both(body, [a, np.zeros(1)])
     lanes = np.full((4, 8), -0.0)
@@ -181,7 +181,8 @@ def test_positions_and_conversions() -> None:
     for dtype in (int32, int64, float32, float64):
         value = Position(affine(7, [("i0", -3)]), dtype)
         for n in (3, 20):
-            run_both(Kernel("test", params(dtype, size=n), [Loop("i0", n, [Store("out", at("i0"), value)])]), [np.zeros(n, dtype.np)])
+            loop = Loop("i0", n, [Store("out", at("i0"), value)])
+            run_both(Kernel("test", params(dtype, size=n), [loop]), [np.zeros(n, dtype.np)])
 
 
 @pytest.mark.parametrize("function", ["floor_divide", "remainder", "power"])
