@@ -7,6 +7,10 @@ from typing import NamedTuple
 
 from weft.runtime.config import config as _config
 
+from . import config_threading
+
+threading = config_threading
+
 
 def run_functions_eagerly(run_eagerly: bool) -> None:
     """With True every compiled function, fit's steps included, runs its Python code op by op, so that a debugger can step."""

@@ -54,7 +54,7 @@ def _tiles(product: Product, plan: Plan, axis: str) -> int:
 
 
 def _cost(product: Product, plan: Plan, axis: str, share: float) -> float:
-    """Cycles of the longest part, which computes this share of the axis: it packs all of one operand and its share of the other."""
+    """Cycles of the longest part: this share of the axis, one operand packed whole and its share of the other."""
     m, n, k = (ANY if s is None else s for s in (product.m, product.n, product.k))
     arithmetic = m * n * k / (MULTIPLY_ADDS * plan.lanes.width)
     pack_a, pack_b = PACKING * m * k * plan.pack_a, PACKING * n * k * plan.pack_b

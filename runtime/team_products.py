@@ -1,4 +1,4 @@
-"""Matrix products for a team of threads. In: a program with micro-kernels and its step; out: for each, how it is cut and its text.
+"""Matrix products for a team of threads. In: a program with micro-kernels; out: for each, how it is cut and its text.
 
 The kernel that computes a range of tiles is printed only when a step is bound to a team: small models never pay for it.
 """

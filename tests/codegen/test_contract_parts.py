@@ -44,8 +44,9 @@ def run_parts(product: Product, target: Target, arrays: tuple[np.ndarray, ...], 
 
 
 def compare(
-    flags: tuple[bool, bool], sizes: tuple[int, int, int], unknown: str, target: Target, parts: int, batch: int = 1, short: str = "f32"
-) -> str:
+    flags: tuple[bool, bool], sizes: tuple[int, int, int], unknown: str, target: Target, parts: int,
+    batch: int = 1, short: str = "f32",
+) -> str:  # fmt: skip
     m, n, k = sizes
     known = {name: None if name in unknown else size for name, size in zip("mnk", sizes, strict=True)}
     product = matrix_product(short, *flags, None if "b" in unknown else batch, known["m"], known["n"], known["k"])

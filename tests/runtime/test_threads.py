@@ -296,6 +296,21 @@ print(threads.team.size)
     assert out.split() == ["3"]
 
 
+def test_the_setting(alone: list[np.ndarray]) -> None:
+    threading_ = weft.config.threading
+    model = Model(2)
+    first = model.run(6)
+    assert (threading_.get_intra_op_parallelism_threads(), team.size) == (2, 2)
+    threading_.set_intra_op_parallelism_threads(1)
+    assert (threading_.usable_threads(), team.size) == (1, 1)
+    losses = np.concatenate([first[0], model.run(6)[0]])
+    np.testing.assert_array_equal(losses, alone[0])
+    threading_.set_intra_op_parallelism_threads(0)
+    assert threading_.usable_threads() == cores.usable_cores()
+    with pytest.raises(ValueError, match="Received: -1"):
+        threading_.set_intra_op_parallelism_threads(-1)
+
+
 # What decides ------------------------------------------------------------------------------------------------------------------
 
 
