@@ -15,11 +15,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from document import replace_part, table
 from workloads import WORKLOADS, Workload
 
 from weft.runtime.machine_limits import measure_limits
 
 HERE = Path(__file__).resolve().parent
+DOCUMENT = HERE.parent / "docs" / "performance.md"
 PEERS = {
     "tf": ["run_tensorflow.py"],
     "tf-xla": ["run_tensorflow.py", "--xla"],
@@ -74,25 +76,25 @@ def measure(workers: list[Worker], workload: Workload, rounds: int) -> dict[str,
     return out
 
 
-def report(workload: Workload, results: dict[str, dict], peak: float, bandwidth: float) -> None:
-    """Prints one workload's table."""
+def report(workload: Workload, results: dict[str, dict], peak: float, bandwidth: float) -> str:
+    """One workload's table."""
     floor = max(workload.flops / peak * 1e-9, workload.bytes / bandwidth * 1e-9)
-    print(f"\n### {workload.name}, batch {workload.batch}, {workload.optimizer}")
-    print(f"floor on one core: {floor * 1e6:.1f} µs ({workload.flops / 1e6:.1f} MFLOP, {workload.bytes / 1e6:.2f} MB)\n")
-    print("| | µs per step (min … max) | time ÷ weft's | GFLOP/s | share of the floor | first call, s | last loss |")
-    print("|---|---|---|---|---|---|---|")
+    work = f"{workload.flops / 1e6:.1f} MFLOP, {workload.bytes / 1e6:.2f} MB"
+    title = f"### {workload.name}, batch {workload.batch}, {workload.optimizer}"
+    head = ("", "µs per step (min … max)", "time ÷ weft's", "GFLOP/s", "share of the floor", "first call, s", "last loss")
+    rows = []
     base = results["weft"].get("median")
     for name, r in results.items():
         if "median" not in r:
-            print(f"| {name} | failed: {r.get('error', '?')[:80]} | | | | | |")
+            rows.append((name, f"failed: {r.get('error', '?')[:80]}", "", "", "", "", ""))
             continue
         low, high = r["spread"]
         ratio = f"{r['median'] / base:.2f}" if base else "?"
         rate = workload.flops / r["median"] * 1e-9
-        print(
-            f"| {name} | {r['median'] * 1e6:,.1f} ({low * 1e6:,.1f} … {high * 1e6:,.1f}) | {ratio} | {rate:.1f} "
-            f"| {floor / r['median']:.2f} | {r.get('first', float('nan')):.2f} | {r['loss']:.4f} |"
-        )
+        times = f"{r['median'] * 1e6:,.1f} ({low * 1e6:,.1f} … {high * 1e6:,.1f})"
+        first = f"{r.get('first', float('nan')):.2f}"
+        rows.append((name, times, ratio, f"{rate:.1f}", f"{floor / r['median']:.2f}", first, f"{r['loss']:.4f}"))
+    return f"\n{title}\n\nFloor on one core: {floor * 1e6:.1f} µs ({work})\n\n{table(head, rows)}"
 
 
 def main() -> None:
@@ -102,6 +104,7 @@ def main() -> None:
     parser.add_argument("--workloads", nargs="*", choices=sorted(WORKLOADS), default=None)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--eager", action="store_true", help="also time weft's own eager mode")
+    parser.add_argument("--write", action="store_true", help="write the tables into docs/performance.md")
     arguments = parser.parse_args()
     workers = [Worker(sys.executable, ["run_weft.py"])]
     if arguments.eager:
@@ -111,10 +114,16 @@ def main() -> None:
     workers = [w for w in workers if w.name]
     limits = measure_limits()
     peak, bandwidth = limits.peak["f32"] * 1e-9, limits.levels[-1].bandwidth * 1e-9
-    print(f"one core: {peak:.0f} GFLOP/s float32 FMA peak, {bandwidth:.1f} GB/s copy bandwidth (measured)")
-    print("; ".join(f"{w.name} {w.version}" for w in workers))
+    parts = [
+        f"One core: {peak:.0f} GFLOP/s float32 FMA peak, {bandwidth:.1f} GB/s from memory (measured). "
+        + "; ".join(f"{w.name} {w.version}" for w in workers)
+    ]
+    print(parts[0])
     for name in arguments.workloads or WORKLOADS:
-        report(WORKLOADS[name], measure(workers, WORKLOADS[name], arguments.rounds), peak, bandwidth)
+        parts.append(report(WORKLOADS[name], measure(workers, WORKLOADS[name], arguments.rounds), peak, bandwidth))
+        print(parts[-1], flush=True)
+    if arguments.write:
+        replace_part(DOCUMENT, "peers", "\n".join(parts))
     for worker in workers:
         worker.close()
 
