@@ -41,7 +41,7 @@ def emit_contract(
         return None
     batch, m, n, k = (s if isinstance(s, int) else None for s in sizes[:4])
     product = matrix_product(dtype.short, transpose_a, transpose_b, batch, m, n, k)
-    if not covers(product, dtype.short in target.library_contracts):
+    if not covers(product, dtype.short in target.library_contracts and not target.several_cores):
         return None
     kernel = print_contract(product, target)
     canonical, text = contract_text(dtype, transpose_a, transpose_b)

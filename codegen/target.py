@@ -12,7 +12,8 @@ class Target:
     vector_bytes: width of a SIMD register; vector_registers: how many there are (AVX-512 always has 32). l1_bytes, l2_bytes: data
     caches of one core. library_contracts: dtype short names for which a library's matrix product is bound. own_contracts: those whose
     products get micro-kernels of their own. static_extent: inner loops up to this length are printed with their length
-    as a number, so that LLVM unrolls them; longer ones get it as an argument and can be shared between shapes.
+    as a number, so that LLVM unrolls them; longer ones get it as an argument and can be shared between shapes. several_cores:
+    products that threads can share are preferred to a library's, however many threads are allowed now.
     """
 
     vector_bytes: int = 32
@@ -22,3 +23,4 @@ class Target:
     library_contracts: tuple[str, ...] = ("f32", "f64")
     own_contracts: tuple[str, ...] = ()
     static_extent: int = 1024
+    several_cores: bool = False

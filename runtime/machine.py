@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import platform
 from pathlib import Path
 
@@ -17,7 +18,10 @@ def detect_target() -> Target:
     """What the code generator needs to know about this machine and the settings."""
     width, (l1, l2, _) = vector_bytes(), cache_bytes()
     own = ("f32", "f64") if config.own_contractions else ()
-    return Target(width, vector_registers(), l1, l2, library_contracts=contract_dtypes(), own_contracts=own)
+    several = (os.cpu_count() or 1) > 1
+    return Target(
+        width, vector_registers(), l1, l2, library_contracts=contract_dtypes(), own_contracts=own, several_cores=several
+    )  # fmt: skip
 
 
 @functools.cache

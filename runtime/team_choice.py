@@ -13,9 +13,9 @@ from weft.graph.dims import parse_size, size_value
 from .team import thread_count
 from .team_products import is_shared_product
 
-PRODUCT_FLOPS = 80e3
+PRODUCT_FLOPS = 100e3
 """FLOPs per microsecond that one thread reaches in matrix products."""
-KERNEL_FLOPS = 10e3
+KERNEL_FLOPS = 20e3
 """... and in other kernels, with the prices of `count_work`."""
 BYTES = 10e3
 """Bytes per microsecond that one thread moves."""

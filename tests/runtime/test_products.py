@@ -59,7 +59,11 @@ def test_a_matrix_times_itself() -> None:
 
 
 def test_large_products_are_left_to_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On one core. Several cores share the micro-kernels, whatever number of threads is set."""
     large = (2048, 2048), (2048, 2048)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    assert product_program("float32", *large).llvm
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
     assert bool(product_program("float32", *large).llvm) != bool(detect_target().library_contracts)
     monkeypatch.setattr(config, "use_blas", False)
     assert product_program("float32", *large).llvm
