@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 
 from .contract_dot import is_dot, print_dot
 from .contract_pack import print_copy, print_panel_copy, print_transposed_copy
-from .contract_plan import Cut, Plan, plan_product
-from .contract_product import Product, transposed
+from .contract_plan import Cut, Plan, plan_product, round_up
+from .contract_product import Product, is_narrow, transposed
 from .contract_text import Lanes, Operand, Writer
 from .contract_tile import TileFacts, print_tiles, tile_parameters
 from .target import Target
@@ -60,8 +60,8 @@ class _Place:
 
 
 class _Nest:
-    def __init__(self, product: Product, plan: Plan, swapped: bool, ranged: str = "") -> None:
-        self.ranged = ranged
+    def __init__(self, product: Product, plan: Plan, swapped: bool, ranged: str = "", narrow: bool = False) -> None:
+        self.ranged, self.narrow = ranged, narrow
         self.product, self.plan, self.w, self.swapped = product, plan, Writer(plan.lanes), swapped
         m, n = ("%n", "%m") if swapped else ("%m", "%n")
         self.m: Operand = m if product.m is None else product.m
@@ -94,7 +94,12 @@ class _Nest:
             w.line("%matrix_c = mul i64 %m, %n")
         if self.product.epilogue is not None:
             self.product.epilogue.start(w, self.own, self.n)
-        self.descend(self.plan.order, _Place("%b", "%a") if self.swapped else _Place())
+        start = _Place("%b", "%a") if self.swapped else _Place()
+        if self.narrow:
+            start = replace(start, c=w.at("%work", round_up(self.plan.work, 64), "i8"))
+        self.descend(self.plan.order, start)
+        if self.narrow:
+            self.call("turn", start.c, "%c", self.m, self.n, self.n, self.m)
         w.line("ret i32 0")
         pointers = ", ".join(["ptr %a", "ptr %b", "ptr noalias %c", "ptr noalias %work", *(f"ptr {e}" for e in self.own)])
         sizes = (*SIZES, "first", "last") if self.ranged else SIZES
@@ -287,14 +292,16 @@ def print_contract(product: Product, target: Target, ranged: str = "") -> Contra
     """The kernel of a product. ranged: "rows", "columns" or "batch" for a kernel that takes two more integers, ``first`` and
     ``last``, and computes that part of the result; see `contract_parts`.
     """
+    lanes = Lanes(product.short, target.vector_bytes // product.size)
     if is_dot(product):
-        main, needed = print_dot(product, Lanes(product.short, target.vector_bytes // product.size))
+        main, needed = print_dot(product, lanes)
         return ContractKernel("\n".join([*sorted(needed), "", main]), 64, 4)
-    swapped = product.n == 1 and product.transpose_a and product.epilogue is None
+    narrow = is_narrow(product, lanes.width)
+    swapped = narrow or (product.n == 1 and product.transpose_a and product.epilogue is None)
     if swapped:
         product = transposed(product)
     plan = plan_product(product, target)
-    nest = _Nest(product, plan, swapped, ranged)
+    nest = _Nest(product, plan, swapped, ranged, narrow)
     main = nest.print()
     functions: list[str] = []
     declared = set(nest.w.declared)
@@ -307,8 +314,11 @@ def print_contract(product: Product, target: Target, ranged: str = "") -> Contra
             copies += [print_panel_copy(f"copy_{v}", plan.lanes, v) for v in dict.fromkeys(c.size for c in plan.columns)]
     if plan.pack_a:
         copies.append(print_copy("copy", plan.lanes))
+    if narrow:
+        copies.append(print_transposed_copy("turn", plan.lanes, exact=True))
     for text, needed in copies:
         functions.append(text)
         declared |= needed
     text = "\n".join([*sorted(declared | more), "", *tiles, *functions, main])
-    return ContractKernel(text, plan.work, 4 + nest.facts.own_pointers)
+    turned = (product.m or 0) * (product.n or 0) * product.size + 64 if narrow else 0
+    return ContractKernel(text, plan.work + turned, 4 + nest.facts.own_pointers)

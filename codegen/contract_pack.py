@@ -59,9 +59,10 @@ def _finished(w: Writer, name: str, last: str = "to_row") -> tuple[str, set[str]
     return w.function(f"internal fastcc void @KERNEL.{name}(ptr %from, ptr noalias %to, {sizes}) noinline nounwind"), w.declared
 
 
-def print_transposed_copy(name: str, lanes: Lanes) -> tuple[str, set[str]]:
+def print_transposed_copy(name: str, lanes: Lanes, exact: bool = False) -> tuple[str, set[str]]:
     """``(from, to, rows, columns, from_row, to_row)``: copies ``rows`` (at most a vector's width) of ``columns`` elements so that
-    each column becomes one vector, ``to_row`` elements after the one before. Rows that do not exist repeat the last.
+    each column becomes one vector, ``to_row`` elements after the one before. Rows that do not exist repeat the last; with
+    ``exact`` nothing is stored for them.
 
     Blocks of a vector's width by 16 bytes are loaded lane by lane, and transposed within lanes.
     """
@@ -70,17 +71,19 @@ def print_transposed_copy(name: str, lanes: Lanes) -> tuple[str, set[str]]:
     last = w.sub("%rows", 1)
     starts = [w.at("%from", w.mul(w.least(i, last), "%from_row")) for i in range(lanes.width)]
     full = w.let(f"and i64 %columns, {-chunk}")
+    mask = w.lanes_below("%rows") if exact else None
     with w.loop(0, full, chunk, [("ptr", "%to")]) as loop:
         rows = [w.let(f"load <{chunk} x {lanes.real}>, ptr {w.at(s, loop.index)}, align {lanes.size}") for s in starts]
         columns = _transpose(w, rows, chunk)
         for i, column in enumerate(columns):
-            w.store(column, w.at(loop.carried[0], w.mul("%to_row", i)))
+            w.store(column, w.at(loop.carried[0], w.mul("%to_row", i)), mask)
         loop.following = [w.at(loop.carried[0], w.mul("%to_row", chunk))]
     with w.loop(full, "%columns", 1, [("ptr", loop.carried[0])]) as rest:
         target = rest.carried[0]
-        for i, s in enumerate(starts):
-            value = w.let(f"load {lanes.real}, ptr {w.at(s, rest.index)}, align {lanes.size}")
-            w.line(f"store {lanes.real} {value}, ptr {w.at(target, i)}, align {lanes.size}")
+        with w.loop(0, "%rows", carried=[("ptr", w.at("%from", rest.index))]) as single:
+            value = w.let(f"load {lanes.real}, ptr {single.carried[0]}, align {lanes.size}")
+            w.line(f"store {lanes.real} {value}, ptr {w.at(target, single.index)}, align {lanes.size}")
+            single.following = [w.at(single.carried[0], "%from_row")]
         rest.following = [w.at(target, "%to_row")]
     return _finished(w, name)
 

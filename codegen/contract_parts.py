@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from .contract_dot import is_dot
 from .contract_plan import ANY, Plan, plan_product
-from .contract_product import Product
+from .contract_product import Product, is_narrow
 from .target import Target
 
 MULTIPLY_ADDS = 2
@@ -31,7 +31,8 @@ class Parts:
 
 def plan_parts(product: Product, target: Target, parts: int) -> Parts | None:
     """How to share the product among so many; None if it is too small for that or has a kernel of another kind."""
-    if is_dot(product) or product.n == 1 or product.segments > 1:
+    narrow = is_narrow(product, target.vector_bytes // product.size)
+    if is_dot(product) or narrow or product.n == 1 or product.segments > 1:
         return None
     plan = plan_product(product, target)
     level = product.levels[0] if product.levels else None

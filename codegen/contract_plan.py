@@ -22,7 +22,7 @@ DEEP = 256  # elements of k per block: what is summed before it is added to c; a
 ANY = 240  # what an unknown number of rows or vectors is taken for: divisible by all tiles
 C_NEAR = 32 * 1024  # bytes of c that stay in the L1 cache
 PANEL_BYTES = 32 * 1024  # of b that stay in the L1 cache
-LARGE = 800**3  # multiply-adds of a product that a library does as well
+LARGE = 1200**3  # multiply-adds from which a library is ahead
 ROWS_AT_LEAST = 24  # rows of a that pay for packing b
 
 
@@ -215,14 +215,12 @@ def packs_b(product: Product, target: Target) -> bool:
 
 def packs_a(product: Product) -> bool:
     """Where its strides are not known, or so large that rows collide in the cache."""
-    if product.a_row is not None or (product.m is not None and product.m < ROWS_AT_LEAST):
+    if product.transpose_a or product.a_row is not None:
         return False
-    stride = product.m if product.transpose_a else product.k
-    if stride is None:
-        return not product.transpose_a
-    if product.n is not None and product.n < 64:
-        return False
-    return not product.transpose_a and stride * product.size >= 4096
+    if product.k is None:
+        return True
+    few = any(size is not None and size < least for size, least in ((product.m, ROWS_AT_LEAST), (product.n, 64)))
+    return not few and product.k * product.size >= 4096
 
 
 def a_pitch(product: Product, lanes: Lanes, deep: int, across: int) -> int:

@@ -59,6 +59,16 @@ class Product:
         return all(level.b == 0 for level in self.levels)
 
 
+def is_narrow(product: Product, width: int) -> bool:
+    """Whether rows of c fill so little of a vector that the transposed product is quicker, although its result has to be turned.
+
+    a is stored along its rows then, so that no operand has to be.
+    """
+    known = product.m is not None and product.n is not None and 1 < product.n <= width * 3 // 4 and product.m >= 2 * width
+    plain = not product.levels and not product.accumulate and product.epilogue is None and product.segments == 1
+    return known and plain and product.transpose_a
+
+
 def transposed(product: Product) -> Product:
     """b.T @ a.T, whose result lies in memory as that of a @ b if it is a vector. The kernel takes b first."""
     levels = tuple(Level(level.count, level.b, level.a, level.c) for level in product.levels)

@@ -75,6 +75,12 @@ def test_vectors(sizes: tuple[int, int, int]) -> None:
     check_product("f32", (False, False), sizes, "m" if sizes[0] > 1 else "n")
 
 
+@pytest.mark.parametrize("unknown", ["", "k"])
+def test_narrow_results(unknown: str) -> None:
+    for short, flags, sizes in itertools.product(("f32", "f64"), FORMS, [(63, 5, 9), (64, 6, 300), (3, 20, 40)]):
+        check_product(short, flags, sizes, unknown)
+
+
 @pytest.mark.parametrize("shared", [False, True])
 def test_batches(shared: bool) -> None:
     for flags, unknown in itertools.product(FORMS, ("", "b")):
