@@ -6,6 +6,7 @@ There are none where the target asks for no micro-kernels of this type, or for a
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from .contract_plan import covers
 from .contract_product import matrix_product
 from .target import Target
 
+_print_once = functools.lru_cache(maxsize=256)(print_contract)  # layers of one shape share their products
 SIGNATURE = "(a, b, c, batch"
 """What the canonical text takes; a kernel of its own shape takes scratch memory too."""
 
@@ -43,7 +45,7 @@ def emit_contract(
     product = matrix_product(dtype.short, transpose_a, transpose_b, batch, m, n, k)
     if not covers(product, dtype.short in target.library_contracts and not target.several_cores):
         return None
-    kernel = print_contract(product, target)
+    kernel = _print_once(product, target)
     canonical, text = contract_text(dtype, transpose_a, transpose_b)
     digest = hashlib.sha256((text + kernel.text).encode()).hexdigest()[:8]
     name = f"{canonical}_{digest}"
