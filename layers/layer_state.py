@@ -108,7 +108,10 @@ class LayerState:
 
     @property
     def _layers_inside(self) -> list[LayerState]:
-        return unique(x for x in self._owned() if isinstance(x, LayerState) and x is not self)
+        return self._layers_among(self._owned())
+
+    def _layers_among(self, owned: list[Any]) -> list[LayerState]:
+        return unique(x for x in owned if isinstance(x, LayerState) and x is not self)
 
     def _flatten_layers(self) -> list[LayerState]:
         """This layer and all layers below it, each once, in depth-first order."""
@@ -137,8 +140,10 @@ class LayerState:
         """The weights an optimizer changes; none while ``trainable`` is False."""
         if not self._trainable:
             return []
-        own = [v for v in self._own_variables() if v.trainable]
-        return unique([*own, *(w for layer in self._layers_inside for w in layer.trainable_weights)])
+        owned = self._owned()  # asked once: `fit` comes here for every layer and epoch
+        held = [*self._weights, *(x for x in owned if isinstance(x, Variable))]
+        inside = self._layers_among(owned)
+        return unique([*(v for v in held if v.trainable), *(w for layer in inside for w in layer.trainable_weights)])
 
     @property
     def non_trainable_weights(self) -> list[Variable]:

@@ -60,10 +60,9 @@ class Functional(Model):
         """The layers between inputs and outputs, the input layers included, as Keras orders them."""
         return [op for op in self._graph.operations if isinstance(op, Layer)]
 
-    @property
-    def _layers_inside(self) -> list[Any]:
+    def _layers_among(self, owned: list[Any]) -> list[Any]:
         graph = self.__dict__.get("_graph")
-        attached = super()._layers_inside
+        attached = super()._layers_among(owned)
         return attached if graph is None else unique([*self.layers, *attached])
 
     @property
