@@ -8,7 +8,10 @@ table. One thread runs it, so that a call's time is its own.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+import os
+import statistics
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,21 +63,29 @@ class TimedStep(CompiledStep):
         return np.maximum(np.diff(at[1:]) - (at[1] - at[0]), 0) * 1e-9
 
 
-def time_calls(graph: Graph, inputs: Sequence[np.ndarray], steps: int) -> list[CallTime]:
+def time_calls(
+    graph: Graph, inputs: Sequence[np.ndarray], steps: int, run: Callable[[], object]
+) -> tuple[list[CallTime], float]:
     """Runs the graph ``steps`` times on these arrays, after two runs to warm up, and reports on each call of its step.
 
-    The variables are updated by each run. Raises what the step raises, and UnimplementedError where there is no clock_gettime.
+    run: the same step as it is usually called. It takes turns with the timed one, so that both meet the same neighbours on this
+    machine; its median seconds are returned too. The variables are updated by each run. Raises what the step raises, and
+    UnimplementedError where there is no clock_gettime.
     """
     optimized = optimize(graph)
     program = generate(optimized, detect_target())
     step = TimedStep(program, [owner_of(r)._storage for r in order_variables(optimized)])
     sizes = step.bind(inputs)
-    times = []
+    times, whole = [], []
     for _ in range(steps + 2):
         step(inputs)
         times.append(step.seconds)
+        started = time.perf_counter()
+        run()
+        whole.append(time.perf_counter() - started)
     medians = np.median(times[2:], axis=0)
-    return [_call_time(c, float(s), sizes) for c, s in zip(program.calls, medians, strict=True)]
+    calls = [_call_time(c, float(s), sizes) for c, s in zip(program.calls, medians, strict=True)]
+    return calls, statistics.median(whole[2:])
 
 
 def _call_time(decl: CallDecl, seconds: float, sizes: dict[str, int]) -> CallTime:
@@ -83,7 +94,7 @@ def _call_time(decl: CallDecl, seconds: float, sizes: dict[str, int]) -> CallTim
 
 
 def _clock() -> int:
-    function = getattr(ctypes.CDLL(None), "clock_gettime", None)
+    function = None if os.name == "nt" else getattr(ctypes.CDLL(None), "clock_gettime", None)
     if function is None:
         raise UnimplementedError("Profiling needs the C library's clock_gettime, which this system does not have.")
     return ctypes.cast(function, ctypes.c_void_p).value or 0

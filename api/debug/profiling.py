@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import linecache
-import statistics
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -144,8 +142,7 @@ def profile(step: Any, *args: Any, steps: int = 50, **kwargs: Any) -> Profile:
     concrete, inputs = _concrete(step, args, kwargs)
     before = [v.numpy() for v in concrete.variables]
     try:
-        calls = time_calls(concrete.graph, inputs, steps)
-        step_seconds = _median_seconds(lambda: concrete.run(inputs), steps)
+        calls, step_seconds = time_calls(concrete.graph, inputs, steps, lambda: concrete.run(inputs))
     finally:
         for variable, value in zip(concrete.variables, before, strict=True):
             variable.assign(value)
@@ -165,15 +162,6 @@ def _concrete(step: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple
     if any(a is None for a in arrays):
         raise ValueError(f"profile runs the step, so it needs values for all tensors. Received: {args} {kwargs}")
     return concrete, arrays
-
-
-def _median_seconds(run: Callable[[], Any], steps: int) -> float:
-    times = []
-    for _ in range(steps + 2):
-        started = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - started)
-    return statistics.median(times[2:])
 
 
 def _row(call: CallTime, limits: Limits) -> ProfileRow:
