@@ -20,6 +20,7 @@ from .build_nest import Nest, build_group
 from .build_own import build_own, contract_sizes, contract_text
 from .count_work import Work, count_product, count_work
 from .emit_contract import emit_contract
+from .emit_llvm_random import random_llvm
 from .emit_python import print_kernel
 from .find_roots import base
 from .fuse_nodes import Group
@@ -114,8 +115,9 @@ class ModuleWriter:
         if rule.family == "contract":
             self.add_contract(term, [*arrays, out])
             return
-        text = random_text(rule.attrs[0], term.dtype, dict(rule.attrs[1:]))
-        name = f"random_{rule.attrs[0]}_{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+        text, llvm = (make(rule.attrs[0], term.dtype, dict(rule.attrs[1:])) for make in (random_text, random_llvm))
+        name = f"random_{rule.attrs[0]}_{hashlib.sha256((text + llvm).encode()).hexdigest()[:8]}"
+        self.llvm[name] = llvm
         self.declare(KernelDecl(name, ("u64", term.dtype.short), 1, (1,)), text.replace("KERNEL", name, 1))
         self.call(name, [*arrays, out], (term.size,), Work(0, ((term.size * term.dtype.size,),)))
 

@@ -23,9 +23,21 @@ _ERFC_EXPONENT = (
 """-log2(1 - erf(x)) in x, from 0.92 to 4."""
 _EXP2_TAIL = (0.6931472, 0.24022648, 0.055503324, 0.009618437, 0.0013398875, 0.0001535336)
 """(2**f - 1) / f within half a unit."""
-_HALF_PI = (1.5707963705062866, -4.371138828673793e-08, -1.7151245100058819e-15)
-_SIN_TAIL = (-0.16666667, 0.008333329, -0.0001983929, 2.7178746e-06)
-_COS_TAIL = (0.041666668, -0.0013888883, 2.4799472e-05, -2.7206184e-07)
+_HALF_PI = {
+    "f32": (1.5707963705062866, -4.371138828673793e-08, -1.7151245100058819e-15),
+    "f64": (1.5707963267948966, 6.123233995736766e-17, -1.4973849048591833e-33),
+}
+"""In three parts of the type."""
+_SIN_TAIL = {
+    "f32": (-0.16666667, 0.008333329, -0.0001983929, 2.7178746e-06),
+    "f64": tuple((-1) ** k / math.factorial(2 * k + 1) for k in range(1, 9)),
+}
+"""(sin(r) / r - 1) / r**2."""
+_COS_TAIL = {
+    "f32": (0.041666668, -0.0013888883, 2.4799472e-05, -2.7206184e-07),
+    "f64": tuple((-1) ** k / math.factorial(2 * k) for k in range(2, 10)),
+}
+"""(cos(r) - 1 + r**2 / 2) / r**4."""
 _SMALL_ANGLE = 2.0**16
 
 
@@ -61,17 +73,17 @@ def cos(m: Maths, x: str) -> str:
 
 
 def _circular(m: Maths, x: str, name: str, quarter: int) -> str:
-    """sin(x + quarter * pi/2), for float32."""
+    """sin(x + quarter * pi/2)."""
     n, whole = m.nearest(m.mul(x, m.number(2 / math.pi)))
     r = x
-    for part in _HALF_PI:
+    for part in _HALF_PI[m.short]:
         r = m.fma(n, m.number(-part), r)
     z = m.mul(r, r)
-    sine = m.fma(m.mul(r, z), m.polynomial(z, _SIN_TAIL), r)
-    cosine = m.fma(m.mul(z, z), m.polynomial(z, _COS_TAIL), m.fma(z, m.number(-0.5), m.number(1.0)))
+    sine = m.fma(m.mul(r, z), m.polynomial(z, _SIN_TAIL[m.short]), r)
+    cosine = m.fma(m.mul(z, z), m.polynomial(z, _COS_TAIL[m.short]), m.fma(z, m.number(-0.5), m.number(1.0)))
     turns = m.op("add", whole, m.integer(quarter)) if quarter else whole
     swapped = m.code.emit(f"trunc {m.whole} {turns} to {m.mask}")
-    sign = m.op("shl", m.op("and", turns, m.integer(2)), m.integer(30))
+    sign = m.op("shl", m.op("and", turns, m.integer(2)), m.integer(30 if m.short == "f32" else 62))
     value = m.select(swapped, cosine, sine)
     result = m.real_of_bits(m.op("xor", m.bits(value), sign))
     if not quarter:
@@ -137,9 +149,8 @@ def power(m: Maths, x: str, y: str) -> str:
 
 
 UNARY: dict[str, Callable[[Maths, str], str]] = {**vector_math.FUNCTIONS, "erf": erf, "sin": sin, "cos": cos, "rsqrt": rsqrt}
-_FLOAT32_ONLY = {"sin", "cos", "power"}
 
 
 def has_own(name: str, short: str) -> bool:
     """Whether the function is computed here in that float type; else the C library computes it, one element at a time."""
-    return (name in UNARY or name == "power") and (short == "f32" or name not in _FLOAT32_ONLY)
+    return name in UNARY or (name == "power" and short == "f32")
