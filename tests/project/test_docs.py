@@ -1,0 +1,31 @@
+"""The documentation's links and pictures lead somewhere."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as xml
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_lead_to_files(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text())
+    missing = [link for link in links if not (page.parent / link).exists()]
+    assert not missing
+
+
+@pytest.mark.parametrize("picture", sorted((ROOT / "docs").rglob("*.svg")), ids=lambda p: p.name)
+def test_pictures_are_whole(picture: Path) -> None:
+    assert xml.parse(picture).getroot().tag == "{http://www.w3.org/2000/svg}svg"
+
+
+def test_generated_parts_are_marked_once() -> None:
+    text = (ROOT / "docs" / "performance.md").read_text()
+    begins, ends = (re.findall(rf"<!-- {word} (\w+) -->", text) for word in ("begin", "end"))
+    assert begins == ends and len(set(begins)) == len(begins)
+    assert set(begins) == {"machine", "width", "depth", "batch", "compile", "peers"}
