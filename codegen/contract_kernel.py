@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from .contract_dot import is_dot, print_dot
 from .contract_pack import print_copy, print_panel_copy, print_transposed_copy
-from .contract_plan import Cut, Plan, plan_product, round_up
+from .contract_plan import Cut, Plan, panel_size, plan_product, round_up
 from .contract_product import Product, is_narrow, transposed
 from .contract_text import Lanes, Operand, Writer
 from .contract_tile import TileFacts, print_tiles, tile_parameters
@@ -184,8 +184,8 @@ class _Nest:
     # Packing ----------------------------------------------------------------------------------------------------------------
 
     def panel(self, vectors: int) -> Operand:
-        """Elements of one panel of b."""
-        return -(-self.plan.deep // 4) * 4 * vectors * self.width
+        """Elements from one panel of b to the next."""
+        return panel_size(self.plan.deep, vectors, self.plan.lanes)
 
     def pack_b(self, place: _Place) -> _Place:
         w, columns = self.w, place.columns

@@ -91,8 +91,8 @@ def plan_product(product: Product, target: Target) -> Plan:
     outer = ("k", "columns") if one_block else ("columns", "k")
     order = (*outer, "batch", "rows") if shared else ("batch", *outer, "rows")
     across_rows = min(row_tiles * tall, tiles(rows) * tall)
-    width = wide * lanes.width
-    b_bytes = round_up(min(column_tiles, tiles(columns)) * width * round_up(deep, 4) * product.size, 64) if pack_b else 0
+    panels = min(column_tiles, tiles(columns))
+    b_bytes = round_up(panels * panel_size(deep, wide, lanes) * product.size, 64) if pack_b else 0
     pitch = a_pitch(product, lanes, deep, across_rows)
     a_bytes = pitch * (deep if product.transpose_a else across_rows) * product.size if pack_a else 0
     far = product.m is None or product.n is None or product.m * product.n * product.size > C_NEAR
@@ -205,12 +205,14 @@ def depth(product: Product) -> tuple[int, bool]:
 
 
 def packs_b(product: Product, target: Target) -> bool:
-    """Transposed, always. As stored: where its rows lie so far apart that they collide in the cache, if a is tall enough."""
-    if product.transpose_b:
+    """Transposed, always. As stored: where its rows collide in the cache, or it is large; if a has rows enough to pay for it."""
+    if product.transpose_b or product.n is None:
         return True
-    if product.m is not None and product.m < ROWS_AT_LEAST:
+    rows, row = ANY if product.m is None else product.m, product.n * product.size
+    if rows < ROWS_AT_LEAST:
         return False
-    return product.n is None or product.n * product.size >= 2048
+    whole = row * (ANY if product.k is None else product.k)
+    return row % 4096 == 0 or (row >= 2048 and rows >= ANY and whole >= target.l2_bytes // 2)
 
 
 def packs_a(product: Product) -> bool:
@@ -221,6 +223,11 @@ def packs_a(product: Product) -> bool:
         return True
     few = any(size is not None and size < least for size, least in ((product.m, ROWS_AT_LEAST), (product.n, 64)))
     return not few and product.k * product.size >= 4096
+
+
+def panel_size(deep: int, vectors: int, lanes: Lanes) -> int:
+    """Elements from one panel of b to the next; not a multiple of a page, so that panels written at once do not collide."""
+    return round_up(deep, 4) * vectors * lanes.width + 3 * 64 // lanes.size
 
 
 def a_pitch(product: Product, lanes: Lanes, deep: int, across: int) -> int:
