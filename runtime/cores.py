@@ -6,6 +6,7 @@ set it) counts as well: more threads than it allows would be stopped in the midd
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 from pathlib import Path
@@ -16,7 +17,7 @@ _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 def usable_cores() -> int:
     """Physical cores that the calling process may run on now, at least 1."""
-    return max(1, min(_physical(_allowed()), _quota()))
+    return max(1, min(_physical(frozenset(_allowed())), _quota()))
 
 
 def _allowed() -> set[int]:
@@ -27,7 +28,8 @@ def _allowed() -> set[int]:
         return set(range(os.cpu_count() or 1))
 
 
-def _physical(processors: set[int]) -> int:
+@functools.cache
+def _physical(processors: frozenset[int]) -> int:
     """Cores among these processors; each counts as one where the system does not say."""
     cores = set()
     for processor in processors:

@@ -24,6 +24,7 @@ from . import blas, entry
 from .arena import Arena, SlotPlan, aligned_copy
 from .jit import NativeStep
 from .team import team
+from .team_build import share_step
 from .team_choice import choose_threads
 
 _MOST_BINDINGS = 256
@@ -124,11 +125,11 @@ class Binding:
         self._pointers = np.zeros(len(layout.buffers) + 1, np.uint64)
         self._fill(layout, dims)
         self._sizes = np.array([*(size_value(s, dims) for s in layout.sizes), 0], np.int64)
-        self.step = step.address
-        if team.start(choose_threads(layout.program, dims)):
-            self.step = step.make_team() or step.address
         self._header = self._make_header(layout, step, effect)
         self.header: int = self._header.ctypes.data
+        threads = choose_threads(layout.program, dims)
+        if threads > 1:
+            share_step(self._header, step, threads)
         self.batch: Arena | None = None  # where the native loop gathers the rows of a batch
         self.call = self._native() if entry.layout_is_known() else self._portable(layout, step, effect)
 
@@ -161,7 +162,7 @@ class Binding:
         self._specs = np.array([*specs, 0], np.uint64)
         self._moves = np.array([*layout.moves, (0, 0)], np.int64)
         values = {
-            "step": self.step, "pointers": self._pointers.ctypes.data, "sizes": self._sizes.ctypes.data, "effect": effect,
+            "step": step.address, "pointers": self._pointers.ctypes.data, "sizes": self._sizes.ctypes.data, "effect": effect,
             "inputs": len(layout.inputs), "specs": self._specs.ctypes.data, "moves": self._moves.ctypes.data,
             "move_count": len(layout.moves), "ndarray": id(np.ndarray),
         }  # fmt: skip
@@ -175,7 +176,7 @@ class Binding:
     def _portable(self, layout: Layout, step: NativeStep, effect: int) -> Callable[[tuple[Any, ...]], int]:
         """The same through ctypes, a few microseconds slower, where objects are laid out in another way."""
         expected = [(t.dtype.np, _shape(t, self.dims)) for t in layout.inputs]
-        function = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)(self.step)
+        function = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)(step.address)
 
         def call(arrays: tuple[Any, ...]) -> int:
             for array, (dtype, shape) in zip(arrays, expected):

@@ -189,7 +189,7 @@ class Team:
         needs_table = np.array([*pairs, (0, 0)], np.int64)
         slots = Arena(len(plan.calls) * parts * SLOT_BYTES)
         slots.bytes[:] = 0
-        work = Arena(plan.work_bytes * MOST_THREADS)
+        work = Arena(plan.work_bytes * parts)
         values = {
             "cell": self.cell.address, "alone": alone, "calls": len(plan.calls), "table": table.ctypes.data,
             "needs": needs_table.ctypes.data, "slots": slots.address, "parts": parts, "work": work.address,

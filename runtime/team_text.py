@@ -525,7 +525,7 @@ entry:
   %d.at = getelementptr i8, ptr %ctl, i64 {JOB + 16}
   br label %idle
 idle:
-  %last = phi i64 [ %from, %entry ], [ %sequence, %work ]
+  %last = phi i64 [ %from, %entry ], [ %sequence, %work ], [ %sequence, %join ]
   store i64 0, ptr %waited
   %target = add i64 %last, 2
   call void @wait_for(ptr %ctl, ptr %ctl, i64 %target, ptr %waited)
@@ -550,6 +550,10 @@ known:
   br i1 %stop, label %end, label %work
 work:
   %job = lshr i64 %sequence, 1
+  %parts = call i64 @field(ptr %desc, i64 {DESCRIPTOR.index("parts")})
+  %needed = icmp slt i64 %tid, %parts
+  br i1 %needed, label %join, label %idle
+join:
   %code = call i32 @walk(ptr %ctl, ptr %desc, ptr %p, ptr %d, ptr null, i64 %tid, i64 %team, i64 %job, ptr %waited)
   br label %idle
 end:

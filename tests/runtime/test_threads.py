@@ -33,6 +33,7 @@ def every_step_is_shared(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """However small; the number of threads is what the test sets."""
     monkeypatch.setattr(frame, "choose_threads", lambda program, dims: team_module.thread_count())
     monkeypatch.setattr(config, "intra_op_threads", 1)
+    monkeypatch.setattr(config, "team_delay", 0)
     yield
     team.stop()
 
@@ -246,6 +247,7 @@ threads = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(threads)
 from weft.runtime import frame, team as team_module
 frame.choose_threads = lambda program, dims: team_module.thread_count()
+threads.config.team_delay = 0
 """
 
 
@@ -296,6 +298,26 @@ print(threads.team.size)
     assert out.split() == ["3"]
 
 
+def test_the_team_comes_in_the_background(alone: list[np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps run on one thread until the other form is compiled; the change shows in no bit."""
+    monkeypatch.setattr(config, "team_delay", 0.05)
+    model = Model(2)
+    first = model.run(6)
+    assert team.counters()["jobs"] == 0
+    losses = np.concatenate([first[0], model.run(6)[0]])
+    np.testing.assert_array_equal(losses, alone[0])
+    limit = time.monotonic() + 30
+    while not team.counters()["jobs"]:
+        assert time.monotonic() < limit
+        model.run(1)
+
+
+def test_the_interpreter_ends_while_a_team_is_compiled() -> None:
+    for pause in ("0", "0.06"):
+        out = run_script(f"threads.config.team_delay = 0.05\nimport time\nthreads.Model(2).run(2)\ntime.sleep({pause})\nprint(1)")
+        assert out.split() == ["1"]
+
+
 def test_the_setting(alone: list[np.ndarray]) -> None:
     threading_ = weft.config.threading
     model = Model(2)
@@ -334,6 +356,7 @@ def test_cores_are_counted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         (folder / "thread_siblings_list").write_text(siblings + "\n")
     quota = tmp_path / "cpu.max"
     quota.write_text("max 100000\n")
+    cores._physical.cache_clear()
     monkeypatch.setattr(cores, "_TOPOLOGY", tmp_path)
     monkeypatch.setattr(cores, "_QUOTA", quota)
     monkeypatch.setattr(cores, "_allowed", lambda: {0, 1, 2, 3})
@@ -343,3 +366,4 @@ def test_cores_are_counted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(cores, "_allowed", lambda: set(range(16)))
     quota.write_text("250000 100000\n")
     assert cores.usable_cores() == 3
+    cores._physical.cache_clear()

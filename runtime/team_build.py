@@ -1,0 +1,97 @@
+"""Team code made while the first steps run. In: a binding's header and its step; out: later, the header's step is the team's.
+
+A step starts on the caller's thread at once, and whoever only runs a few steps never pays for compiling the other form. After
+``config.team_delay`` seconds a background thread compiles it and swaps the address; results are the same bits before and after.
+No fork happens while it compiles, and the interpreter's exit waits for it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+
+import numpy as np
+
+from . import entry
+from .config import config
+from .engine import compile_lock
+from .jit import NativeStep
+from .team import team
+
+_log = logging.getLogger("weft")
+_STEP = entry.HEADER.index("step")
+
+
+class _Background:
+    """One daemon thread, alive while there is work."""
+
+    def __init__(self) -> None:
+        self._jobs: deque[Callable[[], None]] = deque()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._ending = threading.Event()
+
+    def add(self, job: Callable[[], None]) -> None:
+        with self._lock:
+            self._jobs.append(job)
+            if self._thread is None and not self._ending.is_set():
+                self._thread = threading.Thread(target=self._run, name="weft_compile", daemon=True)
+                try:
+                    self._thread.start()
+                except RuntimeError:  # no more threads: steps stay on one
+                    self._thread = None
+
+    def _run(self) -> None:
+        while not self._ending.wait(config.team_delay):
+            with self._lock:
+                if not self._jobs:
+                    self._thread = None
+                    return
+                job = self._jobs.popleft()
+            job()
+
+    def end(self) -> None:
+        """At exit: nothing new, and what is being compiled is finished."""
+        self._ending.set()
+        thread = self._thread
+        if thread is not None:
+            thread.join()
+
+
+_background = _Background()
+
+
+def share_step(header: np.ndarray, step: NativeStep, threads: int) -> None:
+    """Makes the step in the header one that so many threads share: now if ``config.team_delay`` is 0, else soon."""
+
+    def swap() -> None:
+        try:
+            address = step.make_team() if team.start(threads) else 0
+        except Exception:
+            if not threading.main_thread().is_alive():
+                return  # the interpreter is ending, and no thread may be started any more
+            _log.warning("A step could not be compiled for several threads; it stays on one.", exc_info=True)
+            return
+        if address:
+            header[_STEP] = address
+
+    if config.team_delay == 0:
+        swap()
+    else:
+        _background.add(swap)
+
+
+def _forget() -> None:
+    """In a forked child: the thread is gone, and the bindings that it worked for are made anew."""
+    global _background
+    _background = _Background()
+    compile_lock.release()
+
+
+atexit.register(lambda: _background.end())
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=compile_lock.acquire, after_in_parent=compile_lock.release, after_in_child=_forget)
