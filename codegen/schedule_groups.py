@@ -7,7 +7,9 @@ And a gradient is used soon after it is made, while it is in the cache.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from .fuse_nodes import LAST, Group, has_fault
 from .kernel import Affine
@@ -90,7 +92,7 @@ class _Scheduler:
             return False
         if not self.reads_before_writing(term, group, variable):
             return False
-        readers = self.readers_of(variable) - {group}
+        readers = self.readers_of[variable] - {group}
         if group in first and not readers <= first:
             return False
         if any(group in self.ancestors([r]) for r in readers):
@@ -98,10 +100,16 @@ class _Scheduler:
         self.before[group] |= readers
         return True
 
-    def readers_of(self, variable: int) -> set[Group | int]:
-        leaf = Leaf("variable", variable)
-        out: set[Group | int] = {g for t, gs in self.stores.readers.items() if t.rule == leaf for g in gs}
-        return out | {i for i, arrays in enumerate(self.targets.effects) if any(t.rule == leaf for t in arrays)}
+    @cached_property
+    def readers_of(self) -> dict[int, set[Group | int]]:
+        """By variable: the steps that read its old value."""
+        out: dict[int, set[Group | int]] = defaultdict(set)
+        reads: list[tuple[Group | int, Term]] = [(g, t) for t, gs in self.stores.readers.items() for g in gs]
+        reads += [(i, t) for i, arrays in enumerate(self.targets.effects) for t in arrays]
+        for step, t in reads:
+            if isinstance(t.rule, Leaf) and t.rule.kind == "variable":
+                out[t.rule.index].add(step)
+        return out
 
     def reads_before_writing(self, term: Term, group: Group, variable: int) -> bool:
         """Within the kernel: the old elements are read at the place that is then overwritten, or not at all."""
@@ -121,18 +129,20 @@ class _Scheduler:
             for other in needed:
                 after[other].append(step)
         ready = [s for s in self.steps if not missing[s]]
+        newest = dict.fromkeys(ready, -1)  # by ready step: when its youngest argument was made
         while ready:
             urgent = [s for s in ready if s in first and s is not last] or [s for s in ready if s in first]
             if urgent:
                 step = min(urgent, key=rank.__getitem__)
             else:
-                step = max(ready, key=lambda s: (max((done[b] for b in self.before[s]), default=-1), -rank[s]))
+                step = max(ready, key=lambda s: (newest[s], -rank[s]))
             done[step] = len(done)
             ready.remove(step)
             for other in after[step]:
                 missing[other] -= 1
                 if not missing[other]:
                     ready.append(other)
+                    newest[other] = done[step]
         assert len(done) == len(self.steps), "the kernels wait for each other"
         return list(done)
 
