@@ -33,7 +33,8 @@ class BatchRun:
     """Batches to run one after the other: ``count`` of ``size`` rows each, from place ``first`` on.
 
     sources: one array per input of the step, whole, with the samples along the first axis. order: int64 numbers of the rows, of
-    which places ``first`` to ``first + count * size`` are used; None: the rows follow each other.
+    which places ``first`` to ``first + count * size`` are used; None: the rows follow each other. trusted: the order is known to
+    hold rows of the sources only, as a permutation does; otherwise every number used is looked at first.
     """
 
     sources: Sequence[np.ndarray]
@@ -41,6 +42,7 @@ class BatchRun:
     count: int
     first: int = 0
     order: np.ndarray | None = None
+    trusted: bool = False
 
     def rows(self, batch: int) -> slice | np.ndarray:
         """What picks the rows of one batch from a source."""
@@ -60,7 +62,7 @@ class BatchRun:
         if self.order.dtype != np.int64 or self.order.ndim != 1 or not self.order.flags.c_contiguous:
             raise DTypeError(f"Row numbers are one contiguous axis of int64. Received: {self.order.dtype}{self.order.shape}.")
         used = self.order[self.first : end]
-        if end > len(self.order) or used.min() < 0 or used.max() >= rows:
+        if end > len(self.order) or not (self.trusted or (used.min() >= 0 and used.max() < rows)):
             raise ShapeError(f"Row numbers must lie inside the arrays. Received: {self._text(rows)}.")
 
     def _text(self, rows: int) -> str:

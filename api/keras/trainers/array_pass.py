@@ -19,8 +19,8 @@ Arrays = list[np.ndarray]
 class ArrayPass:
     """A pass over whole arrays, or a part of one.
 
-    order: int64 numbers of the samples, None for their own order. size: of a batch; the last one may be smaller. start: where in
-    the order this part begins; samples: how many belong to it. Batches are numbered from 0 in every part.
+    order: int64 numbers of the samples, a permutation; None for their own order. size: of a batch; the last one may be smaller.
+    start: where in the order this part begins; samples: how many belong to it. Batches are numbered from 0 in every part.
     """
 
     layout: Layout
@@ -72,7 +72,8 @@ class ArrayPass:
 
     def run(self, first: int) -> BatchRun:
         """The full batches from this one on, for `weft.runtime`'s loop over many batches."""
-        return BatchRun(self.arrays, self.size, self.full_batches - first, self.start + first * self.size, self.order)
+        place = self.start + first * self.size
+        return BatchRun(self.arrays, self.size, self.full_batches - first, place, self.order, trusted=True)
 
 
 def part_of(outputs: Sequence[np.ndarray], first: int, end: int) -> Arrays:
