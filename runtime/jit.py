@@ -1,8 +1,8 @@
 """From a program to machine code. In: a `Program`; out: the address of its compiled step.
 
 Kernels are compiled one by one and looked up by the hash of their text, first in this process, then in the cache on disk, so
-equal kernels are compiled once wherever they occur. Numba is imported only when a kernel is found in neither. Matrix products
-are bound to a BLAS where there is one. `step` itself is printed as LLVM text by `driver` and calls kernels by symbol.
+equal kernels are compiled once wherever they occur. Compiled is a kernel's own LLVM text (`Program.llvm`); Numba is imported only
+for a kernel that has none, or if ``config.kernels`` asks for it. Matrix products may be bound to a BLAS where there is one. `step` is printed as LLVM text by `driver` and calls kernels by symbol.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from weft import codegen
 from weft.codegen.program import KernelDecl, Program
 from weft.graph.errors import UnimplementedError
 
@@ -34,6 +35,7 @@ _OWN_FILES = (
     "frontend.py", "kernel_module.py", "pointer_type.py", "prelude_numba.py", "emit_arithmetic.py", "vector_math.py", "engine.py",
     "driver.py",
 )  # fmt: skip
+_MATHEMATICS = ("llvm_code.py", "llvm_formulas.py", "llvm_integers.py", "vector_math.py", "vector_math_special.py")  # codegen's
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,12 +69,13 @@ counters = Counters()
 def _compiler_version() -> str:
     """A hash of the files that turn kernel text into machine code."""
     folder = Path(__file__).parent
-    return hashlib.sha256(b"".join((folder / name).read_bytes() for name in _OWN_FILES)).hexdigest()
+    paths = [folder / name for name in _OWN_FILES] + [Path(codegen.__file__).parent / name for name in _MATHEMATICS]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
 
 
 @dataclass(frozen=True, eq=False)
 class Kernel:
-    """One kernel wanted by a step: its symbol, the key of its object code, how to make LLVM text of it and object code of that."""
+    """One kernel wanted by a step: its symbol, the key of its object code, how to get LLVM text and object code of that."""
 
     symbol: str
     key: str
