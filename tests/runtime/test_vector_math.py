@@ -151,13 +151,14 @@ def test_expressions_of_own_functions(name: str) -> None:
 
 
 def chunks() -> Iterator[np.ndarray]:
-    """All float32 numbers."""
-    for start in range(0, 1 << 32, 1 << 22):
-        yield np.arange(start, start + (1 << 22), dtype=np.uint64).astype(np.uint32).view(np.float32)
+    """All float32 numbers with WEFT_EXHAUSTIVE=1 in the environment (some minutes); else every 1021st, which meets every exponent."""
+    stride = 1 if os.environ.get("WEFT_EXHAUSTIVE") == "1" else 1021
+    for start in range(0, 1 << 32, stride << 22):
+        stop = min(start + (stride << 22), 1 << 32)
+        yield np.arange(start, stop, stride, dtype=np.uint64).astype(np.uint32).view(np.float32)
 
 
 @pytest.mark.heavy
-@pytest.mark.skipif(os.environ.get("WEFT_EXHAUSTIVE") != "1", reason="takes some minutes; WEFT_EXHAUSTIVE=1 runs it")
 @pytest.mark.parametrize("name", ["exp", "log", "tanh", "sigmoid"])
 def test_every_float32(name: str) -> None:
     formula, true = expressions()[name]
