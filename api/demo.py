@@ -123,7 +123,8 @@ def report(loop: Loop, x_train: Any, y_train: Any) -> None:
     comparison = weft.debug.compare(fresh.train_step, x, y, steps=50)
     print(comparison)
     gain = (comparison.eager_us - comparison.graph_us) * 1e-6
-    print(f"  In loop 2 the first step, kernels still unknown, took {loop.first_call_s:.2f} s: paid after {loop.first_call_s / gain:,.0f} steps.")
+    paid = loop.first_call_s / gain
+    print(f"  In loop 2 the first step, kernels still unknown, took {loop.first_call_s:.2f} s: paid after {paid:,.0f} steps.")
     graph = loop.train_step.graph()
     print("\nWhere to look next")
     print(f"  the graph, {len(graph.splitlines())} lines: print(train_step.graph())  It begins:")

@@ -26,7 +26,7 @@ class Config:
     cache_dir: where compiled steps are kept, None for memory only. cache_bytes: the oldest entries above this total are deleted.
     use_blas: an installed BLAS may compute matrix products; without it they are compiled loops.
     own_contractions: matrix products get micro-kernels for their shape; without it, all go to the BLAS or to compiled loops.
-    kernels: "llvm" compiles a kernel's LLVM text if it has one, in milliseconds; "numba" compiles the Python text of every kernel.
+    kernels: "llvm" compiles a kernel's LLVM text if it has one, in milliseconds; "numba" compiles every kernel's Python text.
     intra_op_threads: how many threads may share one step, 1 to switch them off; 0: the physical cores of this process.
     team_delay: seconds after a step's first call before its form for several threads is compiled, in the background; 0: at once.
     run_functions_eagerly: compiled functions run their Python code op by op, for debugging.
@@ -37,7 +37,7 @@ class Config:
     use_blas: bool = True
     own_contractions: bool = True
     kernels: str = "llvm"
-    intra_op_threads: int = 1
+    intra_op_threads: int = 0
     team_delay: float = 0.1
     run_functions_eagerly: bool = False
 

@@ -241,7 +241,7 @@ class Function:
         return concrete.memory(**sizes)
 
     def trace_call(self, *args: Any, **kwargs: Any) -> tuple[ConcreteFunction, list[Any]]:
-        """The trace that serves this call, made if there is none, and the arrays that it would run on (None for a `TensorSpec`)."""
+        """The trace that serves this call, made if there is none, and the arrays it would run on (None for a `TensorSpec`)."""
         call = self._describe(args, kwargs)
         return (self.table.find(call) or self._trace(call)).concrete, list(call.arrays)
 

@@ -1,8 +1,8 @@
 """From a program to machine code. In: a `Program`; out: the address of its compiled step.
 
 Kernels are compiled one by one and looked up by the hash of their text, first in this process, then in the cache on disk, so
-equal kernels are compiled once wherever they occur. Compiled is a kernel's own LLVM text (`Program.llvm`); Numba is imported only
-for a kernel that has none, or if ``config.kernels`` asks for it. Matrix products may be bound to a BLAS where there is one. `step`
+equal kernels are compiled once wherever they occur. Compiled is a kernel's own LLVM text (`Program.llvm`); Numba is imported
+only for a kernel that has none, or if ``config.kernels`` asks for it. Matrix products may be bound to a BLAS where there is one. `step`
 is printed as LLVM text by `driver` and calls kernels by symbol.
 """
 

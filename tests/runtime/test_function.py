@@ -1,4 +1,4 @@
-"""What a call of a decorated function means: when it traces, what it captures, how it fails. Graphs run with NumPy kernels here."""
+"""What a call of a decorated function means: when it traces, what it captures, how it fails. Graphs run with NumPy here."""
 
 from __future__ import annotations
 
