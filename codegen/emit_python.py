@@ -59,11 +59,19 @@ class Printed:
     llvm: str = ""
 
 
+_known: dict[tuple[str, Target], str] = {}  # Python text -> LLVM text: both say the same, so equal layers print the second once
+_MOST_KNOWN = 1024
+
+
 def print_kernel(kernel: Kernel, target: Target) -> Printed:
     """Collapses the kernel's loops and prints it."""
     printer = _Printer(collapse_loops(kernel), target)
     text = printer.function()
-    llvm = print_llvm(kernel, printer.sizes, target)
+    llvm = _known.get((text, target))
+    if llvm is None:
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        llvm = _known[text, target] = print_llvm(kernel, printer.sizes, target)
     digest = hashlib.sha256((text + llvm).encode()).hexdigest()[:8]
     name = f"{kernel.title or 'kernel'}_{digest}"
     return Printed(name, text.replace(PLACEHOLDER, name, 1), tuple(printer.sizes), printer.split, llvm)
