@@ -139,8 +139,8 @@ class Program:
 
     sizes: what ``step`` gets in ``d``, in order (names of symbolic sizes). slots: per scratch slot the sizes in bytes (texts) of
     the buffers that share it; it needs the largest. constants: C-contiguous read-only arrays, stored beside the JSON text.
-    checks: code ``i`` is ``checks[i - 1]``. calls: what ``step`` calls, in order, for whoever measures it. llvm: kernels that exist
-    as LLVM text too, by name: modules that define ``i32 @KERNEL(ptr..., i64...)``.
+    checks: code ``i`` is ``checks[i - 1]``. calls: what ``step`` calls, in order, for whoever measures it. llvm: kernels that
+    exist as LLVM text too, by name: modules that define ``i32 @KERNEL(ptr..., i64...)``.
     """
 
     source: str

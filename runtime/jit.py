@@ -2,8 +2,8 @@
 
 Kernels are compiled one by one and looked up by the hash of their text, first in this process, then in the cache on disk, so
 equal kernels are compiled once wherever they occur. Compiled is a kernel's own LLVM text (`Program.llvm`); Numba is imported
-only for a kernel that has none, or if ``config.kernels`` asks for it. Matrix products may be bound to a BLAS where there is one. `step`
-is printed as LLVM text by `driver` and calls kernels by symbol.
+only for a kernel that has none, or if ``config.kernels`` asks for it. Matrix products may be bound to a BLAS where there is
+one. `step` is printed as LLVM text by `driver` and calls kernels by symbol.
 """
 
 from __future__ import annotations
