@@ -59,16 +59,16 @@ class GradientTape:
         self._used = True  # until it is entered, there is nothing to compute
         self._forget()
 
+    def _forget(self) -> None:
+        self._notes: list[Note] = []
+        self._tracked: dict[int, Any] = {}  # id -> tensor; holding the tensor keeps its id from being reused
+        self._variables: dict[int, tuple[Any, list[Any]]] = {}  # id -> variable and the tensors read from it
+
     def _release(self) -> None:
         """Lets go of all tensors, but still knows which variables were watched."""
         watched = [variable for variable, _ in self._variables.values()]
         self._forget()
         self._variables = {id(v): (v, []) for v in watched}
-
-    def _forget(self) -> None:
-        self._notes: list[Note] = []
-        self._tracked: dict[int, Any] = {}  # id -> tensor; holding the tensor keeps its id from being reused
-        self._variables: dict[int, tuple[Any, list[Any]]] = {}  # id -> variable and the tensors read from it
 
     # -- recording -----------------------------------------------------------------------------------------------------
 
