@@ -28,6 +28,7 @@ from .store import content_key
 from .team_step import RUN_SYMBOL, TEAM_SYMBOL, TeamPlan
 from .team_text import (
     CALL_FIELDS,
+    CELL_BYTES,
     CONDITION,
     CONTROL_BYTES,
     COUNTER_NAMES,
@@ -78,14 +79,20 @@ def _functions() -> dict[str, int]:
 
 
 class _Cell:
-    """Eight bytes that hold the address of the control block in use, or 0. Compiled steps know the cell, never the block."""
+    """The address of the control block in use, or 0, and the team's lock. Compiled steps know the cell, never the block."""
 
     def __init__(self) -> None:
-        self._memory = np.zeros(1, np.uint64)
-        self.address: int = self._memory.ctypes.data
+        self._memory = Arena(CELL_BYTES)
+        self._words = self._memory.bytes.view(np.int64)
+        self.address: int = self._memory.address
+        self.reset()
 
     def set(self, address: int) -> None:
-        self._memory[0] = address
+        self._words[0] = address
+
+    def reset(self) -> None:
+        """No team, and nobody holds the lock."""
+        self._words[:] = 0
 
 
 @dataclass(eq=False)
@@ -151,9 +158,10 @@ class Team:
                 thread.join(max(0.0, deadline - time.monotonic()))
 
     def _halt(self, control: Arena, seconds: float = 1.0) -> None:
-        stop = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p)(_functions()[STOP_SYMBOL])
+        """Tells the workers to end. If a step holds the team for longer, they stay asleep: no later step uses their block."""
+        stop = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p)(_functions()[STOP_SYMBOL])
         deadline = time.monotonic() + seconds
-        while not stop(control.address) and time.monotonic() < deadline:
+        while not stop(control.address, self.cell.address) and time.monotonic() < deadline:
             time.sleep(0.0005)
         self._sequence = int(control.bytes.view(np.int64)[0]) + 4 & ~1
 
@@ -220,7 +228,7 @@ class Team:
         """In a forked child: the threads are gone."""
         self._lock = threading.RLock()
         members, self._members = self._members, None
-        self.cell.set(0)
+        self.cell.reset()
         if members is not None:
             self._sequence = int(members.control.bytes.view(np.int64)[0]) + 4 & ~1
         for frame in list(self._bound):

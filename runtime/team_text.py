@@ -21,10 +21,11 @@ BACK_OFF = 16
 """A job slower than one thread alone would have been is followed by single-threaded ones for so many times its length."""
 
 # Byte offsets in the control block; what different threads write lies on different cache lines.
-SEQUENCE, JOB, LOCK, SLEEPERS, TEAM, PAUSED_UNTIL, MUTEX, CONDITION = 0, 64, 128, 192, 256, 320, 512, 640
+SEQUENCE, JOB, SLEEPERS, TEAM, PAUSED_UNTIL, MUTEX, CONDITION = 0, 64, 192, 256, 320, 512, 640
 COUNTERS = 384
 COUNTER_NAMES = ("jobs", "alone_busy", "alone_paused", "pauses", "stolen", "sleeps")
 CONTROL_BYTES = 768
+LOCK, CELL_BYTES = 64, 128  # in the cell: held by whoever has the team, whichever control block is in use
 SLOT_BYTES = 64
 
 # int64 fields of a step's descriptor and of a call in its table.
@@ -447,18 +448,25 @@ define i32 @weft_team_run(ptr %desc, ptr %p, ptr %d, ptr %effect) {{
 entry:
   %waited = alloca i64
   %cell = call ptr @address(ptr %desc, i64 {DESCRIPTOR.index("cell")})
-  %ctl = load atomic ptr, ptr %cell acquire, align 8
-  %none = icmp eq ptr %ctl, null
+  %before = load atomic ptr, ptr %cell acquire, align 8
+  %none = icmp eq ptr %before, null
   br i1 %none, label %alone, label %enter
 enter:
-  %lock = getelementptr i8, ptr %ctl, i64 {LOCK}
+  %lock = getelementptr i8, ptr %cell, i64 {LOCK}
   %pair = cmpxchg ptr %lock, i64 0, i64 1 acq_rel acquire
   %got = extractvalue {{ i64, i1 }} %pair, 1
   br i1 %got, label %inside, label %busy
 busy:
-  call void @count(ptr %ctl, i64 {COUNTER_NAMES.index("alone_busy")})
+  call void @count(ptr %before, i64 {COUNTER_NAMES.index("alone_busy")})
   br label %alone
 inside:
+  %ctl = load atomic ptr, ptr %cell acquire, align 8
+  %gone = icmp eq ptr %ctl, null
+  br i1 %gone, label %unlock, label %begin
+unlock:
+  store atomic i64 0, ptr %lock release, align 8
+  br label %alone
+begin:
   %start = call i64 @now()
   %paused.at = getelementptr i8, ptr %ctl, i64 {PAUSED_UNTIL}
   %until = load i64, ptr %paused.at
@@ -500,9 +508,9 @@ alone:
   ret i32 %code.alone
 }}
 
-define i32 @weft_team_stop(ptr %ctl) {{
+define i32 @weft_team_stop(ptr %ctl, ptr %cell) {{
 entry:
-  %lock = getelementptr i8, ptr %ctl, i64 {LOCK}
+  %lock = getelementptr i8, ptr %cell, i64 {LOCK}
   %pair = cmpxchg ptr %lock, i64 0, i64 1 acq_rel acquire
   %got = extractvalue {{ i64, i1 }} %pair, 1
   br i1 %got, label %stop, label %busy
@@ -510,6 +518,7 @@ busy:
   ret i32 0
 stop:
   call void @publish(ptr %ctl, ptr null, ptr null, ptr null)
+  store atomic i64 0, ptr %lock release, align 8
   ret i32 1
 }}
 """

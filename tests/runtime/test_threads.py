@@ -227,6 +227,45 @@ def test_changing_the_number_while_steps_run() -> None:
     assert_same(out[0], expected)
 
 
+def test_a_team_that_cannot_be_stopped_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a long step holds the team, a new team is started beside it, and steps run alone until the long one ends."""
+    config.intra_op_threads = 2
+    inside, go_on = threading.Event(), threading.Event()
+
+    class Stream:
+        def write(self, text: str) -> int:
+            inside.set()
+            assert go_on.wait(20)
+            return len(text)
+
+        def flush(self) -> None:
+            pass
+
+    @weft.function
+    def slow(x: weft.Tensor) -> weft.Tensor:
+        y = weft.exp(x)
+        weft.print("here", output_stream=sys.stdout)
+        return y * 2.0 + 1.0
+
+    x = weft.constant(np.linspace(0, 1, 9000, dtype=np.float32))
+    expected = slow(x).numpy()
+    model, want = Model(2), Model(1).run(5)
+    config.intra_op_threads = 2
+    monkeypatch.setattr("sys.stdout", Stream())
+    results: list[np.ndarray] = []
+    worker = threading.Thread(target=lambda: results.append(slow(x).numpy()))
+    worker.start()
+    assert inside.wait(20)
+    team.stop(0.05)
+    assert team.start(2)
+    assert_same(model.run(5), want)
+    assert team.counters()["alone_busy"] == 5
+    go_on.set()
+    worker.join(20)
+    monkeypatch.undo()
+    np.testing.assert_array_equal(results[0], expected)
+
+
 def test_no_threads_to_be_had(monkeypatch: pytest.MonkeyPatch, alone: list[np.ndarray]) -> None:
     def refuse(self: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
