@@ -19,7 +19,7 @@ from .plan_vectors import VectorPlan
 if TYPE_CHECKING:
     from .emit_llvm import KernelPrinter
 
-COSTLY = 20  # operations per element
+COSTLY = 50  # operations per element
 UNROLLED = 64  # operations in straight-line code instead of a loop
 
 
