@@ -142,14 +142,14 @@ def _candidates(available: int) -> Iterator[tuple[int, int]]:
 def _cost(rows: int | None, vectors: int | None, deep: int, tile: tuple[int, int], available: int) -> float:
     """Cycles per k; a share of what starting and storing a tile costs; and 1 % for each further function to compile.
 
-    Loads beside the multiply-adds are nearly free.
+    Loads beside the multiply-adds are nearly free. Latency counts one cycle more than it has: issue is never even.
     """
     total = 0.0
     down, across = _even(ANY if rows is None else rows, tile[0]), _even(ANY if vectors is None else vectors, tile[1])
     for r, many in down:
         for v, times in across:
             chains = r * v * splits(r, v, available)
-            step = max(r * v / ISSUED, (r + v) / ISSUED, LATENCY * r * v / chains) + 0.02 * (r + v)
+            step = max(r * v / ISSUED, (r + v) / ISSUED, (LATENCY + 1) * r * v / chains) + 0.02 * (r + v)
             if deep * v * 64 > PANEL_BYTES and many * len(down) > 1:
                 step = max(step, v * 64 / 24)  # b comes from the L2 cache, some 24 bytes per cycle
             total += many * times * (step + (20 + 2 * r * v) / deep)
