@@ -18,6 +18,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from .denormals import wrap_flushing
+
 STEP_SYMBOL = "weft_step"
 
 
@@ -192,11 +194,14 @@ define internal void @mark(ptr %p, i64 %i) noinline {{
 """
 
 
-def print_step(step: ast.FunctionDef, resolve: Resolve, times: int | None = None) -> tuple[str, list[str]]:
+def print_step(
+    step: ast.FunctionDef, resolve: Resolve, times: int | None = None, flush: bool = False
+) -> tuple[str, list[str]]:
     """LLVM text of ``int32 weft_step(ptr p, ptr d, ptr effect)`` and the symbols it calls.
 
     times: index in the pointer table of a table into which the step writes the time, by the function ``CLOCK`` (clock_gettime):
     twice at its start, which tells what noting a time costs, and after each call. None: an ordinary step, which does not.
+    flush: denormal numbers count as zero while the step runs, see `denormals`.
     ValueError for a statement outside the list above.
     """
     printer = _Printer(resolve, timed=times is not None)
@@ -205,6 +210,9 @@ def print_step(step: ast.FunctionDef, resolve: Resolve, times: int | None = None
     if not printer.block(step.body):
         printer.lines.append("  ret i32 0")
     body = "\n".join(printer.lines)
-    head = f"define i32 @{STEP_SYMBOL}(ptr %p, ptr %d, ptr %effect) {{\nentry:\n"
+    parameters = "ptr %p, ptr %d, ptr %effect"
+    name = "internal i32 @run" if flush else f"i32 @{STEP_SYMBOL}"
+    head = f"define {name}({parameters}) {{\nentry:\n"
+    tail = wrap_flushing(STEP_SYMBOL, parameters, "run") if flush else ""
     declarations = ("" if times is None else _mark_text(times)) + "".join(printer.symbols.values())
-    return declarations + head + body + "\n}\n", list(printer.symbols)
+    return declarations + head + body + "\n}\n" + tail, list(printer.symbols)

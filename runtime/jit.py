@@ -23,6 +23,7 @@ from weft.graph.errors import UnimplementedError
 
 from . import blas, driver
 from .config import config
+from .denormals import flushes_denormals
 from .engine import compile_lock, compile_text, engine, machine_key
 from .kernel_module import export_kernel, merge_pattern, name_kernel
 from .module_text import ModuleText
@@ -96,6 +97,7 @@ def compile_step(program: Program, clock: int = 0) -> NativeStep:
     identities = [(b.kind, b.index) for b in program.buffers]
     imports: dict[str, int] = {}
     kernels: dict[str, Kernel] = {}
+    flush = flushes_denormals(program)
 
     def resolve(name: str, pointers: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
         if decls[name].contract is not None and name in program.llvm:
@@ -113,7 +115,7 @@ def compile_step(program: Program, clock: int = 0) -> NativeStep:
         return kernel.symbol, tuple(i for i, first in enumerate(pattern) if first == i)
 
     with compile_lock:
-        text, _ = driver.print_step(module.step, resolve, len(program.buffers) if clock else None)
+        text, _ = driver.print_step(module.step, resolve, len(program.buffers) if clock else None, flush)
         uses_blas = bool(imports)
         if clock:
             imports[driver.CLOCK] = clock
@@ -138,7 +140,7 @@ def compile_step(program: Program, clock: int = 0) -> NativeStep:
                 kernels[product.symbol] = product
                 return product.symbol, tuple(range(len(pointers)))
 
-            text = print_team_step(plan, decls | splits, resolve_part)
+            text = print_team_step(plan, decls | splits, resolve_part, flush)
             addresses = imports | load_kernels(list(kernels.values()))
             return team.load(text, plan, address, addresses)
 

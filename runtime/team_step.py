@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from weft.codegen.program import KernelDecl, Split
 from weft.graph.dtype import BY_SHORT
 
+from .denormals import wrap_flushing
 from .driver import Resolve, _index, _is_pointer, _Printer
 
 TEAM_SYMBOL = "weft_team_step"
@@ -223,12 +224,14 @@ class _PartPrinter(_Printer):
         return ends[0], ends[1]
 
 
-def print_team_step(plan: TeamPlan, decls: Mapping[str, KernelDecl], resolve: Resolve) -> str:
+def print_team_step(plan: TeamPlan, decls: Mapping[str, KernelDecl], resolve: Resolve, flush: bool = False) -> str:
     """LLVM text of ``int32 weft_team_step(ptr p, ptr d, ptr effect)`` over the plan, and the part function that it hands on.
 
-    Called with a null ``p`` it keeps ``d`` as the address of the step's descriptor and writes the part function into it.
+    flush: denormal numbers count as zero while a part runs. Called with a null ``p``, the entry keeps ``d`` as the address of the
+    step's descriptor and writes the part function into it.
     """
-    cases, labels, symbols, count = [], [], {}, 0
+    cases, labels, count = [], [], 0
+    symbols: dict[str, str] = {}
     for k, call in enumerate(plan.calls):
         name = call.node.func.id if isinstance(call.node.func, ast.Name) else ""
         printer = _PartPrinter(resolve, count=count, split=call.split, decl=decls.get(name))
@@ -240,18 +243,20 @@ def print_team_step(plan: TeamPlan, decls: Mapping[str, KernelDecl], resolve: Re
         symbols |= printer.symbols
         count = printer.count
     part = "i64 %k, ptr %p, ptr %d, ptr %effect, i64 %t, i64 %parts, ptr %work"
+    name = "run" if flush else "part"
+    wrapper = wrap_flushing("part", part, "run", "internal") if flush else ""
     return f"""{"".join(symbols.values())}
 declare i32 @{RUN_SYMBOL}(ptr, ptr, ptr, ptr)
 @descriptor = internal global ptr null
 
-define internal i32 @part({part}) {{
+define internal i32 @{name}({part}) {{
 entry:
   switch i64 %k, label %none [ {"  ".join(labels)} ]
 none:
   ret i32 0
 {chr(10).join(cases)}
 }}
-
+{wrapper}
 define i32 @{TEAM_SYMBOL}(ptr %p, ptr %d, ptr %effect) {{
 entry:
   %setting = icmp eq ptr %p, null
