@@ -25,8 +25,7 @@ from .cores import usable_cores
 from .engine import engine, machine_key, target_triple
 from .object_code import compiled_object
 from .store import content_key
-from .team_step import RUN_SYMBOL, TEAM_SYMBOL, TeamPlan
-from .team_text import (
+from .team_layout import (
     CALL_FIELDS,
     CELL_BYTES,
     CONDITION,
@@ -39,8 +38,9 @@ from .team_text import (
     MUTEX,
     SLOT_BYTES,
     TEAM,
-    team_text,
 )
+from .team_step import RUN_SYMBOL, TEAM_SYMBOL, TeamPlan
+from .team_text import team_text
 
 WORKER_SYMBOL, STOP_SYMBOL = "weft_team_worker", "weft_team_stop"
 MOST_THREADS = 64

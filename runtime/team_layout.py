@@ -1,0 +1,16 @@
+"""Where the team keeps what. In: nothing; out: offsets of the control block, a step's descriptor and its table of calls."""
+
+from __future__ import annotations
+
+# Byte offsets in the control block; what different threads write lies on different cache lines.
+SEQUENCE, JOB, SLEEPERS, TEAM, PAUSED_UNTIL, MUTEX, CONDITION = 0, 64, 192, 256, 320, 512, 640
+COUNTERS = 384
+COUNTER_NAMES = ("jobs", "alone_busy", "alone_paused", "pauses", "stolen", "sleeps")
+CONTROL_BYTES = 768
+LOCK, CELL_BYTES = 64, 128  # in the cell: held by whoever has the team, whichever control block is in use
+SLOT_BYTES = 64
+
+# int64 fields of a step's descriptor and of a call in its table.
+DESCRIPTOR = ("cell", "part", "alone", "calls", "table", "needs", "slots", "parts", "work", "work_bytes")
+CALL_FIELDS = 4  # parts, flags, first need, last need
+FALLIBLE, EFFECT = 1, 2
