@@ -17,8 +17,10 @@ from .team_layout import (
     COUNTER_NAMES,
     COUNTERS,
     DESCRIPTOR,
+    HELPED,
     JOB,
     LOCK,
+    LONELY,
     MUTEX,
     PAUSED_UNTIL,
     SLEEPERS,
@@ -31,6 +33,8 @@ SPIN_NS = 30_000
 """How long a waiting thread spins before it lets others have its core."""
 YIELDS = 40
 """How often it then yields before it sleeps."""
+TRIES = 4
+"""So many jobs in a row that no other thread came for count as slower, too."""
 BACK_OFF = 16
 """A job slower than one thread alone would have been is followed by single-threaded ones for so many times its length."""
 
@@ -273,10 +277,22 @@ work:
   %others = sub i64 %team, 1
   %total.scaled = mul i64 %total, %others
   %slow = icmp sgt i64 %idle.scaled, %total.scaled
-  br i1 %slow, label %pause, label %leave
+  %helped.at = getelementptr i8, ptr %ctl, i64 {HELPED}
+  %helped = load atomic i64, ptr %helped.at monotonic, align 8
+  %lonely.at = getelementptr i8, ptr %ctl, i64 {LONELY}
+  %lonely.before = load i64, ptr %lonely.at
+  %lonely.more = add i64 %lonely.before, 1
+  %was.helped = icmp eq i64 %helped, %job
+  %lonely = select i1 %was.helped, i64 0, i64 %lonely.more
+  store i64 %lonely, ptr %lonely.at
+  %in.vain = icmp sge i64 %lonely, {TRIES}
+  %stop = or i1 %slow, %in.vain
+  br i1 %stop, label %pause, label %leave
 pause:
   call void @count(ptr %ctl, i64 {COUNTER_NAMES.index("pauses")})
-  %length = mul i64 %total, {BACK_OFF}
+  store i64 0, ptr %lonely.at
+  %times = select i1 %in.vain, i64 {BACK_OFF * TRIES}, i64 {BACK_OFF}
+  %length = mul i64 %total, %times
   %later = add i64 %end, %length
   store i64 %later, ptr %paused.at
   br label %leave

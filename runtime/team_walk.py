@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .team_layout import CALL_FIELDS, COUNTER_NAMES, DESCRIPTOR, EFFECT
+from .team_layout import CALL_FIELDS, COUNTER_NAMES, DESCRIPTOR, EFFECT, HELPED
 
 PATIENCE_NS = 3_000
 """How long a thread leaves a part to its owner before it takes it over."""
@@ -157,6 +157,12 @@ ready.on:
   %r.next = add i64 %r, 1
   br label %ready
 run:
+  br i1 %first.thread, label %run.part, label %run.help
+run.help:
+  %helped.at = getelementptr i8, ptr %ctl, i64 {HELPED}
+  store atomic i64 %job, ptr %helped.at monotonic, align 8
+  br label %run.part
+run.part:
   %code = call i32 %function(i64 %k, ptr %p, ptr %d, ptr %effect, i64 %t, i64 %parts, ptr %work)
   %code.at = getelementptr i8, ptr %slot, i64 8
   store i32 %code, ptr %code.at
