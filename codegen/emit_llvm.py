@@ -34,9 +34,8 @@ from .kernel import (
 from .llvm_code import Code, Operand, memory_type, suffix, vector_type
 from .llvm_formulas import apply, cast, constant, name_sigmoid
 from .plan_vectors import plan_vectors
+from .program import PLACEHOLDER
 from .target import Target
-
-PLACEHOLDER = "KERNEL"
 
 
 def print_llvm(kernel: Kernel, sizes: Sequence[Size], target: Target) -> str:

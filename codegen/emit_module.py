@@ -25,11 +25,11 @@ from .emit_python import print_kernel
 from .find_roots import base
 from .fuse_nodes import Group
 from .kernel import Kernel, Load, Loop, Param, Store, variable
-from .lower_graph import Lowered, order_variables, origin_text
+from .lower_graph import Lowered, origin_text
 from .plan_buffers import Buffers
 from .plan_stores import Stores
 from .print_random import random_text
-from .program import CallDecl, CheckDecl, ContractDecl, EffectDecl, KernelDecl, Port, Program, VariableDecl
+from .program import CallDecl, CheckDecl, ContractDecl, EffectDecl, KernelDecl, Port, Program, VariableDecl, order_variables
 from .schedule_groups import Schedule
 from .target import Target
 from .terms import Own, Term

@@ -37,11 +37,10 @@ from .kernel import (
     divide,
     statements,
 )
-from .program import Split
+from .program import PLACEHOLDER, Split
 from .split_loops import find_cut
 from .target import Target
 
-PLACEHOLDER = "KERNEL"
 PART_ELEMENTS = 1024
 """The fewest elements per part of a kernel that threads share: a multiple of every vector's width."""
 INFIX = {"+", "-", "*", "/", "==", "!=", "<", "<=", ">", ">=", "&", "|", "^"}

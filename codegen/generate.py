@@ -10,11 +10,11 @@ from weft.graph.ir import Graph
 from .emit_module import ModuleWriter
 from .find_roots import find_roots
 from .fuse_nodes import fuse_terms
-from .lower_graph import Lowered, lower_graph, order_variables
+from .lower_graph import Lowered, lower_graph
 from .plan_buffers import plan_buffers
 from .plan_stores import plan_stores
 from .plan_targets import plan_targets
-from .program import Program
+from .program import Program, order_variables
 from .schedule_groups import schedule_groups
 from .target import Target
 from .terms import Leaf, Term

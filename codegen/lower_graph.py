@@ -20,6 +20,7 @@ from .lower_gather import lower_gather
 from .lower_layout import broadcast_leading, lower_layout
 from .lower_reduce import lower_reduce
 from .lower_rows import lower_row
+from .program import order_variables
 from .terms import Fault, Formula, Leaf, Own, Ramp, SizeValue, Term, Terms
 
 
@@ -33,11 +34,6 @@ class Lowered:
     constants: list[np.ndarray] = field(default_factory=list)
     variables: dict[VariableRef, int] = field(default_factory=dict)
     inputs: dict[Node, int] = field(default_factory=dict)
-
-
-def order_variables(graph: Graph) -> tuple[VariableRef, ...]:
-    """The variables whose storages a program of this graph takes, in its order: reads first, then those only written."""
-    return tuple(dict.fromkeys((*graph.reads(), *(v for v, _ in graph.writes))))
 
 
 def lower_graph(graph: Graph) -> Lowered:

@@ -14,6 +14,16 @@ from typing import Any
 
 import numpy as np
 
+from weft.graph.ir import Graph, VariableRef
+
+PLACEHOLDER = "KERNEL"
+"""What kernels are called in their texts until their name, a hash of the text, is known."""
+
+
+def order_variables(graph: Graph) -> tuple[VariableRef, ...]:
+    """The variables whose storages a program of this graph takes, in its order: reads first, then those only written."""
+    return tuple(dict.fromkeys((*graph.reads(), *(v for v, _ in graph.writes))))
+
 
 @dataclass(frozen=True, slots=True)
 class ContractDecl:

@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from weft.codegen import Program, generate, order_variables
+from weft import codegen
+from weft.codegen import Program, order_variables
 from weft.graph.ir import Graph, VariableRef
 from weft.graph.passes import optimize
 from weft.graph.text import fingerprint
@@ -92,7 +93,7 @@ def plan_graph(graph: Graph) -> tuple[Program, list[Any], bool]:
     cached = program is not None
     if program is None:
         optimized = optimize(graph)
-        program = generate(optimized, detect_target())
+        program = codegen.generate(optimized, detect_target())
         order = [refs.index(r) for r in order_variables(optimized)]
         program = dataclasses.replace(program, notes={**program.notes, VARIABLE_ORDER: order})
         cache.store_program(key, program)

@@ -30,7 +30,6 @@ from .module_text import ModuleText
 from .object_code import compiled_object
 from .store import content_key, load_bytes, store_bytes
 from .team import team
-from .team_products import share_products
 from .team_step import plan_team, print_team_step
 
 _OWN_FILES = (
@@ -125,6 +124,8 @@ def compile_step(program: Program, clock: int = 0) -> NativeStep:
 
     @functools.cache
     def make_team() -> int:
+        from .team_products import share_products  # prints products anew, so it brings the code generator along
+
         with compile_lock:
             products = share_products(program, module.step)
             splits = {name: replace(decls[name], split=p.split) for name, p in products.items()}

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import re
 
-from weft.codegen.emit_llvm import PLACEHOLDER
-
-from .vector_math import link_functions
+from weft.codegen.program import PLACEHOLDER
 
 BROKEN = -3
 """Returned if Numba's code wants to raise, which generated kernels never do."""
@@ -40,6 +38,8 @@ define i32 @{symbol}({", ".join(parameters)}) nounwind {{
   ret i32 %out
 }}
 """
+    from .vector_math import link_functions  # a large module that only kernels lowered by Numba need
+
     return link_functions(text + wrapper)
 
 

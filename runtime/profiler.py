@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from weft.codegen import Program, generate, order_variables
+from weft import codegen
+from weft.codegen import Program, order_variables
 from weft.codegen.program import CallDecl
 from weft.graph.dims import parse_size, size_value
 from weft.graph.errors import UnimplementedError
@@ -73,7 +74,7 @@ def time_calls(
     UnimplementedError where there is no clock_gettime.
     """
     optimized = optimize(graph)
-    program = generate(optimized, detect_target())
+    program = codegen.generate(optimized, detect_target())
     step = TimedStep(program, [owner_of(r)._storage for r in order_variables(optimized)])
     sizes = step.bind(inputs)
     times, whole = [], []

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from weft.codegen.program import CallDecl, Program
+from weft.codegen.program import CallDecl, KernelDecl, Program
 from weft.graph.dims import parse_size, size_value
 
 from .team import thread_count
-from .team_products import is_shared_product
 
 PRODUCT_FLOPS = 100e3
 """FLOPs per microsecond that one thread reaches in matrix products."""
@@ -24,6 +23,8 @@ CALL_MICROSECONDS = 0.5
 """What handing over a step, and one call of it, costs."""
 LEAST_GAIN = 0.15
 """The share of the step's time that threads must save."""
+PRODUCT_POINTERS = 4
+"""a, b, c and scratch memory: a product without an epilogue."""
 
 
 def choose_threads(program: Program, dims: Mapping[str, int]) -> int:
@@ -47,3 +48,8 @@ def _microseconds(call: CallDecl, dims: Mapping[str, int], product: bool) -> flo
     flops = size_value(parse_size(call.flops), dims)
     moved = sum(min(size_value(parse_size(t), dims) for t in texts) for texts in call.traffic)
     return max(flops / (PRODUCT_FLOPS if product else KERNEL_FLOPS), moved / BYTES)
+
+
+def is_shared_product(program: Program, decl: KernelDecl) -> bool:
+    """Whether the kernel is a product by micro-kernels that ranges can be printed of."""
+    return decl.contract is not None and decl.name in program.llvm and len(decl.pointers) == PRODUCT_POINTERS

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from weft.codegen.contract_kernel import print_contract
 from weft.codegen.contract_parts import plan_parts
 from weft.codegen.contract_product import matrix_product
-from weft.codegen.program import KernelDecl, Program, Split
+from weft.codegen.program import Program, Split
 
 from .machine import detect_target
 from .team import thread_count
-
-_POINTERS = 4  # a, b, c and scratch memory: a product without an epilogue
+from .team_choice import PRODUCT_POINTERS, is_shared_product
 
 
 @dataclass(frozen=True)
@@ -25,11 +24,6 @@ class SharedProduct:
 
     split: Split
     text: str
-
-
-def is_shared_product(program: Program, decl: KernelDecl) -> bool:
-    """Whether the kernel is a product by micro-kernels that ranges can be printed of."""
-    return decl.contract is not None and decl.name in program.llvm and len(decl.pointers) == _POINTERS
 
 
 def share_products(program: Program, step: ast.FunctionDef) -> dict[str, SharedProduct]:
@@ -43,12 +37,12 @@ def share_products(program: Program, step: ast.FunctionDef) -> dict[str, SharedP
             continue
         contract = decls[name].contract
         assert contract is not None
-        sizes = node.args[_POINTERS : _POINTERS + 4]
+        sizes = node.args[PRODUCT_POINTERS : PRODUCT_POINTERS + 4]
         batch, m, n, k = (s.value if isinstance(s, ast.Constant) and isinstance(s.value, int) else None for s in sizes)
         product = matrix_product(contract.dtype, contract.transpose_a, contract.transpose_b, batch, m, n, k)
         cut = plan_parts(product, target, parts)
         if cut is not None:
             kernel = print_contract(product, target, cut.axis)
-            split = Split(cut.granule, cut.extent, ranged=f"{name}_{cut.axis}", work=(_POINTERS - 1, kernel.work))
+            split = Split(cut.granule, cut.extent, ranged=f"{name}_{cut.axis}", work=(PRODUCT_POINTERS - 1, kernel.work))
             out[name] = SharedProduct(split, kernel.text)
     return out
