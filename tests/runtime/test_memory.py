@@ -96,16 +96,21 @@ def test_calls_allocate_nothing_that_stays():
             concrete.run([x[:16]])
             concrete.compiled.run_many(run)
 
+    def grown(measure):
+        """The least growth of three rounds: what a call keeps, every round keeps; what an interpreter's cache takes, only one."""
+        found = []
+        for _ in range(3):
+            before = measure()
+            work(300)
+            found.append(abs(measure() - before))
+        return min(found)
+
     work(300)
     heap_in_use()
-    before = heap_in_use()
-    work(300)
-    assert heap_in_use() - before < 1024  # less than a byte a batch
+    assert grown(heap_in_use) < 1024  # less than a byte a batch
     tracemalloc.start()
     try:
         work(600)  # fills the interpreter's lists of objects kept for reuse
-        before, _ = tracemalloc.get_traced_memory()
-        work(300)
-        assert abs(tracemalloc.get_traced_memory()[0] - before) < 1024
+        assert grown(lambda: tracemalloc.get_traced_memory()[0]) < 1024
     finally:
         tracemalloc.stop()
