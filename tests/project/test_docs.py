@@ -29,3 +29,14 @@ def test_generated_parts_are_marked_once() -> None:
     begins, ends = (re.findall(rf"<!-- {word} (\w+) -->", text) for word in ("begin", "end"))
     assert begins == ends and len(set(begins)) == len(begins)
     assert set(begins) == {"machine", "width", "depth", "batch", "compile", "peers"}
+
+
+@pytest.mark.compiles
+def test_the_readmes_program_trains(capsys: pytest.CaptureFixture[str]) -> None:
+    (program,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+    path = ROOT / "README.py"  # the decorated function's lines are named after it
+    names: dict[str, object] = {"__name__": "readme"}
+    exec(compile(program, str(path), "exec"), names)
+    assert names["train_step"].trace_count == 2  # type: ignore[attr-defined]
+    epochs = re.findall(r"^(\d) ([\d.]+)$", capsys.readouterr().out, flags=re.MULTILINE)
+    assert len(epochs) == 10 and float(epochs[-1][1]) < 0.5 * float(epochs[0][1])
