@@ -72,10 +72,10 @@ def is_narrow(product: Product, width: int) -> bool:
 def transposed(product: Product) -> Product:
     """b.T @ a.T, whose result lies in memory as that of a @ b if it is a vector. The kernel takes b first."""
     levels = tuple(Level(level.count, level.b, level.a, level.c) for level in product.levels)
-    flags = {"transpose_a": not product.transpose_b, "transpose_b": not product.transpose_a}
-    if product.n == 1:
-        flags["transpose_a"] = False  # one row lies along k either way
-    return replace(product, m=product.n, n=product.m, levels=levels, **flags)
+    flip_a = not product.transpose_b and product.n != 1  # one row lies along k either way
+    return replace(
+        product, m=product.n, n=product.m, levels=levels, transpose_a=flip_a, transpose_b=not product.transpose_a
+    )
 
 
 def matrix_product(

@@ -126,7 +126,8 @@ class ModuleWriter:
         rule, short = term.rule, term.dtype.short
         assert isinstance(rule, Own)
         sizes = contract_sizes(term)
-        own = emit_contract(term.dtype, *rule.attrs, sizes, self.target)
+        transpose_a, transpose_b = rule.attrs
+        own = emit_contract(term.dtype, transpose_a, transpose_b, sizes, self.target)
         if own is None:
             name, text = contract_text(term.dtype, *rule.attrs)
             decl = KernelDecl(name, (short,) * 3, 6, (2,), contract=ContractDecl(short, *rule.attrs))

@@ -18,7 +18,7 @@ KERNEL_FLOPS = 20e3
 """... and in other kernels, with the prices of `count_work`."""
 BYTES = 10e3
 """Bytes per microsecond that one thread moves."""
-START_MICROSECONDS = 10.0
+START_MICROSECONDS = 60.0
 CALL_MICROSECONDS = 0.5
 """What handing over a step, and one call of it, costs."""
 LEAST_GAIN = 0.15
