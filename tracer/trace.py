@@ -39,11 +39,6 @@ class Traced:
     variables: tuple[Any, ...]
     created: tuple[Any, ...]
 
-    @property
-    def keep_alive(self) -> tuple[Any, ...]:
-        """What must live as long as the graph is used."""
-        return (*self.variables, *self.created)
-
     def pack(self, outputs: Sequence[Any]) -> Any:
         """The function's result with these values for the graph's outputs."""
         rest = iter(outputs)

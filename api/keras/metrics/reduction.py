@@ -89,6 +89,7 @@ class MeanMetricWrapper(Mean):
         if fn in FUNCTIONS or type(fn) in CLASSES:
             self._direction = "down"
 
+    # Keras lets these metrics take two tensors where Mean takes one, hence the ignored override.
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
         """Takes in one batch of targets and predictions."""
         # Class numbers stay integers, floating point and others take the metric's dtype.

@@ -53,6 +53,7 @@ class RootMeanSquaredError(Mean):
     def __init__(self, name: str = "root_mean_squared_error", dtype: Any = None) -> None:
         super().__init__(name, dtype)
 
+    # Keras lets these metrics take two tensors where Mean takes one, hence the ignored override.
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
         """Takes in one batch of targets and predictions."""
         y_pred = to_tensor(y_pred, self.dtype)

@@ -145,6 +145,7 @@ class Sequential(Model):
 
     @property
     def input_spec(self) -> Any:
+        # mypy does not see through __dict__, which spares an unfinished model the attribute lookup
         return None if self.__dict__.get("_functional") is None else self._functional.input_spec  # type: ignore[union-attr]
 
     @property
