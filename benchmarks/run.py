@@ -2,7 +2,8 @@
 
     python benchmarks/run.py --peers /path/to/peers/bin/python --rounds 9
 
-Every framework runs in a process of its own; rounds are interleaved and medians compared. What is printed are ratios (peer's time
+Every framework runs in a process of its own; rounds are interleaved and medians compared. Before a round nobody runs for a moment,
+because some frameworks' threads keep a core busy for a while after their last step. What is printed are ratios (peer's time
 over weft's), weft's GFLOP/s, and the floor of the work on one core of this machine.
 """
 
@@ -13,6 +14,7 @@ import json
 import statistics
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from document import replace_part, table
@@ -22,6 +24,7 @@ from weft.runtime.machine_limits import measure_limits
 
 HERE = Path(__file__).resolve().parent
 DOCUMENT = HERE.parent / "docs" / "performance.md"
+SETTLE = 0.3  # seconds; OpenMP threads spin for 0.2 after their work
 PEERS = {
     "tf": ["run_tensorflow.py"],
     "tf-xla": ["run_tensorflow.py", "--xla"],
@@ -62,6 +65,7 @@ def measure(workers: list[Worker], workload: Workload, rounds: int) -> dict[str,
         for worker in workers:
             if "error" in out[worker.name]:
                 continue
+            time.sleep(SETTLE)
             answer = worker.round(workload.name)
             if "error" in answer:
                 out[worker.name]["error"] = answer["error"]
