@@ -113,6 +113,14 @@ class ConcreteFunction:
         compiled = self._compiled or self.compiled
         return compiled.run(arrays)
 
+    def call_again(self, args: Sequence[Any]) -> Any:
+        """Runs on tensors or arrays like the latest call's and rebuilds the result; `NotImplemented` for anything else."""
+        compiled = self._compiled
+        if compiled is None or watching() or self._function.jit_compile is False:
+            return NotImplemented
+        outputs = compiled.run_again([a._array if a.__class__ is EagerTensor else a for a in args])
+        return NotImplemented if outputs is None else self.traced.pack([EagerTensor(a) for a in outputs])
+
     def call_flat(self, tensors: Sequence[Any], arrays: Sequence[np.ndarray]) -> Any:
         """Runs on matching arrays (``tensors`` are the same values as the caller gave them) and rebuilds the result."""
         if watching():

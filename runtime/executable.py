@@ -10,7 +10,7 @@ import threading
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -42,6 +42,10 @@ class Executable(Protocol):
         ...
 
     def __call__(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]: ...
+
+    def run_again(self, inputs: Sequence[Any]) -> list[np.ndarray] | None:
+        """As a call, if the inputs are arrays like those of the latest call; None, with nothing done, for anything else."""
+        ...
 
     def run_many(
         self, run: BatchRun, into: Sequence[np.ndarray] | None = None, seconds: float | None = None, every: int = 1
@@ -78,20 +82,32 @@ class CompiledStep:
         self._frames: list[Frame] = []
         self._count = len(program.inputs)
         self._updates = any(v.written for v in program.variables)
-        self.streams = self._layout.plain_results
+        self.streams = self._plain = self._layout.plain_results
 
     def __call__(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        outputs = self.run_again(inputs)
+        if outputs is not None:
+            return outputs
+        frame = self._take_frame()
+        try:
+            arrays = self._layout.prepare(inputs)
+            binding = frame.bind(arrays)
+            outputs = binding.make_outputs()
+            return self._finish(frame, binding, self._run(binding, (*arrays, *outputs)), outputs)
+        finally:
+            self._frames.append(frame)
+
+    def run_again(self, inputs: Sequence[Any]) -> list[np.ndarray] | None:
         frame = self._take_frame()
         binding = frame.current
         try:
-            if binding is not None and len(inputs) == self._count:
-                outputs = binding.make_outputs()
-                code = self._run(binding, (*inputs, *outputs))
-                if code == 0 and self._layout.plain_results:
-                    return outputs
-            else:
-                code, outputs = MISMATCH, []
-            return self._finish(frame, inputs, code, outputs)
+            if binding is None or len(inputs) != self._count:
+                return None
+            outputs = binding.make_outputs()
+            code = self._run(binding, (*inputs, *outputs))
+            if code == 0 and self._plain:
+                return outputs
+            return None if code == MISMATCH else self._finish(frame, binding, code, outputs)
         finally:
             self._frames.append(frame)
 
@@ -127,17 +143,11 @@ class CompiledStep:
         with update_lock:
             return binding.call(arrays)
 
-    def _finish(self, frame: Frame, inputs: Sequence[np.ndarray], code: int, outputs: list[np.ndarray]) -> list[np.ndarray]:
-        """The rare rest of a call: inputs that need preparing, new sizes, failed checks, outputs that are copies."""
-        if code == MISMATCH:
-            arrays = self._layout.prepare(inputs)
-            binding = frame.bind(arrays)
-            outputs = binding.make_outputs()
-            code = self._run(binding, (*arrays, *outputs))
+    def _finish(self, frame: Frame, binding: Binding, code: int, outputs: list[np.ndarray]) -> list[np.ndarray]:
+        """The results of a step that returned this code; raises what made it fail."""
         if code != 0:
             raise self._failure(frame, code)
-        assert frame.current is not None
-        return self._results(frame.current, outputs)
+        return self._results(binding, outputs)
 
     def _results(self, binding: Binding, outputs: list[np.ndarray]) -> list[np.ndarray]:
         """The program's outputs from the arrays made for the caller, and copies of the others."""

@@ -120,8 +120,7 @@ class Binding:
     def __init__(self, layout: Layout, step: NativeStep, arena: Arena, dims: dict[str, int], effect: int) -> None:
         self.dims = dims
         self.arena = arena
-        self._shapes = [_shape(t, dims) for _, t in layout.fresh]
-        self._dtypes = [t.dtype.np for _, t in layout.fresh]
+        self._fresh = [(_shape(t, dims), t.dtype.np) for _, t in layout.fresh]
         self._pointers = np.zeros(len(layout.buffers) + 1, np.uint64)
         self._fill(layout, dims)
         self._sizes = np.array([*(size_value(s, dims) for s in layout.sizes), 0], np.int64)
@@ -135,7 +134,7 @@ class Binding:
 
     def make_outputs(self) -> list[np.ndarray]:
         """A fresh array per output buffer."""
-        return list(map(np.empty, self._shapes, self._dtypes))
+        return [np.empty(shape, dtype) for shape, dtype in self._fresh]
 
     def _fill(self, layout: Layout, dims: dict[str, int]) -> None:
         offsets, _ = layout.slots.offsets(dims)
@@ -152,7 +151,7 @@ class Binding:
 
     def output_bytes(self) -> list[int]:
         """The size of each of `make_outputs`' arrays."""
-        return [t.itemsize * math.prod(s) for s, t in zip(self._shapes, self._dtypes)]
+        return [dtype.itemsize * math.prod(shape) for shape, dtype in self._fresh]
 
     def _make_header(self, layout: Layout, step: NativeStep, effect: int) -> np.ndarray:
         """What native code finds the step and its tables by, see `entry.HEADER`."""

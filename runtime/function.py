@@ -62,6 +62,7 @@ class Function:
         self._recent: deque[bool] = deque(maxlen=WARN_WINDOW)
         self._warnings = 0
         self._bound: dict[int, tuple[Any, Function]] = {}
+        self._latest: tuple[Any, ConcreteFunction] | None = None  # of calls with tensors only: the guards' values and the trace
 
     @property
     def input_signature(self) -> tuple[Any, ...] | None:
@@ -70,13 +71,25 @@ class Function:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if config.run_functions_eagerly or not executing_eagerly():
             return self.python_function(*args, **kwargs)
-        plain = None if kwargs else plain_call(args)
-        if plain is not None:
-            key = (plain[0], () if self._guards is None else self._guards.key())
-            known = self.table.plain.get(key)
-            if known is not None:
+        plain = None
+        if not kwargs:
+            guarded = () if self._guards is None else self._guards.key()
+            latest = self._latest
+            if latest is not None and latest[0] == guarded:
+                result = latest[1].call_again(args)
+                if result is not NotImplemented:
+                    self._recent.append(False)
+                    return result
+            plain = plain_call(args)
+            known = None if plain is None else self.table.plain.get((plain[0], guarded))
+            if plain is not None and known is not None:
                 self._recent.append(False)
+                self._latest = guarded, known.concrete
                 return known.concrete.call_flat(args, plain[1])
+        return self._call_any(args, kwargs, plain)
+
+    def _call_any(self, args: tuple[Any, ...], kwargs: dict[str, Any], plain: Any) -> Any:
+        """A call that the quick ways do not know. plain: what `plain_call` said of it."""
         call = self._describe(args, kwargs)
         entry = self.table.find(call)
         self._recent.append(entry is None)
@@ -112,6 +125,7 @@ class Function:
             call.key = (*call.key[:2], self._guards.key())  # the first trace may have created what the function names
             entry = Entry(call.key, types, call.shapes, concrete, reason, pinned)
             self.table.add(call, entry)
+            self._latest = None
             return entry
 
     def _types_for(self, call: Call) -> tuple[tuple[ArrayType, ...], bool]:
@@ -272,6 +286,7 @@ class Function:
         """Forgets all traces."""
         with self._lock:
             self.table = TraceTable()
+            self._latest = None
 
     # Methods: each instance has traces of its own and is not kept alive by them
 

@@ -80,6 +80,14 @@ def report_memory(
     )
 
 
+def footprint(program: Program, sizes: Mapping[str, int]) -> int:
+    """The bytes that one step touches: all but its code."""
+    _, arena = SlotPlan(program.slots).offsets(sizes)
+    variables = sum(_bytes(v.dtype, v.shape, sizes) for v in program.variables)
+    constants = sum(c.nbytes for c in program.constants)
+    return variables + constants + arena + _port_bytes(program.inputs, sizes) + _port_bytes(program.outputs, sizes)
+
+
 def _port_bytes(ports: Sequence[Port], sizes: Mapping[str, int]) -> int:
     return sum(_bytes(p.dtype, p.shape, sizes) for p in ports)
 

@@ -10,14 +10,16 @@ from collections.abc import Mapping
 from weft.codegen.program import CallDecl, KernelDecl, Program
 from weft.graph.dims import parse_size, size_value
 
+from .machine import cache_bytes
+from .memory import footprint
 from .team import thread_count
 
 PRODUCT_FLOPS = 100e3
 """FLOPs per microsecond that one thread reaches in matrix products."""
 KERNEL_FLOPS = 20e3
 """... and in other kernels, with the prices of `count_work`."""
-BYTES = 10e3
-"""Bytes per microsecond that one thread moves."""
+BYTES, CACHED_BYTES = 10e3, 30e3
+"""Bytes per microsecond that one thread moves: to and from memory, and in a step whose data stay in its core's own cache."""
 START_MICROSECONDS = 60.0
 CALL_MICROSECONDS = 0.5
 """What handing over a step, and one call of it, costs."""
@@ -33,10 +35,11 @@ def choose_threads(program: Program, dims: Mapping[str, int]) -> int:
     if threads < 2:
         return 1
     decls = {k.name: k for k in program.kernels}
+    speed = CACHED_BYTES if 2 * footprint(program, dims) <= cache_bytes()[1] else BYTES
     shared = total = 0.0
     for call in program.calls:
         decl = decls.get(call.kernel)
-        time = _microseconds(call, dims, decl is not None and decl.contract is not None)
+        time = _microseconds(call, dims, decl is not None and decl.contract is not None, speed)
         total += time
         if decl is not None and (decl.split is not None or is_shared_product(program, decl)):
             shared += time
@@ -44,10 +47,10 @@ def choose_threads(program: Program, dims: Mapping[str, int]) -> int:
     return threads if gain > START_MICROSECONDS and gain > LEAST_GAIN * total else 1
 
 
-def _microseconds(call: CallDecl, dims: Mapping[str, int], product: bool) -> float:
+def _microseconds(call: CallDecl, dims: Mapping[str, int], product: bool, speed: float) -> float:
     flops = size_value(parse_size(call.flops), dims)
     moved = sum(min(size_value(parse_size(t), dims) for t in texts) for texts in call.traffic)
-    return max(flops / (PRODUCT_FLOPS if product else KERNEL_FLOPS), moved / BYTES)
+    return max(flops / (PRODUCT_FLOPS if product else KERNEL_FLOPS), moved / speed)
 
 
 def is_shared_product(program: Program, decl: KernelDecl) -> bool:

@@ -19,7 +19,7 @@ from .recording import Trace
 from .tensor import Tensor, TracedTensor
 from .tensor_shape import TensorShape
 from .tensor_spec import TensorSpec
-from .tree import Structure, flatten
+from .tree import LEAF, Structure, flatten
 
 STATIC = (str, bytes, DType, TensorShape, TensorSpec, type(None))
 
@@ -41,8 +41,10 @@ class Traced:
 
     def pack(self, outputs: Sequence[Any]) -> Any:
         """The function's result with these values for the graph's outputs."""
-        rest = iter(outputs)
         static = self.static
+        if self.structure is LEAF and not static:
+            return outputs[0]
+        rest = iter(outputs)
         return self.structure.unflatten([static[i] if i in static else next(rest) for i in range(self.structure.count)])
 
 
