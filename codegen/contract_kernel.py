@@ -8,12 +8,12 @@ blocks of columns, k and rows in the plan's order; operands are packed as soon a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from .contract_dot import is_dot, print_dot
-from .contract_pack import print_copy, print_panel_copy, print_transposed_copy
+from .contract_pack import print_panel_copy, print_tile_copy, print_transposed_copy
 from .contract_plan import Cut, Plan, panel_size, plan_product, round_up
 from .contract_product import Product, is_narrow, transposed
 from .contract_text import Lanes, Operand, Writer
@@ -75,13 +75,12 @@ class _Nest:
         product, plan = self.product, self.plan
         masked = product.n is None or product.n % self.width != 0
         a_row, a_step = (1, product.m) if product.transpose_a else (product.k if product.a_row is None else product.a_row, 1)
-        if plan.pack_a:
-            a_row, a_step = (1, plan.a_pitch) if product.transpose_a else (plan.a_pitch, 1)
         length = None if product.k is None else product.k // product.segments
         multiple = 1 if length is None else math.gcd(length, plan.deep if product.segments == 1 else length)
         return TileFacts(
             plan.lanes, a_row or 0, a_step, None if plan.pack_b else product.n, product.n,
-            segments=product.segments > 1, segment=product.segment, masked=masked, b_masked=masked and not plan.pack_b,
+            a_packed=plan.pack_a, segments=product.segments > 1, segment=product.segment, masked=masked,
+            b_masked=masked and not plan.pack_b,
             multiple=multiple or 1, blocked=plan.blocked, accumulate=product.accumulate,
             prefetch=plan.prefetch, epilogue=product.epilogue,
         )  # fmt: skip
@@ -107,15 +106,14 @@ class _Nest:
 
     def descend(self, order: tuple[str, ...], place: _Place) -> None:
         """Packs what is known by now, and opens the next loop; inside all of them, runs the tiles."""
-        w = self.w
         known_b = place.k is not None and place.columns is not None and ("batch" not in order or self.product.shares_b)
         if self.plan.pack_b and place.packed_b is None and known_b:
             place = self.pack_b(place)
         if self.plan.pack_a and place.packed_a is None and place.k is not None and "batch" not in order:
             if self.plan.one_block:
-                place = self.pack_a(place, 0, self.m)
+                place = self.pack_a(place, self.blocks("rows", self.m, 1, self.plan.row_tiles), 0)
             elif place.rows is not None:
-                place = self.pack_a(place, place.rows.begin, w.mul(place.rows.count, place.rows.cut.size))
+                place = self.pack_a(place, [place.rows], place.rows.begin)
         if not order:
             self.run_tiles(place)
             return
@@ -209,18 +207,24 @@ class _Nest:
                 self.call("transpose", source, to, w.least(w.sub(left, lane), self.width), place.deep, self.k, pitch)
         return replace(place, packed_b="%work")
 
-    def pack_a(self, place: _Place, first: Operand, count: Operand) -> _Place:
-        """Packs ``count`` rows of the block of k."""
+    def pack_a(self, place: _Place, blocks: Iterable[_Block], first: Operand) -> _Place:
+        """Packs these rows of the block of k, tile by tile; ``first`` lies where the scratch memory for a begins."""
         w, pitch = self.w, self.plan.a_pitch
         assert place.k is not None
-        to = w.at("%work", self.plan.b_bytes, "i8")
-        if self.product.transpose_a:
-            source = w.at(w.at(place.a, w.mul(place.k, self.m)), first)
-            self.call("copy", source, to, place.deep, count, self.m, pitch)
-        else:
-            source = w.at(w.at(place.a, w.mul(first, self.k)), place.k)
-            self.call("copy", source, to, count, place.deep, self.k, pitch)
-        return replace(place, packed_a=to, packed_row=first)
+        start = w.at("%work", self.plan.b_bytes, "i8")
+        for block in blocks:
+            size, to = block.cut.size, w.at(start, w.mul(w.sub(block.begin, first), pitch))
+            if self.product.transpose_a:
+                source = w.at(w.at(place.a, w.mul(place.k, self.m)), block.begin)
+                self.call(f"tiles_{size}", source, to, place.deep, w.mul(block.count, size), self.m, size * pitch)
+                continue
+            source = w.at(w.at(place.a, w.mul(block.begin, self.k)), place.k)
+            with w.counted(block.count) as t:
+                source, to = w.at(source, w.mul(w.mul(t, size), self.k)), w.at(to, w.mul(t, size * pitch))
+                for lane in reversed(range(0, size, self.width)):  # the last first: whole vectors are stored
+                    rows = min(self.width, size - lane)
+                    self.call("transpose", w.at(source, w.mul(lane, self.k)), w.at(to, lane), rows, place.deep, self.k, size)
+        return replace(place, packed_a=start, packed_row=first)
 
     def call(self, name: str, source: str, to: str, *sizes: Operand) -> None:
         arguments = ", ".join([f"ptr {source}", f"ptr {to}", *(f"i64 {s}" for s in sizes)])
@@ -255,7 +259,7 @@ class _Nest:
         w, product = self.w, self.product
         assert place.k is not None
         if place.packed_a is not None:
-            return w.at(place.packed_a, w.mul(w.sub(row, place.packed_row), 1 if product.transpose_a else self.plan.a_pitch))
+            return w.at(place.packed_a, w.mul(w.sub(row, place.packed_row), self.plan.a_pitch))
         if product.transpose_a:
             return w.at(w.at(place.a, w.mul(place.k, self.m)), row)
         start = place.k
@@ -307,13 +311,12 @@ def print_contract(product: Product, target: Target, ranged: str = "") -> Contra
     declared = set(nest.w.declared)
     tiles, more = print_tiles(plan.sizes, nest.facts)
     copies = []
-    if plan.pack_b:
-        if product.transpose_b:
-            copies.append(print_transposed_copy("transpose", plan.lanes))
-        else:
-            copies += [print_panel_copy(f"copy_{v}", plan.lanes, v) for v in dict.fromkeys(c.size for c in plan.columns)]
-    if plan.pack_a:
-        copies.append(print_copy("copy", plan.lanes))
+    if plan.pack_b and not product.transpose_b:
+        copies += [print_panel_copy(f"copy_{v}", plan.lanes, v) for v in dict.fromkeys(c.size for c in plan.columns)]
+    if plan.pack_a and product.transpose_a:
+        copies += [print_tile_copy(f"tiles_{r}", plan.lanes, r) for r in dict.fromkeys(c.size for c in plan.rows)]
+    if (plan.pack_b and product.transpose_b) or (plan.pack_a and not product.transpose_a):
+        copies.append(print_transposed_copy("transpose", plan.lanes))
     if narrow:
         copies.append(print_transposed_copy("turn", plan.lanes, exact=True))
     for text, needed in copies:

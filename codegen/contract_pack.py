@@ -2,8 +2,8 @@
 
 * b, as stored (k rows): a panel holds, for each k, the vectors of one column tile.
 * b, transposed (n rows): the same panel, transposed on the way in blocks of a vector's width by 16 bytes.
-* a, as stored (m rows): the rows of a block, close together, so that they share neither cache sets nor pages with others.
-* a, transposed (k rows): the columns of a block, close together.
+* a, as stored (m rows): a panel holds, for each k, the elements of a row tile, transposed like b's.
+* a, transposed (k rows): the same panel, cut out of rows.
 """
 
 from __future__ import annotations
@@ -11,20 +11,6 @@ from __future__ import annotations
 from .contract_text import Lanes, Writer
 
 CHUNK_BYTES = 16  # what is moved at once when transposing: the smallest vector, a lane of the larger ones
-
-
-def print_copy(name: str, lanes: Lanes) -> tuple[str, set[str]]:
-    """``(from, to, rows, columns, from_row, to_row)``: copies rows, and up to a vector of zeros behind each."""
-    w = Writer(lanes)
-    full = w.let(f"and i64 %columns, {-lanes.width}")
-    mask = w.lanes_below(w.sub("%columns", full))
-    with w.loop(0, "%rows", carried=[("ptr", "%from"), ("ptr", "%to")]) as loop:
-        source, target = loop.carried
-        with w.loop(0, full, lanes.width) as inner:
-            w.store(w.load(w.at(source, inner.index)), w.at(target, inner.index))
-        w.store(w.load(w.at(source, full), mask), w.at(target, full))
-        loop.following = [w.at(source, "%from_row"), w.at(target, "%to_row")]
-    return _finished(w, name)
 
 
 def print_panel_copy(name: str, lanes: Lanes, vectors: int) -> tuple[str, set[str]]:
@@ -50,6 +36,22 @@ def print_panel_copy(name: str, lanes: Lanes, vectors: int) -> tuple[str, set[st
             for v in range(vectors):
                 w.store(w.load(w.at(w.at(source, done), v * width), masks[v]), w.at(w.at(end, row), v * width))
         loop.following = [w.at(source, "%from_row")]
+    return _finished(w, name, "to_panel")
+
+
+def print_tile_copy(name: str, lanes: Lanes, each: int) -> tuple[str, set[str]]:
+    """``(from, to, rows, columns, from_row, to_panel)``: cuts rows into panels of ``each`` elements. ``columns`` is a multiple of
+    that. Whole vectors are stored: what is too much is overwritten by the next row, or lies between panels."""
+    w = Writer(lanes)
+    width = lanes.width
+    last = w.lanes_below(each % width) if each % width else None
+    with w.loop(0, "%rows", carried=[("ptr", "%from"), ("ptr", "%to")]) as loop:
+        with w.loop(0, "%columns", each, [("ptr", loop.carried[1])]) as inner:
+            at, to = w.at(loop.carried[0], inner.index), inner.carried[0]
+            for v in range(0, each, width):
+                w.store(w.load(w.at(at, v), last if v + width > each else None), w.at(to, v))
+            inner.following = [w.at(to, "%to_panel")]
+        loop.following = [w.at(loop.carried[0], "%from_row"), w.at(loop.carried[1], each)]
     return _finished(w, name, "to_panel")
 
 

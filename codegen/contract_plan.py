@@ -93,8 +93,8 @@ def plan_product(product: Product, target: Target) -> Plan:
     across_rows = min(row_tiles * tall, tiles(rows) * tall)
     panels = min(column_tiles, tiles(columns))
     b_bytes = round_up(panels * panel_size(deep, wide, lanes) * product.size, 64) if pack_b else 0
-    pitch = a_pitch(product, lanes, deep, across_rows)
-    a_bytes = pitch * (deep if product.transpose_a else across_rows) * product.size if pack_a else 0
+    pitch = deep + lanes.width  # whole vectors are stored behind the last element of a panel
+    a_bytes = pitch * across_rows * product.size if pack_a else 0
     far = product.m is None or product.n is None or product.m * product.n * product.size > C_NEAR
     return Plan(
         lanes, rows, columns, sizes, deep, blocked, pack_a, pack_b, one_block, row_tiles, column_tiles, pitch, order,
@@ -216,21 +216,18 @@ def packs_b(product: Product, target: Target) -> bool:
 
 
 def packs_a(product: Product) -> bool:
-    """Where its strides are not known, or so large that rows collide in the cache."""
-    if product.transpose_a or product.a_row is not None:
+    """Where its strides are not known, or so large that rows collide in the cache; if b has columns enough to pay for it."""
+    if product.a_row is not None or product.segments > 1:
         return False
-    if product.k is None:
-        return True
-    few = any(size is not None and size < least for size, least in ((product.m, ROWS_AT_LEAST), (product.n, 64)))
-    return not few and product.k * product.size >= 4096
+    if product.k is None and not product.transpose_a:
+        return True  # tiles know the distance between rows
+    least = 128 if product.transpose_a else 64
+    if (product.m is not None and product.m < ROWS_AT_LEAST) or (product.n is not None and product.n < least):
+        return False
+    row = product.m if product.transpose_a else product.k
+    return row is None or row * product.size >= (1024 if product.transpose_a else 4096)
 
 
 def panel_size(deep: int, vectors: int, lanes: Lanes) -> int:
     """Elements from one panel of b to the next; not a multiple of a page, so that panels written at once do not collide."""
     return round_up(deep, 4) * vectors * lanes.width + 3 * 64 // lanes.size
-
-
-def a_pitch(product: Product, lanes: Lanes, deep: int, across: int) -> int:
-    """Elements from one packed line of a to the next; odd in cache lines, so that lines spread over the sets."""
-    line = 64 // lanes.size
-    return (round_up(across if product.transpose_a else deep, line) // line | 1) * line

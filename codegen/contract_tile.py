@@ -37,9 +37,10 @@ class TileFacts:
     """What all tiles of a kernel share.
 
     a_row: elements from one row of a to the next. a_step, b_step: elements from one k to the next, c_row: from one row of c to
-    the next; None if the call says it. segments: whether k runs over several stretches of a, ``segment`` elements apart. masked:
-    the last vector of a row may be cut off; b_masked: b's rows end there too. multiple: what every k is a multiple of. blocked: k
-    comes in several calls, sums in between wait in c. accumulate: the product is added to what c holds. prefetch: c is far.
+    the next; None if the call says it. a_packed: the tile's elements of a follow one another, k by k. segments: whether k runs
+    over several stretches of a, ``segment`` elements apart. masked: the last vector of a row may be cut off; b_masked: b's rows
+    end there too. multiple: what every k is a multiple of. blocked: k comes in several calls, sums in between wait in c.
+    accumulate: the product is added to what c holds. prefetch: c is far.
     """
 
     lanes: Lanes
@@ -47,6 +48,7 @@ class TileFacts:
     a_step: int | None
     b_step: int | None
     c_row: int | None
+    a_packed: bool = False
     segments: bool = False
     segment: int = 0
     masked: bool = False
@@ -72,7 +74,7 @@ def tile_parameters(facts: TileFacts) -> dict[str, str]:
     wanted = {
         "a": "ptr", "b": "ptr", "c": "ptr", "k": "i64", "segments": "i64" if facts.segments else "",
         "left": "i64" if facts.masked else "", "first": "i1" if facts.blocked and not facts.accumulate else "",
-        "a_step": "i64" if facts.a_step is None else "", "b_step": "i64" if facts.b_step is None else "",
+        "a_step": "i64" if facts.a_step is None and not facts.a_packed else "", "b_step": "i64" if facts.b_step is None else "",
         "c_row": "i64" if facts.c_row is None else "",
     }  # fmt: skip
     if facts.epilogue is not None:
@@ -85,7 +87,8 @@ class _TilePrinter:
     def __init__(self, size: TileSize, facts: TileFacts) -> None:
         self.size, self.facts, self.w = size, facts, Writer(facts.lanes)
         self.masks: list[str | None] = [None] * size.vectors
-        self.a_step: Operand = "%a_step" if facts.a_step is None else facts.a_step
+        self.a_row = 1 if facts.a_packed else facts.a_row
+        self.a_step: Operand = size.rows if facts.a_packed else "%a_step" if facts.a_step is None else facts.a_step
         self.b_step: Operand = "%b_step" if facts.b_step is None else facts.b_step
         self.c_row: Operand = "%c_row" if facts.c_row is None else facts.c_row
 
@@ -142,7 +145,7 @@ class _TilePrinter:
         first = (u % size.splits) * size.rows * size.vectors
         for r in range(size.rows):
             real = self.facts.lanes.real
-            element = w.let(f"load {real}, ptr {w.at(row_a, r * self.facts.a_row)}, align {self.facts.lanes.size}")
+            element = w.let(f"load {real}, ptr {w.at(row_a, r * self.a_row)}, align {self.facts.lanes.size}")
             same = w.splat(element)
             for v in range(size.vectors):
                 at = first + r * size.vectors + v
