@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import weft
 from weft import keras
+from weft.graph.record import record
 
 BATCH = 32
 WANTED_ACCURACY = 0.95
@@ -57,7 +57,7 @@ def train_with_fit(train: Any, test: Any, epochs: int) -> float:
     return float(model.evaluate(*test, verbose=0)[1])
 
 
-@dataclass
+@record(frozen=False)
 class Loop:
     """A training loop written by hand: steps, and the metrics they update."""
 

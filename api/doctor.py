@@ -8,12 +8,12 @@ import platform
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from weft.graph.record import field, record
 from weft.runtime.blas import find_blas
 from weft.runtime.config import config
 from weft.runtime.cores import usable_cores
@@ -31,7 +31,7 @@ TELLING = (
 )  # fmt: skip
 
 
-@dataclass
+@record(frozen=False)
 class Report:
     """facts: what was found, by subject, as text. problems: what does not work, in words; empty if all is well."""
 

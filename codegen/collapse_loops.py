@@ -7,7 +7,8 @@ elementwise ops thus becomes one flat loop whose length is an argument, equal fo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+
+from weft.graph.record import replace
 
 from .kernel import (
     Affine,

@@ -9,13 +9,14 @@ rows, columns or elements, and add to sums over columns. Any printer of vector i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from weft.graph.record import record
 
 from .contract_text import Operand, Writer
 
 
-@dataclass
+@record(frozen=False)
 class Tile:
     """A finished register tile.
 
@@ -79,7 +80,7 @@ class _Simple:
         pass
 
 
-@dataclass(frozen=True)
+@record
 class AddColumns(_Simple):
     """Adds a vector with one element per column: a bias."""
 
@@ -90,7 +91,7 @@ class AddColumns(_Simple):
             tile.values[r][v] = w.let(f"fadd {kind} {tile.values[r][v]}, {bias[v]}")
 
 
-@dataclass(frozen=True)
+@record
 class AddElements(_Simple):
     """Adds an array shaped like the product: a residual."""
 
@@ -100,7 +101,7 @@ class AddElements(_Simple):
             tile.values[r][v] = w.let(f"fadd {w.lanes.vector} {tile.values[r][v]}, {other}")
 
 
-@dataclass(frozen=True)
+@record
 class Relu(_Simple):
     """max(x, 0); NaN stays NaN."""
 
@@ -114,7 +115,7 @@ class Relu(_Simple):
             tile.values[r][v] = w.let(f"select {w.lanes.mask} {below}, {kind} zeroinitializer, {kind} {value}")
 
 
-@dataclass(frozen=True)
+@record
 class Scale(_Simple):
     """Multiplies with a number, given as LLVM writes it (``0x3FD0000000000000`` or ``0.25``)."""
 
@@ -127,7 +128,7 @@ class Scale(_Simple):
             tile.values[r][v] = w.let(f"fmul {w.lanes.vector} {tile.values[r][v]}, {factor}")
 
 
-@dataclass(frozen=True)
+@record
 class MaskPositive(_Simple):
     """Keeps the product where an array of its shape is above zero, else 0: the gradient of relu from relu's result."""
 
@@ -139,7 +140,7 @@ class MaskPositive(_Simple):
             tile.values[r][v] = w.let(f"select {w.lanes.mask} {above}, {kind} {tile.values[r][v]}, {kind} zeroinitializer")
 
 
-@dataclass(frozen=True)
+@record
 class MultiplyElements(_Simple):
     """Multiplies with an array shaped like the product: a mask or a derivative."""
 
@@ -149,7 +150,7 @@ class MultiplyElements(_Simple):
             tile.values[r][v] = w.let(f"fmul {w.lanes.vector} {tile.values[r][v]}, {other}")
 
 
-@dataclass(frozen=True)
+@record
 class SumColumns(_Simple):
     """Adds the sum over all rows of each column into a vector: a bias gradient. Tiles add up in the order of their rows."""
 
@@ -170,7 +171,7 @@ class SumColumns(_Simple):
             w.store(w.let(f"fadd {kind} {w.load(at, mask)}, {parts[0]}"), at, mask)
 
 
-@dataclass(frozen=True)
+@record
 class Chain:
     """Epilogues one after the other; their arrays follow one another."""
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+
+from weft.graph.record import record, replace
 
 from .contract_dot import is_dot, print_dot
 from .contract_pack import print_panel_copy, print_tile_copy, print_transposed_copy
@@ -24,7 +25,7 @@ PANELS = 8  # packed in one go
 SIZES = ("batch", "m", "n", "k", "stride_a", "stride_b")
 
 
-@dataclass(frozen=True)
+@record
 class ContractKernel:
     """text: a module with the one exported function ``KERNEL``. work: bytes of scratch memory behind the fourth pointer."""
 
@@ -33,7 +34,7 @@ class ContractKernel:
     pointers: int
 
 
-@dataclass(frozen=True)
+@record
 class _Block:
     """Tiles ``first`` ... of one cut. begin: the first tile's row or column (in elements)."""
 
@@ -42,7 +43,7 @@ class _Block:
     count: Operand
 
 
-@dataclass(frozen=True)
+@record
 class _Place:
     """Where the nest is: what the loops opened so far have fixed."""
 

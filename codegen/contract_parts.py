@@ -7,7 +7,7 @@ little is packed twice.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from weft.graph.record import record
 
 from .contract_dot import is_dot
 from .contract_plan import ANY, Plan, plan_product
@@ -19,7 +19,7 @@ PACKING = 0.5
 """Cycles to pack one element, against ``MULTIPLY_ADDS`` vectors per cycle."""
 
 
-@dataclass(frozen=True)
+@record
 class Parts:
     """axis: "rows", "columns" or "batch". extent: how many there are to share out, a text over the arguments n0 (batch), n1 (m),
     n2 (n), n3 (k). granule: parts begin at multiples of it."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from weft.graph.record import record
 
 from .contract_product import Product
 from .contract_text import Lanes
@@ -26,7 +27,7 @@ LARGE = 1200**3  # multiply-adds from which a library is ahead
 ROWS_AT_LEAST = 24  # rows of a that pay for packing b
 
 
-@dataclass(frozen=True)
+@record
 class Cut:
     """``count`` tiles of ``size`` (rows or vectors) in a row; the first begins at row or vector ``begin``.
 
@@ -38,7 +39,7 @@ class Cut:
     begin: int | None
 
 
-@dataclass(frozen=True)
+@record
 class Plan:
     """rows, columns: cuts of m (in rows) and n (in vectors). sizes: the tiles they need. deep: k per block; blocked: there may
     be several. pack_a, pack_b: whether blocks are copied. one_block: all rows of a are one block. row_tiles, column_tiles: tiles

@@ -7,13 +7,13 @@ this product (see docs/contractions.md).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from weft.graph.record import record, replace
 
 from .contract_epilogue import Epilogue
 from .contract_text import Operand
 
 
-@dataclass(frozen=True)
+@record
 class Level:
     """One level of the batch: how many, and elements from one to the next in a, b and c. 0: the same again.
 
@@ -26,7 +26,7 @@ class Level:
     c: Operand
 
 
-@dataclass(frozen=True)
+@record
 class Product:
     """short: f32 or f64. m, n, k: sizes, None where only the call says them. transpose_a: a is stored [k, m]; transpose_b: b is
     stored [n, k].

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+
+from weft.graph.record import field, record
 
 Operand = int | str
 """A number, or the name of an i64 value."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Lanes:
     """Vectors of one element type: ``short`` is f32 or f64, ``width`` elements fill a register."""
 
@@ -44,7 +45,7 @@ class Lanes:
         return f"v{self.width}{self.short}"
 
 
-@dataclass
+@record(frozen=False)
 class Loop:
     """An open loop. index: its counter. carried: values in this round, and after the loop at its end; set ``following`` to those
     for the next round."""

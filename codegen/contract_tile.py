@@ -8,13 +8,14 @@ latency, ``splits`` sets of accumulators take turns along k. The order of additi
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from weft.graph.record import record
 
 from .contract_epilogue import Epilogue, Tile
 from .contract_text import Lanes, Operand, Writer
 
 
-@dataclass(frozen=True)
+@record
 class TileSize:
     """Registers of a tile: ``rows`` x ``vectors``, times ``splits`` along k."""
 
@@ -32,7 +33,7 @@ class TileSize:
         return max(self.splits, 1 if self.rows * self.vectors >= 12 else 2)
 
 
-@dataclass(frozen=True)
+@record
 class TileFacts:
     """What all tiles of a kernel share.
 

@@ -8,15 +8,15 @@ reads from memory once, every element that it writes once. A value that the kern
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 
 from weft.graph.dims import Size, product
+from weft.graph.record import field, record
 
 from .kernel import Affine, Apply, Check, Expr, Kernel, Let, Load, Loop, Statement, Store, expressions
 from .lower_formula import price
 
 
-@dataclass(frozen=True)
+@record
 class Work:
     """flops: how many. traffic: the sum of these bytes; each is the least of the sizes listed, where only the call can say which:
     rows picked from a table are at most the whole table."""
@@ -50,7 +50,7 @@ def count_work(kernel: Kernel) -> Work:
     return Work(counter.flops, ((certain,), *traffic))
 
 
-@dataclass
+@record(frozen=False)
 class _Counter:
     """read, written: per array the distinct elements touched, by index."""
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from weft.graph.dims import Size
 from weft.graph.dtype import DType
+from weft.graph.record import record
 
 from .build_own import contract_text
 from .contract_kernel import print_contract
@@ -25,7 +25,7 @@ SIGNATURE = "(a, b, c, batch"
 """What the canonical text takes; a kernel of its own shape takes scratch memory too."""
 
 
-@dataclass(frozen=True)
+@record
 class PrintedContract:
     """text: plain Python, llvm: the micro-kernels; both take (a, b, c, work, batch, m, n, k, stride_a, stride_b). work: bytes."""
 

@@ -12,10 +12,10 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from dataclasses import dataclass, field
 
 from weft.graph.dims import Size
 from weft.graph.dtype import DType
+from weft.graph.record import field, record
 
 from .collapse_loops import collapse_loops
 from .emit_llvm import print_llvm
@@ -47,7 +47,7 @@ INFIX = {"+", "-", "*", "/", "==", "!=", "<", "<=", ">", ">=", "&", "|", "^"}
 PREFIX = {"neg": "-", "~": "~"}
 
 
-@dataclass
+@record(frozen=False)
 class Printed:
     """One printed kernel: text with its final name, the sizes passed after the pointers, in order, and how it may be cut."""
 
@@ -76,7 +76,7 @@ def print_kernel(kernel: Kernel, target: Target) -> Printed:
     return Printed(name, text.replace(PLACEHOLDER, name, 1), tuple(printer.sizes), printer.split, llvm)
 
 
-@dataclass
+@record(frozen=False)
 class _Printer:
     kernel: Kernel
     target: Target

@@ -6,10 +6,10 @@ combined in a fixed tree.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from weft.graph.dtype import int32
+from weft.graph.record import field, record
 
 from .kernel import Loop
 from .llvm_code import Operand, vector_type
@@ -23,7 +23,7 @@ COSTLY = 50  # operations per element
 UNROLLED = 64  # operations in straight-line code instead of a loop
 
 
-@dataclass
+@record(frozen=False)
 class Lanes:
     """What of a vector loop is being printed: variable, lanes, the mask ("" for whole vectors), the copy of the accumulators."""
 

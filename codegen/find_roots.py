@@ -7,9 +7,9 @@ other terms are roots: fusion puts each into one kernel.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 
 from weft.graph.errors import UnimplementedError
+from weft.graph.record import field, record
 
 from .kernel import Affine, flatten_index
 from .terms import Fold, Formula, Leaf, Own, Pick, Reshape, Term
@@ -18,7 +18,7 @@ from .walk_terms import Index, NotAffine, Place, arguments, index_of, loop_index
 Accesses = dict[Term, set[Affine]]
 
 
-@dataclass
+@record(frozen=False)
 class Roots:
     """ordered: the roots, arguments first. accesses: per root, the positions at which it reads leaves and other roots."""
 

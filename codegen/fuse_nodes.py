@@ -8,9 +8,9 @@ elsewhere (a finished column sum, a transposed value) ends the group. Groups nev
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from weft.graph.dims import Shape
+from weft.graph.record import field, record
 
 from .find_roots import Accesses, Roots
 from .kernel import Affine
@@ -22,7 +22,7 @@ MAX_MEMBERS = 100
 LAST = 1_000_000  # the phase after all loops
 
 
-@dataclass(eq=False)
+@record(frozen=False, eq=False)
 class Group:
     """Terms computed by one kernel, in order. space: the extents of its loops.
 
@@ -44,7 +44,7 @@ class Group:
         return isinstance(self.members[0].rule, Own)
 
 
-@dataclass(frozen=True)
+@record
 class _Fit:
     """How a term would enter a group."""
 

@@ -18,14 +18,14 @@ arrays of one kernel never overlap unless neither is written: in-place work uses
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Union
 
 from weft.graph.dims import Dim, Size
 from weft.graph.dtype import DType
+from weft.graph.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Affine:
     """``offset + sum(factor * variable)``, canonical: sorted by variable, no zero factors."""
 
@@ -76,19 +76,19 @@ def flatten_index(index: Sequence[Affine], shape: Sequence[Size]) -> Affine:
     return flat
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Const:
     value: Any
     dtype: DType
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Name:
     name: str
     dtype: DType
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SizeOf:
     """A size as a number of the dtype."""
 
@@ -96,7 +96,7 @@ class SizeOf:
     dtype: DType
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Position:
     """An index as a number of the dtype (for iota)."""
 
@@ -104,14 +104,14 @@ class Position:
     dtype: DType
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Load:
     array: str
     index: Affine
     dtype: DType
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Apply:
     """An operator (``+ - * / // % **``, comparisons, ``& | ^``, ``neg``, ``cast``) or a function of the prelude."""
 
@@ -123,21 +123,21 @@ class Apply:
 Expr = Union[Const, Name, SizeOf, Position, Load, Apply]
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Loop:
     variable: str
     extent: Size
     body: list[Statement]
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Let:
     name: str
     value: Expr
     note: str = ""
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Store:
     array: str
     index: Affine
@@ -145,7 +145,7 @@ class Store:
     note: str = ""
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Check:
     """Return ``code`` if the condition holds; ``code`` counts the kernel's checks from 1."""
 
@@ -157,7 +157,7 @@ class Check:
 Statement = Union[Loop, Let, Store, Check]
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Param:
     """One pointer: its name in the body, element type, number of elements, and whether it is written."""
 
@@ -167,7 +167,7 @@ class Param:
     written: bool = False
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Kernel:
     """One loop nest or a few in sequence. ``title`` names it; ``ops`` are the op names for the reader."""
 

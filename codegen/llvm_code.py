@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 import struct
-from dataclasses import dataclass
 
 from weft.graph.dtype import DType
+from weft.graph.record import record
 
 _REAL = {"f32": "float", "f64": "double"}
 
@@ -62,7 +62,7 @@ def _is_pure(function: str) -> bool:
     return function.startswith("llvm.") and "masked" not in function
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Operand:
     """A value: its LLVM text, its dtype and number of lanes. constant: the text is a scalar literal."""
 

@@ -6,7 +6,6 @@ Dispatch is by the op's family; what a family says about its op (expression, vie
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy as np
 from weft.graph import families
 from weft.graph.errors import UnimplementedError
 from weft.graph.ir import Graph, Node, TokenType, VariableRef
+from weft.graph.record import field, record
 
 from .lower_formula import refuse_half
 from .lower_gather import lower_gather
@@ -24,7 +24,7 @@ from .program import order_variables
 from .terms import Fault, Formula, Leaf, Own, Ramp, SizeValue, Term, Terms
 
 
-@dataclass
+@record(frozen=False)
 class Lowered:
     """terms: by node. effects: (node, its array arguments), in program order. constants: leaf arrays by index."""
 

@@ -8,10 +8,10 @@ bias and an activation are then added in place, over the matrix product.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from weft.graph.dims import Size, size_value
 from weft.graph.dtype import DType
+from weft.graph.record import field, record
 
 from .fuse_nodes import Group
 from .plan_stores import Reads, Stores
@@ -23,7 +23,7 @@ from .terms import Leaf, Term
 TYPICAL = 64  # what a symbolic size is taken for when slots are compared
 
 
-@dataclass
+@record(frozen=False)
 class Buffers:
     """table: the program's buffers. of_term: where a term is stored, its home first. taken: per term the arrays it overwrites."""
 

@@ -8,8 +8,9 @@ of a relu's gradient). A costly one that two phases of its own group need is sto
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from functools import partial
+
+from weft.graph.record import field, record
 
 from .find_roots import Roots, base, collect_reads, scatter_place, start_places, whole_arguments
 from .fuse_nodes import Group, groups_by_member
@@ -22,7 +23,7 @@ CHEAP = 6
 COSTLY = 15
 
 
-@dataclass
+@record(frozen=False)
 class Reads:
     """What a group loads from memory: per array the positions, and the first and last phase that does."""
 
@@ -30,7 +31,7 @@ class Reads:
     last: dict[Term, int] = field(default_factory=dict)
 
 
-@dataclass
+@record(frozen=False)
 class Stores:
     stored: set[Term]
     reads: dict[Group, Reads]

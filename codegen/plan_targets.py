@@ -6,9 +6,8 @@ what cannot be (an input handed back, one array wanted twice) becomes a copy.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from weft.graph.ir import Graph
+from weft.graph.record import field, record
 
 from .find_roots import base
 from .lower_graph import Lowered
@@ -18,7 +17,7 @@ from .walk_terms import kept_depth
 Target = tuple[str, int]  # ("output", 0), ("variable", 3)
 
 
-@dataclass
+@record(frozen=False)
 class Targets:
     """by_term: where a term's elements go, in order. effects: the arrays each effect reads."""
 

@@ -9,7 +9,8 @@ fixed tree.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+
+from weft.graph.record import field, record
 
 from .collapse_loops import values
 from .kernel import Affine, Apply, Check, Expr, Let, Load, Loop, Name, Position, Statement, Store, expressions
@@ -20,7 +21,7 @@ LANES = 16
 CHEAP = 12  # up to so many operations per element, waiting for the last sum costs more than the operations
 
 
-@dataclass(frozen=True)
+@record
 class VectorPlan:
     """extent: the loop's length, None if it is an argument. lanes: elements per vector. copies: independent accumulators.
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
 from weft.graph.ir import Graph, VariableRef
+from weft.graph.record import field, record
 
 PLACEHOLDER = "KERNEL"
 """What kernels are called in their texts until their name, a hash of the text, is known."""
@@ -25,7 +25,7 @@ def order_variables(graph: Graph) -> tuple[VariableRef, ...]:
     return tuple(dict.fromkeys((*graph.reads(), *(v for v, _ in graph.writes))))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ContractDecl:
     """A matrix product that a library routine may replace: element type (short name) and which operands are transposed."""
 
@@ -34,7 +34,7 @@ class ContractDecl:
     transpose_b: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Split:
     """How threads share a kernel call; see docs/threads.md. Parts begin at multiples of ``granule``.
 
@@ -53,7 +53,7 @@ class Split:
     work: tuple[int, int] = (-1, 0)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class KernelDecl:
     """The signature of one kernel: pointers first (dtype short names, in order), then ``integers`` int64 sizes; returns int32.
 
@@ -71,7 +71,7 @@ class KernelDecl:
     split: Split | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Buffer:
     """One entry of the pointer table: C-contiguous elements.
 
@@ -85,7 +85,7 @@ class Buffer:
     shape: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class VariableDecl:
     """One variable's storage, in the order the caller passes them: ``order_variables(graph)``."""
 
@@ -95,7 +95,7 @@ class VariableDecl:
     written: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Port:
     """One input or output of the step: its buffer, element type and size texts."""
 
@@ -104,7 +104,7 @@ class Port:
     shape: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CheckDecl:
     """What a non-zero result of ``step`` means: the class in `graph.errors`, the message, and the user's line."""
 
@@ -113,7 +113,7 @@ class CheckDecl:
     origin: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EffectDecl:
     """One call back into Python: the op's ``act`` with the arrays in these buffers and these attributes.
 
@@ -127,7 +127,7 @@ class EffectDecl:
     origin: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CallDecl:
     """One call that ``step`` makes, of a kernel or back into Python; in the order of the text.
 
@@ -143,7 +143,7 @@ class CallDecl:
     traffic: tuple[tuple[str, ...], ...] = ()
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Program:
     """Everything needed to run one graph.
 
@@ -171,8 +171,8 @@ class Program:
 
     def to_json(self) -> str:
         """The program as JSON text, all but the constants."""
-        tables = {k: getattr(self, k) for k in self.__dataclass_fields__ if k != "constants"}
-        return json.dumps(tables, default=asdict, sort_keys=True)
+        tables = {k: getattr(self, k) for k in type(self).__record__ if k != "constants"}
+        return json.dumps(tables, default=vars, sort_keys=True)
 
     @staticmethod
     def from_json(text: str, constants: Sequence[np.ndarray]) -> Program:

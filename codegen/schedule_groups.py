@@ -8,8 +8,9 @@ And a gradient is used soon after it is made, while it is in the cache.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
 from functools import cached_property
+
+from weft.graph.record import field, record
 
 from .fuse_nodes import LAST, Group, has_fault
 from .kernel import Affine
@@ -19,7 +20,7 @@ from .terms import Fold, Leaf, Own, Term
 from .walk_terms import result_position
 
 
-@dataclass
+@record(frozen=False)
 class Schedule:
     """steps: a group, or the number of an effect. homes: the targets that kernels write directly. late: terms that are copied to
     a variable at the end, because the variable could not be overwritten earlier."""

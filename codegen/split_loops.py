@@ -8,14 +8,14 @@ is computed by the same instructions, so results do not depend on the number of 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from weft.graph.dims import Dim, Size
+from weft.graph.record import field, record
 
 from .kernel import Affine, Expr, Kernel, Let, Load, Loop, Position, Statement, Store, expressions
 
 
-@dataclass(frozen=True)
+@record
 class Cut:
     """extent: iterations of the outermost loops. strides: elements per iteration, by parameter, in order; 0 for one that stays.
     local: whether each iteration keeps to its own stretch of that array.
@@ -26,7 +26,7 @@ class Cut:
     local: tuple[bool, ...]
 
 
-@dataclass
+@record(frozen=False)
 class _Access:
     """One load or store: elements per outer iteration, and the first and last element that iteration 0 touches; None: unknown."""
 
@@ -36,7 +36,7 @@ class _Access:
     written: bool
 
 
-@dataclass
+@record(frozen=False)
 class _Walk:
     outer: str = ""
     extents: dict[str, Size] = field(default_factory=dict)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from weft.graph.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Target:
     """Facts about the CPU. Generated text may depend on them, so a cache key has to include ``repr(target)``.
 

@@ -21,15 +21,15 @@ Terms are interned per graph, so common parts that only appear after lowering (t
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Union
 
 from weft.graph.dims import Shape, Size, product
 from weft.graph.dtype import DType
 from weft.graph.ir import Node
+from weft.graph.record import field, record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Leaf:
     """kind: "input", "variable" or "constant"; index: position among them."""
 
@@ -37,26 +37,26 @@ class Leaf:
     index: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Literal:
     """``text`` is the exact repr, so that 0.0 and -0.0 stay apart."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SizeValue:
     size: Size
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Ramp:
     """The index along ``axis``."""
 
     axis: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Fault:
     """A condition (scalar language) under which an element is an error, and what is raised then."""
 
@@ -65,7 +65,7 @@ class Fault:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Formula:
     """``expr`` in the scalar language. names: what the arguments are called in it. numbers: dtype of its literals.
 
@@ -80,7 +80,7 @@ class Formula:
     fault: Fault | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Strided:
     """Index ``k`` of the argument is ``offset[k] + stride[k] * index[axis[k]]`` (axis None: ``offset[k]``)."""
 
@@ -89,12 +89,12 @@ class Strided:
     offset: tuple[Size, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Reshape:
     pass
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Fold:
     """``acc = combine(acc, a)`` over ``axes``, from ``start``. wide: float32 is summed in float64. additive: combine is a sum.
 
@@ -110,7 +110,7 @@ class Fold:
     title: str = field(default="", compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Pick:
     """Arguments (params, indices): index ``axis`` of params is read from indices; ``batch`` leading axes are common.
 
@@ -121,7 +121,7 @@ class Pick:
     batch: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Own:
     """``family`` names the builder; ``attrs`` are its facts (hashable)."""
 

@@ -15,12 +15,13 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from weft.graph.record import record
 
 from .llvm_code import Code, real_text, splat, suffix, vector_type
 
 
-@dataclass(frozen=True)
+@record
 class Format:
     """A float type and the numbers that its functions need. exp_tail: (e**r - 1 - r) / r**2.
     tanh_tail: (tanh(x) / x - 1) / x**2.

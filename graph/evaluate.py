@@ -6,7 +6,6 @@ Every other way of running a graph is tested against this one. It walks the node
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,10 @@ import numpy as np
 from .dims import Dim, size_value
 from .errors import DTypeError, ShapeError
 from .ir import ArrayType, Graph, Node, VariableRef
+from .record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Result:
     """What a run of a graph produced. writes: the new values of the variables, in the graph's order."""
 

@@ -18,7 +18,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -30,6 +29,7 @@ from .errors import DTypeError, ShapeError
 from .ir import ArrayType, Type
 from .op import Attrs, Op, Types, broadcast_shapes, received, require_kind, require_same_dtype
 from .quiet import quietly
+from .record import record
 
 
 class Source(Op):
@@ -133,7 +133,7 @@ class Reduce(Op):
         return np.asarray(quietly(self.ufunc, x, axis=attrs["axes"], keepdims=attrs["keepdims"]), x.dtype)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class View:
     """Where an output element is read: input index ``k`` is ``offset[k] + stride[k] * out_index[axis[k]]``.
 
@@ -145,7 +145,7 @@ class View:
     offset: tuple[Size, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Place:
     """Where an argument's element is written: output index ``k`` is ``offset[k] + stride[k] * in_index[k]``."""
 

@@ -11,7 +11,6 @@ import struct
 import threading
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
@@ -19,12 +18,13 @@ import numpy as np
 from .dims import Dim, Shape, Size, product, shape_text
 from .dtype import DType, as_dtype
 from .origin import Origins, created_at, current_origins
+from .record import field, record
 
 if TYPE_CHECKING:
     from .op import Op
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ArrayType:
     """Element type and shape of one array: ``f32[batch,64]``."""
 
@@ -49,7 +49,7 @@ class ArrayType:
         return f"{self.dtype.short}[{shape_text(self.shape)}]"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TupleType:
     """The type of a node with several results, taken apart by the op ``item``."""
 
@@ -59,7 +59,7 @@ class TupleType:
         return f"({', '.join(map(str, self.items))})"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TokenType:
     """The type of the token that keeps effects in program order."""
 
@@ -95,7 +95,7 @@ class Literal:
 _uid = itertools.count()
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class VariableRef:
     """Stands for a variable in graphs. Identity is what counts; the storage belongs to the tracer's `Variable`.
 
@@ -191,7 +191,7 @@ def _attr_key(value: Any) -> Any:
     return value
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Graph:
     """What a trace produced: inputs, outputs, the variables written at the end, and the last effect's token.
 

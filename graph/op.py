@@ -7,7 +7,6 @@ family, see ``families``. No pass and no printer tests an op's name: it asks the
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, ClassVar, dataclass_transform
 
 import numpy as np
@@ -16,13 +15,14 @@ from .dims import Shape, Size
 from .dtype import DType
 from .errors import DTypeError, ShapeError
 from .ir import Node, Type
+from .record import field, record
 
 Types = tuple[Any, ...]  # of ArrayType, but for the few ops that take tuples or tokens
 Attrs = Mapping[str, Any]
 GradientRule = Callable[[Any, Node, Any], Sequence["Node | None"]]  # (builder, node, gradient; of a tuple node a tuple)
 
 
-@dataclass(frozen=True)
+@record
 class Sample:
     """Arguments the generated tests call the op with: arrays, attributes, and whether the gradient is checked there."""
 

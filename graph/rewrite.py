@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Union
 
@@ -22,6 +21,7 @@ from .ir import Graph, Node, make
 from .op import REGISTRY, Op
 from .origin import Origins, created_at
 from .pattern import Make
+from .record import field, record
 
 
 class Exactness(enum.Enum):
@@ -32,7 +32,7 @@ class Exactness(enum.Enum):
     REASSOCIATING = "reassociating"  # equal for real numbers; off unless asked for
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Rule:
     """``pattern -> replacement`` where the side condition holds; the notation is described in ``pattern``.
 
@@ -66,7 +66,7 @@ class Rule:
         return f"{self.pattern} -> {self.replacement}" + (f"  where {self.where}" if self.where != "True" else "")
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class FamilyRule:
     """A rule for all ops of the families: ``rewrite(node, make)`` returns the lighter node, or None.
 

@@ -13,12 +13,12 @@ import itertools
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from weft.graph.errors import DTypeError, ShapeError
+from weft.graph.record import record
 
 from .arena import ALIGNMENT, Arena
 from .batch_loop_text import LOOP, SYMBOL, TEXT
@@ -28,7 +28,7 @@ from .object_code import compiled_object
 from .store import content_key
 
 
-@dataclass(frozen=True)
+@record
 class BatchRun:
     """Batches to run one after the other: ``count`` of ``size`` rows each, from place ``first`` on.
 
@@ -69,7 +69,7 @@ class BatchRun:
         return f"{self.count} batches of {self.size} rows from place {self.first}, arrays of {rows} rows"
 
 
-@dataclass(frozen=True)
+@record
 class RunResult:
     """done: batches that were run to their end. outputs: those of the last one, or the arrays they were written into.
 

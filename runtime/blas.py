@@ -13,11 +13,12 @@ import contextlib
 import ctypes
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from weft.graph.record import record
 
 from .config import config
 from .engine import engine, machine_key
@@ -29,7 +30,7 @@ _ROUTINE = {"f32": "sgemm", "f64": "dgemm"}
 _ROW_MAJOR, _NO_TRANSPOSE, _TRANSPOSE = 101, 111, 112
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Blas:
     """A proven library. gemm: address per dtype; bits: width of its integers; get_threads, set_threads: addresses."""
 

@@ -6,11 +6,9 @@ the variables' storage.
 
 from __future__ import annotations
 
-import dataclasses
 import time
 import weakref
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from weft import codegen
 from weft.codegen import Program, order_variables
 from weft.graph.ir import Graph, VariableRef
 from weft.graph.passes import optimize
+from weft.graph.record import record, replace
 from weft.graph.text import fingerprint
 
 from . import cache
@@ -31,7 +30,7 @@ from .machine import detect_target
 VARIABLE_ORDER = "variables"  # key in Program.notes: positions among the traced graph's variables
 
 
-@dataclass(eq=False)
+@record(frozen=False, eq=False)
 class Compiled:
     """One graph, ready to run.
 
@@ -103,7 +102,7 @@ def plan_graph(graph: Graph) -> tuple[Program, list[Any], bool]:
         optimized = optimize(graph)
         program = codegen.generate(optimized, detect_target())
         order = [refs.index(r) for r in order_variables(optimized)]
-        program = dataclasses.replace(program, notes={**program.notes, VARIABLE_ORDER: order})
+        program = replace(program, notes={**program.notes, VARIABLE_ORDER: order})
         cache.store_program(key, program)
     return program, [owner_of(refs[i]) for i in program.notes[VARIABLE_ORDER]], cached
 

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from weft.graph.record import field, record
 
 
 def default_cache_dir() -> Path | None:
@@ -19,7 +20,7 @@ def default_cache_dir() -> Path | None:
     return (Path(base) if base else Path.home() / ".cache") / "weft"
 
 
-@dataclass
+@record(frozen=False)
 class Config:
     """The settings, read whenever something is compiled or called.
 

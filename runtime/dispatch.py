@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from weft.graph.dims import Dim, Size
 from weft.graph.dtype import DType
 from weft.graph.ir import ArrayType
+from weft.graph.record import field, record
 
 from .trace_key import Call, has_dead_object
 
@@ -23,7 +23,7 @@ TRACE_LIMIT = 64
 Shapes = tuple[tuple[Any, ...], ...]
 
 
-@dataclass(eq=False)
+@record(frozen=False, eq=False)
 class Entry:
     """One trace: its argument types, what it was made for, and what serves the call (a concrete function)."""
 
@@ -42,7 +42,7 @@ class Entry:
         return match_sizes(self.types, number_unknown(shapes)) is not None
 
 
-@dataclass
+@record(frozen=False)
 class TraceTable:
     """The traces of one function, by exact shapes and by key."""
 

@@ -16,14 +16,15 @@ from __future__ import annotations
 import ast
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+
+from weft.graph.record import field, record
 
 from .denormals import wrap_flushing
 
 STEP_SYMBOL = "weft_step"
 
 
-@dataclass(frozen=True)
+@record
 class Call:
     """One call site: the kernel, the indices of the pointers, and the size arguments as LLVM values."""
 
@@ -36,7 +37,7 @@ Resolve = Callable[[str, tuple[int, ...]], tuple[str, tuple[int, ...]]]
 """(kernel, pointer indices) -> (symbol, positions of the pointers to pass)"""
 
 
-@dataclass
+@record(frozen=False)
 class _Printer:
     resolve: Resolve
     lines: list[str] = field(default_factory=list)

@@ -9,12 +9,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
 
 from weft.codegen.program import Port, Program
+from weft.graph.record import replace
 
 from . import failures
 from .batch_loop import BatchRun, RunResult, fit_outputs, run_batches

@@ -5,7 +5,6 @@ The generated module is executed over `prelude_python`. Its file exists on disk,
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import re
 import tempfile
@@ -19,6 +18,7 @@ import numpy as np
 
 from weft.codegen.program import Program
 from weft.graph.dims import size_value
+from weft.graph.record import replace
 
 from . import failures
 from .batch_loop import BatchRun, RunResult
@@ -92,7 +92,7 @@ class InterpretedStep:
         self, run: BatchRun, into: Sequence[np.ndarray] | None = None, seconds: float | None = None, every: int = 1
     ) -> RunResult:
         """The batches of the run one call after the other, see `executable.Executable`."""
-        run = dataclasses.replace(run, sources=self._layout.prepare(run.sources))
+        run = replace(run, sources=self._layout.prepare(run.sources))
         run.check()
         started = time.monotonic()
         outputs: list[np.ndarray] = []

@@ -13,13 +13,13 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from weft import codegen
 from weft.codegen.program import KernelDecl, Program
 from weft.graph.errors import UnimplementedError
+from weft.graph.record import record, replace
 
 from . import blas, driver
 from .config import config
@@ -39,7 +39,7 @@ _OWN_FILES = (
 _MATHEMATICS = ("llvm_code.py", "llvm_formulas.py", "llvm_integers.py", "vector_math.py", "vector_math_special.py")  # codegen's
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class NativeStep:
     """A loaded step: ``int32 step(ptr p, ptr d, ptr effect)``. ``handle`` keeps its code; uses_blas: it calls a library.
 
@@ -52,7 +52,7 @@ class NativeStep:
     make_team: Callable[[], int] = lambda: 0
 
 
-@dataclass
+@record(frozen=False)
 class Counters:
     """What compiling has cost this process: for tests, `explain` and the curious."""
 
@@ -74,7 +74,7 @@ def _compiler_version() -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Kernel:
     """One kernel wanted by a step: its symbol, the key of its object code, how to get LLVM text and object code of that."""
 

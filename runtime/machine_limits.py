@@ -13,10 +13,11 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from weft.graph.record import record
 
 from .arena import aligned_copy
 from .engine import engine, machine_key
@@ -29,7 +30,7 @@ _MEMORY_BYTES = 1 << 28
 _REPEATS = 5
 
 
-@dataclass(frozen=True)
+@record
 class Level:
     """One level of memory: data that together take at most ``bytes`` can be moved at ``bandwidth`` bytes per second."""
 
@@ -38,7 +39,7 @@ class Level:
     bandwidth: float
 
 
-@dataclass(frozen=True)
+@record
 class Limits:
     """What ``threads`` cores reach together. peak: floating-point operations per second (an FMA is two) by element type, "f32" or
     "f64". levels: from the smallest to main memory."""

@@ -6,20 +6,20 @@ Every buffer of a step is known before it runs: nothing is allocated while it do
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from math import prod
 from typing import Any
 
 from weft.codegen.program import Port, Program
 from weft.graph.dims import parse_size, size_value
 from weft.graph.dtype import BY_SHORT
+from weft.graph.record import record
 
 from .arena import ALIGNMENT, SlotPlan
 
 PARAMETERS, STATE = "parameters", "other variables"
 
 
-@dataclass(frozen=True)
+@record
 class MemoryReport:
     """The bytes that one step needs, all of them known before the first one.
 

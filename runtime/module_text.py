@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass
 from functools import cached_property
 
+from weft.graph.record import record
 
-@dataclass(frozen=True, eq=False)
+
+@record(eq=False)
 class ModuleText:
     """functions: name to text, constants: name to assignment, in order."""
 

@@ -12,7 +12,6 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -23,6 +22,7 @@ from weft.graph.dims import parse_size, size_value
 from weft.graph.errors import UnimplementedError
 from weft.graph.ir import Graph
 from weft.graph.passes import optimize
+from weft.graph.record import record
 
 from .compiler import owner_of
 from .executable import CompiledStep
@@ -30,7 +30,7 @@ from .jit import NativeStep, compile_step
 from .machine import detect_target
 
 
-@dataclass(frozen=True)
+@record
 class CallTime:
     """One call. seconds: the median over the steps. flops, bytes: its work at the sizes it was measured with."""
 

@@ -14,10 +14,11 @@ import os
 import threading
 import time
 import weakref
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from weft.graph.record import record
 
 from .arena import Arena
 from .config import config
@@ -95,7 +96,7 @@ class _Cell:
         self._words[:] = 0
 
 
-@dataclass(eq=False)
+@record(frozen=False, eq=False)
 class _Members:
     """A running team: its control block and its worker threads."""
 

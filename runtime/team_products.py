@@ -6,19 +6,19 @@ The kernel that computes a range of tiles is printed only when a step is bound t
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
 
 from weft.codegen.contract_kernel import print_contract
 from weft.codegen.contract_parts import plan_parts
 from weft.codegen.contract_product import matrix_product
 from weft.codegen.program import Program, Split
+from weft.graph.record import record
 
 from .machine import detect_target
 from .team import thread_count
 from .team_choice import PRODUCT_POINTERS, is_shared_product
 
 
-@dataclass(frozen=True)
+@record
 class SharedProduct:
     """split: how the calls are cut. text: LLVM text of the kernel ``split.ranged``."""
 

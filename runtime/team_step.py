@@ -9,10 +9,10 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 from weft.codegen.program import KernelDecl, Split
 from weft.graph.dtype import BY_SHORT
+from weft.graph.record import field, record
 
 from .denormals import wrap_flushing
 from .driver import Resolve, _index, _is_pointer, _Printer
@@ -21,7 +21,7 @@ TEAM_SYMBOL = "weft_team_step"
 RUN_SYMBOL = "weft_team_run"
 
 
-@dataclass(frozen=True)
+@record
 class Access:
     """One buffer that a call touches. stretch: what of it each part touches (extent, granule, stride), None if anything."""
 
@@ -30,7 +30,7 @@ class Access:
     stretch: tuple[str, int, str] | None
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class TeamCall:
     """One call: the statement, its failure branch, how it is cut (None: one thread runs it), and what it touches."""
 
@@ -41,7 +41,7 @@ class TeamCall:
     effect: bool = False
 
 
-@dataclass(eq=False)
+@record(frozen=False, eq=False)
 class TeamPlan:
     """sizes: assignments of the step's sizes. needs: per call pairs (earlier call, whether part needs only the same part)."""
 
@@ -157,7 +157,7 @@ def _conflict(first: TeamCall, second: TeamCall) -> int:
 # Printing -----------------------------------------------------------------------------------------------------------------------
 
 
-@dataclass
+@record(frozen=False)
 class _PartPrinter(_Printer):
     """Prints a call of a part: moved pointers, fewer iterations."""
 

@@ -13,12 +13,12 @@ import re
 import types
 import weakref
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from weft.graph.dtype import DType, as_dtype
+from weft.graph.record import record
 from weft.tracer import EagerTensor, TensorShape, TensorSpec, TracedTensor, Variable, tree
 
 BY_VALUE = (str, bytes, complex, enum.Enum, range, frozenset, DType, TensorShape, TensorSpec, np.dtype)
@@ -48,7 +48,7 @@ class WeakKey:
         return "<dead object>" if value is None else f"<{type(value).__name__} at {id(value):#x}>"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Spec:
     """An argument given as a `TensorSpec`: no value, sizes may be unknown."""
 
@@ -56,7 +56,7 @@ class Spec:
     shape: tuple[Any, ...]
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Call:
     """One call, taken apart.
 

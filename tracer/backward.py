@@ -9,7 +9,6 @@ structure of the notes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from weft.graph.gradient import gradients
 from weft.graph.ir import Node, TupleType, make
 from weft.graph.op import REGISTRY, Attrs, Op
 from weft.graph.origin import Origins, created_at
+from weft.graph.record import record
 
 from .apply import apply
 from .checked import evaluators
@@ -104,7 +104,7 @@ def _needed(notes: Sequence[Any], pairs: Sequence[tuple[Any, Any]]) -> list[Any]
     return found
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Step:
     """One op to replay. args, out: slots. origins: the lines it is the derivative of."""
 
@@ -115,7 +115,7 @@ class _Step:
     origins: Origins
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Plan:
     """The ops that compute gradients, over slots: first those of the notes, then constants, then new results."""
 

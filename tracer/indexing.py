@@ -6,7 +6,6 @@ masks on the leading axes where the mask's values are known (eager mode).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy as np
 from weft.graph.dims import Dim, Shape, Size, product
 from weft.graph.errors import IndexRangeError, ShapeError, UnimplementedError
 from weft.graph.op import DimConflict
+from weft.graph.record import field, record
 
 from .apply import apply
 from .convert import convert_to_tensor
@@ -48,7 +48,7 @@ def index_by_ops(x: Any, key: Any) -> Any:
     return _take(x, _expand_ellipsis(x, items))
 
 
-@dataclass
+@record(frozen=False)
 class _Parts:
     """What one index expression asks for, axis by axis of the input; ``out`` is the final shape."""
 

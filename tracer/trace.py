@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from weft.graph.build import parameter
 from weft.graph.dtype import DType
 from weft.graph.ir import ArrayType, Graph, Node
+from weft.graph.record import record
 
 from .context import interpreting, state
 from .convert import convert_to_tensor
@@ -24,7 +24,7 @@ from .tree import LEAF, Structure, flatten
 STATIC = (str, bytes, DType, TensorShape, TensorSpec, type(None))
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Traced:
     """What a trace produced.
 

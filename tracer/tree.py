@@ -11,6 +11,8 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from weft.graph.record import record
+
 from .tensor_shape import TensorShape
 
 
@@ -70,7 +72,7 @@ def _leaf() -> Structure:
     return LEAF
 
 
-@dataclasses.dataclass(frozen=True)
+@record
 class _Container:
     """How one class of containers is taken apart and put together. ``take`` returns (keys, children, extra)."""
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from weft.graph.dtype import DType
 from weft.graph.errors import InvalidArgumentError
+from weft.graph.record import record
 from weft.tracer import EagerTensor, Tensor, TensorShape, TensorSpec, Variable, convert_to_tensor, tree
 
 Row = tuple[np.ndarray, ...]  # the components of one element, in the order of the structure's leaves
 
 
-@dataclass(frozen=True)
+@record
 class Form:
     """What all elements of a data set have in common: how they are nested, and the spec of every component."""
 

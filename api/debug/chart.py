@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from weft.graph.record import record
 
 from .svg import COLOURS, FAINT, INK, Picture
 
@@ -12,7 +13,7 @@ Points = Sequence[tuple[float, float]]
 LEFT, RIGHT, TOP, BOTTOM = 70, 20, 40, 48
 
 
-@dataclass(frozen=True)
+@record
 class Axis:
     """A logarithmic axis from ``low`` to ``high``, drawn from pixel ``start`` to ``end``. base: ticks at its powers."""
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from weft.graph.record import record
 from weft.runtime.concrete import ConcreteFunction
 from weft.runtime.config import config
 from weft.runtime.function import Function, function
 from weft.tracer import tree
 
 
-@dataclass(frozen=True)
+@record
 class Comparison:
     """What `compare` measured. Times are medians over the steps.
 

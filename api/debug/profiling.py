@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import linecache
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from weft.graph.ir import Graph
+from weft.graph.record import record
 from weft.runtime.concrete import ConcreteFunction
 from weft.runtime.function import Function, function
 from weft.runtime.machine_limits import Limits, measure_limits
@@ -19,7 +19,7 @@ from weft.runtime.profiler import CallTime, time_calls
 from .profile_page import draw_profile, write_page
 
 
-@dataclass(frozen=True)
+@record
 class ProfileRow:
     """One kernel call, in the order of execution.
 
@@ -64,7 +64,7 @@ class ProfileRow:
         return ", ".join(dict.fromkeys(p.partition(" ")[0] for p in self.origin.split(", ") if p)) or "-"
 
 
-@dataclass(frozen=True)
+@record
 class Profile:
     """What `profile` measured. ``print`` it, `save` it, or read ``rows``.
 

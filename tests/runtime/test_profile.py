@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as xml
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from weft.debug.profiling import Profile, ProfileRow
 from weft.debug.svg import Picture
 from weft.graph.dims import Dim, parse_size, size_value
 from weft.graph.passes import optimize
+from weft.graph.record import replace
 from weft.runtime.machine_limits import Level, Limits, measure_limits
 
 

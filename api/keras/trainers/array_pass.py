@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
 
+from weft.graph.record import record, replace
 from weft.runtime.batch_loop import BatchRun
 
 from .batch_arrays import Layout
@@ -15,7 +15,7 @@ BLOCK_BYTES = 1 << 17  # what a gather copies at once; it stays in the second-le
 Arrays = list[np.ndarray]
 
 
-@dataclass(frozen=True)
+@record
 class ArrayPass:
     """A pass over whole arrays, or a part of one.
 

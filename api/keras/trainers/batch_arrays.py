@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from weft.graph.dtype import ALL, float16
+from weft.graph.record import record
 from weft.layers.precision import floatx
 from weft.tracer import tree
 from weft.tracer.tensor import EagerTensor
@@ -67,7 +67,7 @@ def to_arrays(value: Any, what: str, whole: bool = True) -> Any:
     return to_array(value, what, whole)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Layout:
     """How a batch is put together from its arrays: the nested structure, and which of its leaves are arrays (others are None)."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
+
+from weft.graph.record import field, record
 
 from ..metrics import Mean
 from .compile_loss import CompileLoss
@@ -11,7 +12,7 @@ from .compile_metrics import CompileMetrics
 from .step_cache import StepCache
 
 
-@dataclass
+@record(frozen=False)
 class CompiledState:
     """One object, so that a model's search for layers and metrics in its attributes passes it by."""
 
