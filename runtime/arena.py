@@ -8,11 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from weft.graph.dims import Size, parse_size, size_value
-
-ALIGNMENT = 64
+from weft.tracer.blocks import ALIGNMENT, allocate_block
 
 
 class SlotPlan:
@@ -36,16 +33,5 @@ class Arena:
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self._block = np.empty(size + ALIGNMENT, np.uint8)
-        start = -self._block.ctypes.data % ALIGNMENT
-        self.bytes = self._block[start : start + size]
-        self.address: int = self._block.ctypes.data + start
-
-
-def aligned_copy(array: np.ndarray) -> np.ndarray:
-    """A copy in C order that starts at a multiple of `ALIGNMENT`; read-only."""
-    arena = Arena(array.nbytes)
-    out = arena.bytes.view(array.dtype).reshape(array.shape) if array.nbytes else np.empty(array.shape, array.dtype)
-    out[...] = array
-    out.setflags(write=False)
-    return out
+        self.bytes = allocate_block(size)
+        self.address: int = self.bytes.ctypes.data

@@ -30,6 +30,7 @@ class Config:
     kernels: "llvm" compiles a kernel's LLVM text if it has one, in milliseconds; "numba" compiles every kernel's Python text.
     intra_op_threads: how many threads may share one step, 1 to switch them off; 0: the physical cores of this process.
     team_delay: seconds after a step's first call before its form for several threads is compiled, in the background; 0: at once.
+    result_pool_bytes: memory of large results that nobody uses any more is kept for later ones, up to so many bytes.
     run_functions_eagerly: compiled functions run their Python code op by op, for debugging.
     """
 
@@ -40,6 +41,7 @@ class Config:
     kernels: str = "llvm"
     intra_op_threads: int = 0
     team_delay: float = 0.1
+    result_pool_bytes: int = 256 * 1024 * 1024
     run_functions_eagerly: bool = False
 
 

@@ -19,10 +19,12 @@ from weft.graph.dtype import BY_SHORT
 from weft.graph.errors import DTypeError, ShapeError
 from weft.graph.evaluate import solve_dims
 from weft.graph.ir import ArrayType
+from weft.tracer.blocks import aligned_copy
 
 from . import blas, entry
-from .arena import Arena, SlotPlan, aligned_copy
+from .arena import Arena, SlotPlan
 from .jit import NativeStep
+from .result_pool import maker_of, new_result
 from .team import team
 from .team_build import share_step
 from .team_choice import choose_threads
@@ -49,7 +51,7 @@ class Layout:
         self.buffers = [parse_type(b.dtype, b.shape) for b in program.buffers]
         self.sizes = [parse_size(s) for s in program.sizes]
         self.slots = SlotPlan(program.slots)
-        self.constants = [aligned_copy(c) for c in program.constants]
+        self.constants = [_constant(c) for c in program.constants]
         self.variables = _checked_storages(program, variables)
         self.fresh = self._fresh_outputs()
         position = {index: i for i, (index, _) in enumerate(self.fresh)}
@@ -100,6 +102,12 @@ class Layout:
         return solve_dims(self.inputs, [a.shape for a in arrays])
 
 
+def _constant(array: np.ndarray) -> np.ndarray:
+    out = aligned_copy(array)
+    out.setflags(write=False)
+    return out
+
+
 def _checked_storages(program: Program, variables: Sequence[np.ndarray]) -> list[np.ndarray]:
     if len(variables) != len(program.variables):
         raise ShapeError(f"This program uses {len(program.variables)} variables. Received: {len(variables)} storages.")
@@ -120,7 +128,7 @@ class Binding:
     def __init__(self, layout: Layout, step: NativeStep, arena: Arena, dims: dict[str, int], effect: int) -> None:
         self.dims = dims
         self.arena = arena
-        self._fresh = [(_shape(t, dims), t.dtype.np) for _, t in layout.fresh]
+        self._fresh = [_maker(_shape(t, dims), t.dtype.np) for _, t in layout.fresh]
         self._pointers = np.zeros(len(layout.buffers) + 1, np.uint64)
         self._fill(layout, dims)
         self._sizes = np.array([*(size_value(s, dims) for s in layout.sizes), 0], np.int64)
@@ -134,7 +142,7 @@ class Binding:
 
     def make_outputs(self) -> list[np.ndarray]:
         """A fresh array per output buffer."""
-        return [np.empty(shape, dtype) for shape, dtype in self._fresh]
+        return [make(shape, dtype) for make, shape, dtype in self._fresh]
 
     def _fill(self, layout: Layout, dims: dict[str, int]) -> None:
         offsets, _ = layout.slots.offsets(dims)
@@ -151,7 +159,7 @@ class Binding:
 
     def output_bytes(self) -> list[int]:
         """The size of each of `make_outputs`' arrays."""
-        return [dtype.itemsize * math.prod(shape) for shape, dtype in self._fresh]
+        return [dtype.itemsize * math.prod(shape) for _, shape, dtype in self._fresh]
 
     def _make_header(self, layout: Layout, step: NativeStep, effect: int) -> np.ndarray:
         """What native code finds the step and its tables by, see `entry.HEADER`."""
@@ -192,9 +200,14 @@ class Binding:
     def read(self, layout: Layout, buffer: int, shape: tuple[int, ...]) -> np.ndarray:
         """A copy of what is in a buffer now."""
         dtype = layout.buffers[buffer].dtype.np
-        out = np.empty(shape, dtype)
+        out = new_result(shape, dtype)
         ctypes.memmove(out.ctypes.data, int(self._pointers[buffer]), out.nbytes)
         return out
+
+
+def _maker(shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[Callable[..., np.ndarray], tuple[int, ...], np.dtype[Any]]:
+    """(function, its arguments) that makes the array of one result."""
+    return maker_of(dtype.itemsize * math.prod(shape)), shape, dtype
 
 
 def _shape(t: ArrayType, dims: dict[str, int]) -> tuple[int, ...]:

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from weft.graph.record import record
+from weft.tracer.blocks import aligned_copy
 
-from .arena import aligned_copy
 from .engine import engine, machine_key
 from .machine import cache_bytes, detect_target
 from .object_code import compiled_object

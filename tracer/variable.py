@@ -11,6 +11,7 @@ import numpy as np
 from weft.graph.dtype import DType, as_dtype
 from weft.graph.ir import ArrayType, VariableRef
 
+from .blocks import aligned_copy
 from .context import state
 from .convert import convert_to_tensor
 from .errors import AssignShapeError
@@ -18,8 +19,6 @@ from .operators import Operators
 from .sliced import slice_of_variable
 from .tensor import DTYPES, EagerTensor, numpy_text
 from .tensor_shape import TensorShape
-
-ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 
 
 class VariableReference(VariableRef):
@@ -75,7 +74,7 @@ class Variable(Operators):
 
     def _adopt(self, value: np.ndarray) -> None:
         self.dtype: DType = DTYPES[value.dtype]
-        self.storage = _aligned_copy(value)
+        self.storage = aligned_copy(value)
         self._snapshot: EagerTensor | None = None
         self.ref = VariableReference(self._name, ArrayType(self.dtype, value.shape), owner=weakref.ref(self))
 
@@ -232,13 +231,4 @@ def _restore(cls: type[Variable], name: str, trainable: bool, constraint: Any, v
     out = cls.__new__(cls)
     out._name, out.trainable, out.constraint = name, trainable, constraint
     out._adopt(value)
-    return out
-
-
-def _aligned_copy(value: np.ndarray) -> np.ndarray:
-    """A writable C-contiguous copy that starts at a cache line."""
-    block = np.empty(value.nbytes + ALIGNMENT, np.uint8)
-    start = -block.ctypes.data % ALIGNMENT
-    out = block[start : start + value.nbytes].view(value.dtype).reshape(value.shape)
-    np.copyto(out, value)
     return out

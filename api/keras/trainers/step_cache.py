@@ -11,6 +11,7 @@ import weft
 from weft.graph.dims import Dim
 from weft.runtime.batch_loop import BatchRun, RunResult
 from weft.runtime.concrete import ConcreteFunction
+from weft.runtime.result_pool import new_result
 from weft.tracer import tree
 from weft.tracer.tensor import EagerTensor
 
@@ -94,7 +95,7 @@ class CompiledStep:
         rows = all(t.rank == 1 + len(tail) and t.shape[0] == Dim("batch") for t, tail in zip(types, tails))
         if not rows or not self.concrete.compiled.executable.streams:
             return None
-        return [np.empty([samples, *tail], t.dtype.np) for t, tail in zip(types, tails)]
+        return [new_result([samples, *tail], t.dtype.np) for t, tail in zip(types, tails)]
 
     def results(self, outputs: Arrays) -> StepLogs:
         """What the last of many batches gave."""
