@@ -9,6 +9,7 @@ import numpy as np
 
 import weft
 from weft.graph.dims import Dim
+from weft.layers.precision import floatx
 from weft.runtime.batch_loop import BatchRun, RunResult
 from weft.runtime.concrete import ConcreteFunction
 from weft.runtime.result_pool import new_result
@@ -33,9 +34,21 @@ class StepCache:
         self._model = model
         self._compiled: dict[Any, Step] = {}
         self._tails: dict[Any, list[tuple[int | None, ...]]] = {}
+        self._latest: tuple[str, CompiledStep] | None = None  # floatx and the step of predictions for a plain array
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_model": self._model, "_compiled": {}, "_tails": {}}  # a copy of the model traces its own steps
+        return {"_model": self._model, "_compiled": {}, "_tails": {}, "_latest": None}  # a copy of the model traces its own steps
+
+    def predict_again(self, x: np.ndarray) -> Any:
+        """The predictions for one batch, if it is an array like that of the latest prediction; else `NotImplemented`.
+
+        The step itself compares, so that nothing of the general way is needed: `predict` on one sample takes a tenth of the time.
+        """
+        if self._latest is None or self._latest[0] != floatx():
+            return NotImplemented
+        step = self._latest[1]
+        outputs = step.concrete.compiled.run_again([x])
+        return NotImplemented if outputs is None else step.pack(outputs)
 
     def find(self, mode: str, layout: Layout, arrays: Arrays, eager: bool) -> Step:
         """The step for batches like this one."""
@@ -55,6 +68,8 @@ class StepCache:
                 built = (*kind[:-1], trained)
                 self._tails[built] = tails
                 self._compiled[(built, tuple(tails))] = step
+        if mode == "predict" and layout.structure is tree.LEAF and isinstance(step, CompiledStep):
+            self._latest = floatx(), step
         return step
 
     def _merge(self, kind: Any, arrays: Arrays) -> list[tuple[int | None, ...]]:

@@ -12,6 +12,7 @@ import numpy as np
 
 import weft
 from weft.runtime.memory import MemoryReport
+from weft.tracer.tensor import EagerTensor
 
 from .. import optimizers
 from ..callbacks import CallbackList
@@ -211,6 +212,10 @@ class Trainer(TrainingSteps):
         callbacks: Any = None,
     ) -> Any:
         """The model's outputs for all samples as NumPy arrays, batch by batch, in inference mode."""
+        if verbose == 0 and callbacks is None and steps is None:
+            again = self._predict_again(x, 32 if batch_size is None else batch_size)
+            if again is not NotImplemented:
+                return again
         loop = EpochLoop(make_source(x, batch_size=batch_size, steps=steps), steps)
         hooks = self._callback_list(callbacks, verbose, 1, loop.num_batches, False)
         self.stop_predicting = False
@@ -220,6 +225,17 @@ class Trainer(TrainingSteps):
             raise ValueError("There must be at least one batch to predict. Received: data that yields none")
         hooks.on_predict_end()
         return outputs
+
+    def _predict_again(self, x: Any, batch_size: Any) -> Any:
+        """The predictions for an array that is one batch like the latest one; `NotImplemented` for anything else."""
+        array = x._array if x.__class__ is EagerTensor else x
+        if array.__class__ is not np.ndarray or batch_size.__class__ is not int or not array.ndim:
+            return NotImplemented
+        state = self._compiled_state
+        if not 0 < array.shape[0] <= batch_size or state is None or self.run_eagerly or weft.config.functions_run_eagerly():
+            return NotImplemented
+        self.stop_predicting = False
+        return state.steps.predict_again(array)
 
     def _step(self, mode: str, layout: Any, arrays: list[np.ndarray]) -> Step:
         if self._compiled_state is None:
@@ -272,6 +288,9 @@ class Trainer(TrainingSteps):
 
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch, as NumPy arrays."""
+        again = self._predict_again(x, 1 << 62)
+        if again is not NotImplemented:
+            return again
         layout, arrays = take_apart(pack_x_y_sample_weight(to_arrays(x, "x")))
         return self._step("predict", layout, arrays)(arrays)
 
