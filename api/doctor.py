@@ -17,8 +17,8 @@ from weft.graph.record import field, record
 from weft.runtime.blas import find_blas
 from weft.runtime.config import config
 from weft.runtime.cores import usable_cores
-from weft.runtime.engine import cpu_features, cpu_name, llvm_version
 from weft.runtime.function import function
+from weft.runtime.host import cpu_features, cpu_name, llvm_version
 from weft.runtime.machine import cache_bytes, vector_bytes
 from weft.runtime.machine_limits import Limits, measure_limits
 from weft.runtime.store import cache_usage

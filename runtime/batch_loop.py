@@ -22,8 +22,9 @@ from weft.graph.record import record
 
 from .arena import ALIGNMENT, Arena
 from .batch_loop_text import LOOP, SYMBOL, TEXT
-from .engine import engine, machine_key
+from .engine import engine
 from .frame import Binding, Layout
+from .host import machine_key
 from .object_code import compiled_object
 from .store import content_key
 

@@ -21,7 +21,8 @@ import numpy as np
 from weft.graph.record import record
 
 from .config import config
-from .engine import engine, machine_key
+from .engine import engine
+from .host import machine_key
 from .object_code import compiled_object
 from .store import content_key
 

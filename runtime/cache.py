@@ -6,31 +6,16 @@ pickles, under a key made of the fingerprint, this version of weft and the machi
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import io
 import struct
-from pathlib import Path
 
 import numpy as np
 
-import weft.codegen
-import weft.graph
 from weft.codegen.program import Program
 
 from .machine import detect_target
+from .source_version import source_version
 from .store import content_key, load_bytes, store_bytes, warn_once
-
-
-@functools.cache
-def source_version() -> str:
-    """A hash of the compiler's own source text: another version of weft never reads this version's entries."""
-    digest = hashlib.sha256()
-    for package in (weft.graph, weft.codegen, None):
-        folder = Path(__file__).parent if package is None else Path(package.__path__[0])
-        for path in sorted(folder.rglob("*.py")):
-            digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
 
 
 def _program_key(fingerprint: str) -> str:

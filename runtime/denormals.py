@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from weft.codegen.program import Program
 
-from .engine import target_triple
+from .host import target_triple
 
 _X86 = """
 declare void @llvm.x86.sse.stmxcsr(ptr)

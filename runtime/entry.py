@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from .engine import engine, machine_key
+from .engine import engine
+from .host import machine_key
 from .object_code import compiled_object
 from .store import content_key
 

@@ -9,14 +9,11 @@ one. `step` is printed as LLVM text by `driver` and calls kernels by symbol.
 from __future__ import annotations
 
 import functools
-import hashlib
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
-from weft import codegen
 from weft.codegen.program import KernelDecl, Program
 from weft.graph.errors import UnimplementedError
 from weft.graph.record import record, replace
@@ -24,19 +21,16 @@ from weft.graph.record import record, replace
 from . import blas, driver
 from .config import config
 from .denormals import flushes_denormals
-from .engine import compile_lock, compile_text, engine, machine_key
+from .engine import compile_lock, compile_text, engine
+from .host import machine_key
 from .kernel_module import export_kernel, merge_pattern, name_kernel
 from .module_text import ModuleText
 from .object_code import compiled_object
+from .source_version import printer_version
 from .store import content_key, load_bytes, store_bytes
+from .stored_step import Routine, StoredStep, pack_step, unpack_step
 from .team import team
 from .team_step import plan_team, print_team_step
-
-_OWN_FILES = (
-    "frontend.py", "kernel_module.py", "pointer_type.py", "prelude_numba.py", "emit_arithmetic.py", "vector_math.py", "engine.py",
-    "driver.py",
-)  # fmt: skip
-_MATHEMATICS = ("llvm_code.py", "llvm_formulas.py", "llvm_integers.py", "vector_math.py", "vector_math_special.py")  # codegen's
 
 
 @record(eq=False)
@@ -66,14 +60,6 @@ class Counters:
 counters = Counters()
 
 
-@functools.cache
-def _compiler_version() -> str:
-    """A hash of the files that turn kernel text into machine code."""
-    folder = Path(__file__).parent
-    paths = [folder / name for name in _OWN_FILES] + [Path(codegen.__file__).parent / name for name in _MATHEMATICS]
-    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
-
-
 @record(eq=False)
 class Kernel:
     """One kernel wanted by a step: its symbol, the key of its object code, how to get LLVM text and object code of that."""
@@ -91,76 +77,123 @@ def compile_step(program: Program, clock: int = 0) -> NativeStep:
     Raises UnimplementedError naming the kernel if Numba cannot compile one: always a defect of the code generator.
     """
     start = time.perf_counter()
-    module = ModuleText.split(program.source)
-    decls = {k.name: k for k in program.kernels}
-    identities = [(b.kind, b.index) for b in program.buffers]
-    imports: dict[str, int] = {}
-    kernels: dict[str, Kernel] = {}
-    flush = flushes_denormals(program)
-
-    def resolve(name: str, pointers: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
-        if decls[name].contract is not None and name in program.llvm:
-            product = describe_vectors(name, program.llvm[name], tidy=False)
-            kernels[product.symbol] = product
-            return product.symbol, tuple(range(len(pointers)))
-        bound = _bound_contract(decls[name])
-        if bound is not None:
-            imports[bound[0]] = bound[1]
-            return bound[0], tuple(range(len(pointers)))
-        pattern = merge_pattern(tuple(identities[i] for i in pointers))
-        own = program.llvm.get(name, "") if config.kernels == "llvm" and pattern == tuple(range(len(pattern))) else ""
-        kernel = describe_vectors(name, own) if own else describe_kernel(module, decls[name], pattern)
-        kernels[kernel.symbol] = kernel
-        return kernel.symbol, tuple(i for i, first in enumerate(pattern) if first == i)
-
+    build = _StepBuild(program)
     with compile_lock:
-        text, _ = driver.print_step(module.step, resolve, len(program.buffers) if clock else None, flush)
-        uses_blas = bool(imports)
-        if clock:
-            imports[driver.CLOCK] = clock
-        imports |= load_kernels(list(kernels.values()))
-        address, handle = _load_driver(text, imports)
+        address, handle = (None if clock else build.load()) or build.compile(clock)
         counters.seconds += time.perf_counter() - start
+    return NativeStep(address, bool(build.routines), handle, functools.cache(lambda: build.make_team(address)))
 
-    @functools.cache
-    def make_team() -> int:
+
+class _StepBuild:
+    """A program on its way to machine code. routines: the BLAS routines that the step is bound to, by symbol."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._decls = {k.name: k for k in program.kernels}
+        self._identities = [(b.kind, b.index) for b in program.buffers]
+        self._flush = flushes_denormals(program)
+        self._kernels: dict[str, Kernel] = {}
+        self._addresses: dict[str, int] = {}
+        self.routines: dict[str, Routine] = {}
+
+    @functools.cached_property
+    def _module(self) -> ModuleText:
+        return ModuleText.split(self._program.source)
+
+    @functools.cached_property
+    def _key(self) -> str:
+        """Of the whole step in the cache."""
+        program = self._program
+        facts = repr((program.kernels, self._identities, self._flush, config.kernels, blas.contract_dtypes()))
+        return content_key("stored step", program.source, *program.llvm.values(), facts, printer_version(), machine_key())
+
+    def load(self) -> tuple[int, Any] | None:
+        """(address, what keeps it) of the step as an earlier process compiled it, or None."""
+        data = load_bytes("steps", self._key)
+        if data is None:
+            return None
+        stored = unpack_step(data)
+        for routine in stored.routines:
+            self._bind(routine)
+        for symbol, code in stored.kernels.items():
+            if symbol in engine.addresses:
+                counters.kernels_shared += 1
+            else:
+                counters.kernels_loaded += 1
+            self._addresses[symbol] = engine.keep(code, symbol)
+        return engine.load(stored.code, driver.STEP_SYMBOL, self._addresses)
+
+    def compile(self, clock: int) -> tuple[int, Any]:
+        """(address, what keeps it) of the step, from kernels that are compiled where nobody has done so before."""
+        times = len(self._program.buffers) if clock else None
+        text, _ = driver.print_step(self._module.step, self._resolve, times, self._flush)
+        if clock:
+            self._addresses[driver.CLOCK] = clock
+        kernels = list(self._kernels.values())
+        self._addresses |= load_kernels(kernels)
+        code = _step_code(text)
+        objects = {k.symbol: load_bytes("objects", k.key) for k in kernels}
+        whole = {symbol: data for symbol, data in objects.items() if data is not None}
+        if not clock and len(whole) == len(objects):
+            store_bytes("steps", self._key, pack_step(StoredStep(code, whole, list(self.routines.values()))))
+        return engine.load(code, driver.STEP_SYMBOL, self._addresses)
+
+    def _resolve(self, name: str, pointers: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
+        """The symbol behind a call in the step's text, and which of the call's pointers it takes."""
+        program, decl = self._program, self._decls[name]
+        everything = tuple(range(len(pointers)))
+        if decl.contract is not None and name in program.llvm:
+            return self._want(describe_vectors(name, program.llvm[name], tidy=False)), everything
+        if decl.contract is not None:
+            symbol = self._bind((decl.contract.dtype, decl.contract.transpose_a, decl.contract.transpose_b))
+            if symbol:
+                return symbol, everything
+        pattern = merge_pattern(tuple(self._identities[i] for i in pointers))
+        own = program.llvm.get(name, "") if config.kernels == "llvm" and pattern == tuple(range(len(pattern))) else ""
+        kernel = describe_vectors(name, own) if own else describe_kernel(self._module, decl, pattern)
+        return self._want(kernel), tuple(i for i, first in enumerate(pattern) if first == i)
+
+    def _want(self, kernel: Kernel) -> str:
+        self._kernels[kernel.symbol] = kernel
+        return kernel.symbol
+
+    def _bind(self, routine: Routine) -> str:
+        """The symbol of a library's routine for a matrix product, or "" if there is none."""
+        bound = blas.bind_contract(*routine)
+        if bound is None:
+            return ""
+        self.routines[bound[0]], self._addresses[bound[0]] = routine, bound[1]
+        return bound[0]
+
+    def make_team(self, alone: int) -> int:
+        """The address of the same step for a team of threads, 0 if it cannot be shared. alone: the step's own address."""
         from .team_products import share_products  # prints products anew, so it brings the code generator along
 
         with compile_lock:
-            products = share_products(program, module.step)
-            splits = {name: replace(decls[name], split=p.split) for name, p in products.items()}
-            plan = plan_team(module.step, decls | splits, identities)
+            products = share_products(self._program, self._module.step)
+            decls = self._decls | {name: replace(self._decls[name], split=p.split) for name, p in products.items()}
+            plan = plan_team(self._module.step, decls, self._identities)
             if plan is None:
                 return 0
             texts = {p.split.ranged: p.text for p in products.values()}
 
             def resolve_part(name: str, pointers: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
                 if name not in texts:
-                    return resolve(name, pointers)
-                product = describe_vectors(name, texts[name], tidy=False)
-                kernels[product.symbol] = product
-                return product.symbol, tuple(range(len(pointers)))
+                    return self._resolve(name, pointers)
+                return self._want(describe_vectors(name, texts[name], tidy=False)), tuple(range(len(pointers)))
 
-            text = print_team_step(plan, decls | splits, resolve_part, flush)
-            addresses = imports | load_kernels(list(kernels.values()))
-            return team.load(text, plan, address, addresses)
-
-    return NativeStep(address, uses_blas, handle, make_team)
+            text = print_team_step(plan, decls, resolve_part, self._flush)
+            addresses = self._addresses | load_kernels(list(self._kernels.values()))
+            return team.load(text, plan, alone, addresses)
 
 
-def _load_driver(text: str, imports: dict[str, int]) -> tuple[int, Any]:
-    key = content_key("step", text, _compiler_version(), machine_key())
+def _step_code(text: str) -> bytes:
+    key = content_key("step", text, printer_version(), machine_key())
     code = load_bytes("objects", key)
     if code is None:
         counters.steps_compiled += 1
         code = compiled_object(key, lambda: text, vectorize=False)
-    return engine.load(code, driver.STEP_SYMBOL, imports)
-
-
-def _bound_contract(decl: KernelDecl) -> tuple[str, int] | None:
-    """(symbol, address) of a library's routine for a matrix product, or None."""
-    c = decl.contract
-    return None if c is None else blas.bind_contract(c.dtype, c.transpose_a, c.transpose_b)
+    return code
 
 
 def describe_kernel(module: ModuleText, decl: KernelDecl, pattern: tuple[int, ...]) -> Kernel:
@@ -170,7 +203,7 @@ def describe_kernel(module: ModuleText, decl: KernelDecl, pattern: tuple[int, ..
     """
     text, constants = module.functions[decl.name], module.constants_of(decl.name)
     facts = repr((decl.name, decl.pointers, decl.integers, pattern))
-    key = content_key("kernel", text, constants, facts, _compiler_version(), machine_key())
+    key = content_key("kernel", text, constants, facts, printer_version(), machine_key())
     symbol = f"{decl.name}_{key[:16]}"
 
     def lower() -> str:
@@ -187,7 +220,7 @@ def describe_kernel(module: ModuleText, decl: KernelDecl, pattern: tuple[int, ..
 
 def describe_vectors(name: str, text: str, *, tidy: bool = True) -> Kernel:
     """The same for a kernel with its own LLVM text. tidy: the text needs LLVM's first passes."""
-    key = content_key("vectors", name, text, _compiler_version(), machine_key())
+    key = content_key("vectors", name, text, printer_version(), machine_key())
     symbol = f"{name}_{key[:16]}"
     return Kernel(symbol, key, lambda: name_kernel(text, symbol), functools.partial(compile_text, vectorize=False, tidy=tidy))
 

@@ -11,7 +11,7 @@ from weft.codegen.target import Target
 
 from .blas import contract_dtypes
 from .config import config
-from .engine import cpu_features
+from .host import cpu_features
 
 
 def detect_target() -> Target:

@@ -20,7 +20,8 @@ import numpy as np
 from weft.graph.record import record
 from weft.tracer.blocks import aligned_copy
 
-from .engine import engine, machine_key
+from .engine import engine
+from .host import machine_key
 from .machine import cache_bytes, detect_target
 from .object_code import compiled_object
 from .store import content_key

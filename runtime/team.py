@@ -23,7 +23,8 @@ from weft.graph.record import record
 from .arena import Arena
 from .config import config
 from .cores import usable_cores
-from .engine import engine, machine_key, target_triple
+from .engine import engine
+from .host import machine_key, target_triple
 from .object_code import compiled_object
 from .store import content_key
 from .team_layout import (
