@@ -8,20 +8,21 @@ blocks of columns, k and rows in the plan's order; operands are packed as soon a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from weft.graph.record import record, replace
 
 from .contract_dot import is_dot, print_dot
-from .contract_pack import print_panel_copy, print_tile_copy, print_transposed_copy
-from .contract_plan import Cut, Plan, panel_size, plan_product, round_up
+from .contract_pack import print_panel_copy, print_rows_copy, print_tile_copy, print_transposed_copy
+from .contract_plan import Cut, Plan, panel_size, plan_product, round_up, tiles
 from .contract_product import Product, is_narrow, transposed
 from .contract_text import Lanes, Operand, Writer
 from .contract_tile import TileFacts, print_tiles, tile_parameters
 from .target import Target
 
 PANELS = 8  # packed in one go
+ALL = 1 << 40  # tiles
 SIZES = ("batch", "m", "n", "k", "stride_a", "stride_b")
 
 
@@ -36,11 +37,13 @@ class ContractKernel:
 
 @record
 class _Block:
-    """Tiles ``first`` ... of one cut. begin: the first tile's row or column (in elements)."""
+    """``count`` tiles of one cut from row or column ``begin`` on. start, end: where all blocks of the cut begin and end."""
 
     cut: Cut
     begin: Operand
     count: Operand
+    start: Operand
+    end: Operand
 
 
 @record
@@ -53,6 +56,7 @@ class _Place:
     matrix: Operand = 0  # elements of c before this matrix
     k: Operand | None = None
     deep: Operand = 0
+    stretch: tuple[Operand, Operand] = (0, 0)  # of rows: tiles from, to where cuts are known, else rows
     rows: _Block | None = None
     columns: _Block | None = None
     packed_a: str | None = None
@@ -83,7 +87,7 @@ class _Nest:
             a_packed=plan.pack_a, segments=product.segments > 1, segment=product.segment, masked=masked,
             b_masked=masked and not plan.pack_b,
             multiple=multiple or 1, blocked=plan.blocked, accumulate=product.accumulate,
-            prefetch=plan.prefetch, epilogue=product.epilogue,
+            fetch=plan.fetch, epilogue=product.epilogue,
         )  # fmt: skip
 
     # The nest ---------------------------------------------------------------------------------------------------------------
@@ -110,17 +114,13 @@ class _Nest:
         known_b = place.k is not None and place.columns is not None and ("batch" not in order or self.product.shares_b)
         if self.plan.pack_b and place.packed_b is None and known_b:
             place = self.pack_b(place)
-        if self.plan.pack_a and place.packed_a is None and place.k is not None and "batch" not in order:
-            if self.plan.one_block:
-                place = self.pack_a(place, self.blocks("rows", self.m, 1, self.plan.row_tiles), 0)
-            elif place.rows is not None:
-                place = self.pack_a(place, [place.rows], place.rows.begin)
+        known_a = place.k is not None and "stretch" not in order
+        if self.plan.pack_a and place.packed_a is None and known_a:
+            place = self.pack_a(place)
         if not order:
             self.run_tiles(place)
             return
-        opened = {"batch": self.open_batch, "k": self.open_k, "rows": self.open_rows, "columns": self.open_columns}[order[0]]
-        for_each = opened(place)
-        for inner in for_each:
+        for inner in getattr(self, f"open_{order[0]}")(place):
             self.descend(order[1:], inner)
 
     def open_batch(self, place: _Place, level: int = 0) -> Iterator[_Place]:
@@ -145,40 +145,51 @@ class _Nest:
         with w.loop(0, w.most(self.k, 1), deep) as loop:
             yield replace(place, k=loop.index, deep=w.least(w.sub(self.k, loop.index), deep))
 
+    def open_stretch(self, place: _Place) -> Iterator[_Place]:
+        """Stretches of rows, about equally long, whose elements of a stay in the L2 cache."""
+        w, known = self.w, self.product.m is not None
+        first, last = ("%first", "%last") if self.ranged == "rows" else (0, tiles(self.plan.rows) if known else self.m)
+        unit = 1 if known else self.plan.rows[0].size
+        most, total = self.plan.row_tiles * unit, w.sub(last, first)
+        if isinstance(total, int) and total <= most:
+            yield replace(place, stretch=(first, last))
+            return
+        parts = w.most(w.div(w.add(total, most - 1), most), 1)
+        each = w.mul(w.div(w.add(w.quotient(w.add(total, w.sub(parts, 1)), parts), unit - 1), unit), unit)
+        with w.loop(first, last, each) as loop:
+            yield replace(place, stretch=(loop.index, w.least(w.add(loop.index, each), last)), packed_a=None)
+
     def open_rows(self, place: _Place) -> Iterator[_Place]:
-        for block in self.blocks("rows", self.m, 1, self.plan.row_tiles):
+        for block in self.blocks(self.plan.rows, place.stretch, 1):
             yield replace(place, rows=block)
 
     def open_columns(self, place: _Place) -> Iterator[_Place]:
-        for block in self.blocks("columns", self.n, self.width, self.plan.column_tiles):
+        known = self.product.n is not None
+        span = ("%first", "%last") if self.ranged == "columns" else (0, tiles(self.plan.columns) if known else self.n)
+        for block in self.blocks(self.plan.columns, span, self.width, self.plan.column_tiles):
             yield replace(place, columns=block, packed_b=None)
 
-    def blocks(self, axis: str, total: Operand, unit: int, most: int) -> Iterator[_Block]:
-        """Blocks of at most ``most`` tiles, cut by cut. unit: elements per row or vector.
-
-        A kernel that is ranged over this axis computes tiles ``first`` to ``last``; elements, where the cuts are not known.
-        """
-        w, cuts = self.w, self.plan.rows if axis == "rows" else self.plan.columns
-        begin: Operand = 0
-        before = 0
-        if self.ranged == axis and cuts[0].count is None:
-            begin, total = "%first", "%last"
+    def blocks(self, cuts: tuple[Cut, ...], span: tuple[Operand, Operand], unit: int, most: int = ALL) -> Iterator[_Block]:
+        """Blocks of at most ``most`` tiles, cut by cut. span: tiles from, to; elements, where the cuts are not known. unit:
+        elements per row or vector."""
+        w, begin, before = self.w, span[0], 0
         for cut in cuts:
             each = cut.size * unit
             count: Operand
             if cut.count is not None:
-                count, begin = cut.count, (cut.begin or 0) * unit
-                if self.ranged == axis:
-                    start, end = (w.most(w.least(w.sub(x, before), cut.count), 0) for x in ("%first", "%last"))
-                    count, begin = w.sub(end, start), w.add(begin, w.mul(start, each))
+                start, end = (w.most(w.least(w.sub(x, before), cut.count), 0) for x in span)
+                count, begin = w.sub(end, start), w.add((cut.begin or 0) * unit, w.mul(start, each))
                 before += cut.count
             else:
-                left = w.sub(total, begin)
+                left = w.sub(span[1], begin)
                 count = w.div(left if unit == 1 else w.add(left, each - 1), each)  # columns: the last tile is masked
-            with w.counted(count, most) as first:
-                yield _Block(cut, w.add(begin, w.mul(first, each)), w.least(w.sub(count, first), most))
-            if cut.count is None:
-                begin = w.add(begin, w.mul(count, each))
+            end = w.add(begin, w.mul(count, each))
+            if most == ALL:
+                yield _Block(cut, begin, count, begin, end)
+            else:
+                with w.counted(count, most) as first:
+                    yield _Block(cut, w.add(begin, w.mul(first, each)), w.least(w.sub(count, first), most), begin, end)
+            begin = end
 
     # Packing ----------------------------------------------------------------------------------------------------------------
 
@@ -192,7 +203,8 @@ class _Nest:
         vectors, pitch = columns.cut.size, columns.cut.size * self.width
         panel = self.panel(vectors)
         if not self.product.transpose_b:
-            with w.counted(columns.count, PANELS) as t:  # few panels at a time: their lines collide in the cache
+            few = columns.count if self.plan.column_tiles > PANELS else 1
+            with w.counted(few, PANELS) as t:  # few panels at a time: their lines collide in the cache
                 first = w.add(columns.begin, w.mul(t, pitch))
                 source = w.at(w.at(place.b, w.mul(place.k, self.n)), first)
                 wide = w.least(w.sub(self.n, first), w.mul(w.least(w.sub(columns.count, t), PANELS), pitch))
@@ -208,24 +220,33 @@ class _Nest:
                 self.call("transpose", source, to, w.least(w.sub(left, lane), self.width), place.deep, self.k, pitch)
         return replace(place, packed_b="%work")
 
-    def pack_a(self, place: _Place, blocks: Iterable[_Block], first: Operand) -> _Place:
-        """Packs these rows of the block of k, tile by tile; ``first`` lies where the scratch memory for a begins."""
+    def pack_a(self, place: _Place) -> _Place:
+        """Packs the stretch of rows of this block of k, tile by tile."""
         w, pitch = self.w, self.plan.a_pitch
         assert place.k is not None
-        start = w.at("%work", self.plan.b_bytes, "i8")
-        for block in blocks:
+        start, first = w.at("%work", self.plan.b_bytes, "i8"), self.first_row(place)
+        for block in self.blocks(self.plan.rows, place.stretch, 1):
             size, to = block.cut.size, w.at(start, w.mul(w.sub(block.begin, first), pitch))
             if self.product.transpose_a:
                 source = w.at(w.at(place.a, w.mul(place.k, self.m)), block.begin)
                 self.call(f"tiles_{size}", source, to, place.deep, w.mul(block.count, size), self.m, size * pitch)
                 continue
             source = w.at(w.at(place.a, w.mul(block.begin, self.k)), place.k)
-            with w.counted(block.count) as t:
-                source, to = w.at(source, w.mul(w.mul(t, size), self.k)), w.at(to, w.mul(t, size * pitch))
-                for lane in reversed(range(0, size, self.width)):  # the last first: whole vectors are stored
-                    rows = min(self.width, size - lane)
-                    self.call("transpose", w.at(source, w.mul(lane, self.k)), w.at(to, lane), rows, place.deep, self.k, size)
+            self.call("rows", source, to, block.count, place.deep, self.k, size)
         return replace(place, packed_a=start, packed_row=first)
+
+    def first_row(self, place: _Place) -> Operand:
+        """The first row of the stretch."""
+        w, first = self.w, place.stretch[0]
+        if self.product.m is None:
+            return first
+        row: Operand = 0
+        before = 0
+        for cut in self.plan.rows:
+            assert cut.count is not None
+            row = w.add(row, w.mul(w.most(w.least(w.sub(first, before), cut.count), 0), cut.size))
+            before += cut.count
+        return row
 
     def call(self, name: str, source: str, to: str, *sizes: Operand) -> None:
         arguments = ", ".join([f"ptr {source}", f"ptr {to}", *(f"i64 {s}" for s in sizes)])
@@ -244,10 +265,37 @@ class _Nest:
         assert columns is not None and rows is not None
         with self.each_tile(columns, self.width) as (j, column):
             b = self.operand_b(place, columns.cut.size, j, column)
-            with self.each_tile(rows, 1) as (_, row):
+            with self.each_tile(rows, 1) as (i, row):
                 a = self.operand_a(place, row)
                 offset = w.add(w.mul(row, self.n), column)
-                self.call_tile(place, (a, b, w.at(place.c, offset)), row, column, w.add(place.matrix, offset))
+                ahead = self.ahead(place, b, w.add(w.mul(j, rows.count), i))
+                self.call_tile(place, (a, b, w.at(place.c, offset), ahead), row, column, w.add(place.matrix, offset))
+
+    def ahead(self, place: _Place, b: str, number: Operand) -> str:
+        """Where the tile of this number finds what it fetches: a piece of the block of b that is packed next; ``b`` where there
+        is nothing left to fetch."""
+        w, columns, k, fetch = self.w, place.columns, place.k, self.plan.fetch
+        assert columns is not None and k is not None and place.rows is not None
+        if not fetch.ahead or place.rows.cut.size < fetch.rows:
+            return b
+        end = w.add(columns.begin, w.mul(columns.count, columns.cut.size * self.width))
+        inside = w.let(f"icmp slt i64 {end}, {columns.end}")
+        column = w.let(f"select i1 {inside}, i64 {end}, i64 {columns.start}")
+        row = w.let(f"select i1 {inside}, i64 {k}, i64 {w.add(k, self.plan.deep)}")
+        wide, deep = self.plan.column_tiles * columns.cut.size * self.width, self.plan.deep
+        if self.product.transpose_b:
+            start, pitch, length = w.add(w.mul(column, self.k), row), self.k, deep
+            count = w.least(wide, w.sub(self.n, column))
+        else:
+            start, pitch, length = w.add(w.mul(row, self.n), column), self.n, wide
+            count = w.least(deep, w.sub(self.k, row))
+        each = -(-deep // fetch.every) * fetch.ahead  # elements that a tile fetches
+        pieces = -(-length // each)
+        line = w.div(number, pieces)
+        part = w.sub(number, w.mul(line, pieces))
+        at = w.at(place.b, w.add(start, w.add(w.mul(line, pitch), w.mul(part, each))))
+        below, some = w.let(f"icmp slt i64 {line}, {count}"), w.let(f"icmp slt i64 {row}, {self.k}")
+        return w.let(f"select i1 {w.let(f'and i1 {below}, {some}')}, ptr {at}, ptr {b}")
 
     def operand_b(self, place: _Place, vectors: int, j: Operand, column: Operand) -> str:
         w = self.w
@@ -269,7 +317,7 @@ class _Nest:
             start = w.mul(w.div(place.k, product.k // product.segments), product.segment)
         return w.at(w.at(place.a, w.mul(row, self.facts.a_row)), start)
 
-    def call_tile(self, place: _Place, pointers: tuple[str, str, str], row: Operand, column: Operand, offset: Operand) -> None:
+    def call_tile(self, place: _Place, pointers: tuple[str, ...], row: Operand, column: Operand, offset: Operand) -> None:
         w, product = self.w, self.product
         assert place.rows is not None and place.columns is not None and place.k is not None
         vectors = place.columns.cut.size
@@ -284,7 +332,7 @@ class _Nest:
             length = product.k // product.segments
             depth, segments = length, w.div(place.deep, length)
         given: dict[str, Operand] = {
-            "a": pointers[0], "b": pointers[1], "c": pointers[2], "k": depth, "segments": segments,
+            "a": pointers[0], "b": pointers[1], "c": pointers[2], "ahead": pointers[3], "k": depth, "segments": segments,
             "left": w.sub(self.n, column) if self.facts.masked else 0, "row": row, "column": column, "offset": offset,
             "first": first, "last": last, "a_step": self.m, "c_row": self.n,
             "b_step": vectors * self.width if self.plan.pack_b else self.n, **{f"e{i}": e for i, e in enumerate(self.own)},
@@ -318,6 +366,8 @@ def print_contract(product: Product, target: Target, ranged: str = "") -> Contra
         copies += [print_tile_copy(f"tiles_{r}", plan.lanes, r) for r in dict.fromkeys(c.size for c in plan.rows)]
     if (plan.pack_b and product.transpose_b) or (plan.pack_a and not product.transpose_a):
         copies.append(print_transposed_copy("transpose", plan.lanes))
+    if plan.pack_a and not product.transpose_a:
+        copies.append(print_rows_copy("rows", plan.lanes, plan.a_pitch))
     if narrow:
         copies.append(print_transposed_copy("turn", plan.lanes, exact=True))
     for text, needed in copies:

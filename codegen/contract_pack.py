@@ -90,6 +90,26 @@ def print_transposed_copy(name: str, lanes: Lanes, exact: bool = False) -> tuple
     return _finished(w, name)
 
 
+def print_rows_copy(name: str, lanes: Lanes, pitch: int) -> tuple[str, set[str]]:
+    """``(from, to, tiles, columns, from_row, size)``: packs so many tiles of ``size`` rows by ``transpose``; their panels are
+    ``size * pitch`` elements apart. Whole vectors are stored, so the last rows of a tile come first."""
+    w = Writer(lanes)
+    width, tail = lanes.width, "i64 %columns, i64 %from_row, i64 %size)"
+    groups = w.div(w.add("%size", width - 1), width)
+    from_tile, to_tile = w.mul("%size", "%from_row"), w.mul("%size", pitch)
+    with w.loop(0, "%tiles", carried=[("ptr", "%from"), ("ptr", "%to")]) as loop:
+        source, to = loop.carried
+        with w.loop(0, groups, some=True) as group:
+            lane = w.mul(w.sub(w.sub(groups, 1), group.index), width)
+            rows = w.least(w.sub("%size", lane), width)
+            places = f"ptr {w.at(source, w.mul(lane, '%from_row'))}, ptr {w.at(to, lane)}, i64 {rows}"
+            w.line(f"call fastcc void @KERNEL.transpose({places}, {tail}")
+        loop.following = [w.at(source, from_tile), w.at(to, to_tile)]
+    w.line("ret void")
+    sizes = ", ".join(f"i64 %{s}" for s in ("tiles", "columns", "from_row", "size"))
+    return w.function(f"internal fastcc void @KERNEL.{name}(ptr %from, ptr noalias %to, {sizes}) noinline nounwind"), w.declared
+
+
 def _transpose(w: Writer, rows: list[str], chunk: int) -> list[str]:
     """``width`` short vectors of ``chunk`` elements -> ``chunk`` vectors of ``width`` elements."""
     lanes = w.lanes

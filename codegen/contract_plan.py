@@ -14,7 +14,7 @@ from weft.graph.record import record
 
 from .contract_product import Product
 from .contract_text import Lanes
-from .contract_tile import TileSize
+from .contract_tile import LINE_BYTES, Fetch, TileSize
 from .target import Target
 
 ISSUED = 2  # multiply-adds per cycle, and loads per cycle
@@ -42,9 +42,9 @@ class Cut:
 @record
 class Plan:
     """rows, columns: cuts of m (in rows) and n (in vectors). sizes: the tiles they need. deep: k per block; blocked: there may
-    be several. pack_a, pack_b: whether blocks are copied. one_block: all rows of a are one block. row_tiles, column_tiles: tiles
-    per block. a_pitch: elements between packed lines of a. order: the loops around the tiles. prefetch: fetch c early. b_bytes:
-    scratch memory for b; work: for both."""
+    be several. pack_a, pack_b: whether blocks are copied. row_tiles, column_tiles: tiles per block. a_pitch: elements of scratch
+    memory per packed row of a. order: the loops around the tiles. fetch: what tiles fetch early. b_bytes: scratch memory for b;
+    work: for both."""
 
     lanes: Lanes
     rows: tuple[Cut, ...]
@@ -54,12 +54,11 @@ class Plan:
     blocked: bool
     pack_a: bool
     pack_b: bool
-    one_block: bool
     row_tiles: int
     column_tiles: int
     a_pitch: int
     order: tuple[str, ...]
-    prefetch: bool
+    fetch: Fetch
     b_bytes: int
     work: int
 
@@ -86,21 +85,30 @@ def plan_product(product: Product, target: Target) -> Plan:
     one_block = product.m is not None and -(-product.m // tall) * tile_bytes <= target.l2_bytes // 2
     shared = bool(product.levels) and product.shares_b and pack_b
     one_block = one_block and not (shared and pack_a)
-    row_tiles = (1 << 40) if one_block else max(1, target.l2_bytes // 2 // tile_bytes)
-    near = target.l2_bytes // 8 if one_block else 2 * target.l2_bytes
+    row_tiles = max(1, target.l2_bytes // 2 // tile_bytes)
+    near = 2 * target.l2_bytes if shared and not one_block else target.l2_bytes // 8
     column_tiles = max(1, near // (deep * product.size * wide * lanes.width))
     outer = ("k", "columns") if one_block else ("columns", "k")
-    order = (*outer, "batch", "rows") if shared else ("batch", *outer, "rows")
+    order = (*outer, "batch", "stretch", "rows") if shared else ("batch", "stretch", "k", "columns", "rows")
     across_rows = min(row_tiles * tall, tiles(rows) * tall)
     panels = min(column_tiles, tiles(columns))
     b_bytes = round_up(panels * panel_size(deep, wide, lanes) * product.size, 64) if pack_b else 0
     pitch = deep + lanes.width  # whole vectors are stored behind the last element of a panel
     a_bytes = pitch * across_rows * product.size if pack_a else 0
-    far = product.m is None or product.n is None or product.m * product.n * product.size > C_NEAR
     return Plan(
-        lanes, rows, columns, sizes, deep, blocked, pack_a, pack_b, one_block, row_tiles, column_tiles, pitch, order,
-        prefetch=far, b_bytes=b_bytes, work=b_bytes + a_bytes + 64,
+        lanes, rows, columns, sizes, deep, blocked, pack_a, pack_b, row_tiles, column_tiles, pitch, order,
+        _fetch(product, target, pack_b, (deep, tall, wide)), b_bytes=b_bytes, work=b_bytes + a_bytes + 64,
     )  # fmt: skip
+
+
+def _fetch(product: Product, target: Target, pack_b: bool, tile: tuple[int, int, int]) -> Fetch:
+    """c where it lies beyond the L1 cache, and the block of b that is packed next where b lies beyond the L2 cache."""
+    deep, tall, wide = tile
+    far = product.m is None or product.n is None or product.m * product.n * product.size > C_NEAR
+    far_b = product.n is None or product.k is None or product.n * product.k * product.size >= target.l2_bytes // 2
+    plain = not product.levels and product.segments == 1
+    ahead = LINE_BYTES // product.size if pack_b and far_b and plain else 0
+    return Fetch(far, ahead, every=max(4, min(16, deep // tall)), rows=max(tall * 3 // 4, 12 // wide))
 
 
 def covers(product: Product, library: bool) -> bool:
@@ -152,7 +160,7 @@ def _cost(rows: int | None, vectors: int | None, deep: int, tile: tuple[int, int
             chains = r * v * splits(r, v, available)
             step = max(r * v / ISSUED, (r + v) / ISSUED, (LATENCY + 1) * r * v / chains) + 0.02 * (r + v)
             if deep * v * 64 > PANEL_BYTES and many * len(down) > 1:
-                step = max(step, v * 64 / 24)  # b comes from the L2 cache, some 24 bytes per cycle
+                step = max(step, v * 64 / 24) + 0.1 * v  # b comes from the L2 cache, some 24 bytes per cycle
             total += many * times * (step + (20 + 2 * r * v) / deep)
     return total * (1 + 0.01 * (len(down) * len(across) - 1) + 0.02 * max(0, tile[1] - 4))
 

@@ -115,6 +115,10 @@ class Writer:
     def div(self, a: Operand, b: int) -> Operand:
         return a // b if isinstance(a, int) else self.let(f"udiv i64 {a}, {b}")
 
+    def quotient(self, a: Operand, b: Operand) -> Operand:
+        """Of numbers that only the call knows."""
+        return a // b if isinstance(a, int) and isinstance(b, int) else self.let(f"udiv i64 {a}, {b}")
+
     def least(self, a: Operand, b: Operand) -> Operand:
         if isinstance(a, int) and isinstance(b, int):
             return min(a, b)
@@ -150,6 +154,11 @@ class Writer:
         self.declared.add(f"declare void @llvm.masked.store.{v.suffix}.p0({v.vector}, ptr, i32, {v.mask})")
         self.line(f"call void @llvm.masked.store.{v.suffix}.p0({v.vector} {value}, ptr {pointer}, i32 {v.size}, {v.mask} {mask})")
 
+    def fetch(self, pointer: str, written: bool) -> None:
+        """Asks for a line of memory: into the L1 cache if it will be written, else into the L2 cache."""
+        self.declared.add("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+        self.line(f"call void @llvm.prefetch.p0(ptr {pointer}, {'i32 1, i32 3' if written else 'i32 0, i32 2'}, i32 1)")
+
     def splat(self, scalar: str) -> str:
         """A vector with the scalar in every lane."""
         v = self.lanes
@@ -176,13 +185,13 @@ class Writer:
 
     @contextmanager
     def loop(
-        self, start: Operand, stop: Operand, step: Operand = 1, carried: Sequence[tuple[str, str]] = ()
+        self, start: Operand, stop: Operand, step: Operand = 1, carried: Sequence[tuple[str, str]] = (), some: bool = False
     ) -> Iterator[Loop]:
         """``for index in range(start, stop, step)``. carried: (type, value before the loop); after it, `Loop.carried` holds
-        what the last round set."""
+        what the last round set. some: there is at least one round."""
         body, done = self.label("body"), self.label("done")
         before = self.block
-        sure = isinstance(start, int) and isinstance(stop, int) and start < stop
+        sure = some or (isinstance(start, int) and isinstance(stop, int) and start < stop)
         if sure:
             self.go(body)
         else:

@@ -34,6 +34,19 @@ class TileSize:
 
 
 @record
+class Fetch:
+    """What tiles fetch from memory while they compute, a few lines ``every`` so many steps of k.
+
+    result: their part of c. ahead: what lies where the call says, so many elements at a time; 0: nothing. rows: smaller tiles do
+    without."""
+
+    result: bool
+    ahead: int
+    every: int
+    rows: int
+
+
+@record
 class TileFacts:
     """What all tiles of a kernel share.
 
@@ -41,7 +54,7 @@ class TileFacts:
     the next; None if the call says it. a_packed: the tile's elements of a follow one another, k by k. segments: whether k runs
     over several stretches of a, ``segment`` elements apart. masked: the last vector of a row may be cut off; b_masked: b's rows
     end there too. multiple: what every k is a multiple of. blocked: k comes in several calls, sums in between wait in c.
-    accumulate: the product is added to what c holds. prefetch: c is far.
+    accumulate: the product is added to what c holds.
     """
 
     lanes: Lanes
@@ -57,13 +70,12 @@ class TileFacts:
     multiple: int = 1
     blocked: bool = False
     accumulate: bool = False
-    prefetch: bool = False
+    fetch: Fetch | None = None
     epilogue: Epilogue | None = None
 
     @property
     def own_pointers(self) -> int:
         return len(self.epilogue.pointers) if self.epilogue else 0
-
 
 
 def tile_parameters(facts: TileFacts) -> dict[str, str]:
@@ -73,7 +85,8 @@ def tile_parameters(facts: TileFacts) -> dict[str, str]:
     whether this is the first or last block of k.
     """
     wanted = {
-        "a": "ptr", "b": "ptr", "c": "ptr", "k": "i64", "segments": "i64" if facts.segments else "",
+        "a": "ptr", "b": "ptr", "c": "ptr", "ahead": "ptr" if facts.fetch and facts.fetch.ahead else "", "k": "i64",
+        "segments": "i64" if facts.segments else "",
         "left": "i64" if facts.masked else "", "first": "i1" if facts.blocked and not facts.accumulate else "",
         "a_step": "i64" if facts.a_step is None and not facts.a_packed else "", "b_step": "i64" if facts.b_step is None else "",
         "c_row": "i64" if facts.c_row is None else "",
@@ -84,6 +97,9 @@ def tile_parameters(facts: TileFacts) -> dict[str, str]:
     return {name: kind for name, kind in wanted.items() if kind}
 
 
+LINE_BYTES = 64  # of memory, fetched at once
+
+
 class _TilePrinter:
     def __init__(self, size: TileSize, facts: TileFacts) -> None:
         self.size, self.facts, self.w = size, facts, Writer(facts.lanes)
@@ -92,14 +108,14 @@ class _TilePrinter:
         self.a_step: Operand = size.rows if facts.a_packed else "%a_step" if facts.a_step is None else facts.a_step
         self.b_step: Operand = "%b_step" if facts.b_step is None else facts.b_step
         self.c_row: Operand = "%c_row" if facts.c_row is None else facts.c_row
+        many = facts.fetch is not None and size.rows >= facts.fetch.rows
+        self.fetch = facts.fetch if many and size.unroll == 1 and not facts.segments else None
 
     def print(self) -> str:
         w, size, facts = self.w, self.size, self.facts
         if facts.masked:
             width = facts.lanes.width
             self.masks = [w.lanes_below(w.sub("%left", v * width)) for v in range(size.vectors)]
-        if facts.prefetch:
-            self.prefetch()
         zero = ["zeroinitializer"] * (size.rows * size.vectors * size.splits)
         sums = self.segments(zero) if facts.segments else self.along_k("%a", "%b", zero)[1]
         self.finish(self.joined(sums))
@@ -121,6 +137,8 @@ class _TilePrinter:
     def along_k(self, a: str, b: str, sums: list[str]) -> tuple[str, list[str]]:
         """(where b ends, sums)"""
         unroll = self.size.unroll
+        if self.fetch is not None:
+            return "", self.steps_and_fetches(self.fetch, sums)
         if self.facts.multiple % unroll == 0:
             return self.steps(a, b, sums, "%k", unroll)[1:]
         w = self.w
@@ -128,14 +146,30 @@ class _TilePrinter:
         a, b, sums = self.steps(a, b, sums, many, unroll)
         return self.steps(a, b, sums, w.sub("%k", many), 1)[1:]
 
-    def steps(self, a: str, b: str, sums: list[str], count: Operand, unroll: int) -> tuple[str, str, list[str]]:
+    def steps(
+        self, a: str, b: str, sums: list[str], count: Operand, unroll: int, some: bool = False
+    ) -> tuple[str, str, list[str]]:
         w, kind = self.w, self.facts.lanes.vector
-        with w.loop(0, count, unroll, [("ptr", a), ("ptr", b), *((kind, s) for s in sums)]) as loop:
+        with w.loop(0, count, unroll, [("ptr", a), ("ptr", b), *((kind, s) for s in sums)], some) as loop:
             a, b, *now = loop.carried
             for u in range(unroll):
                 self.step(a, b, u, now)
             loop.following = [w.at(a, w.mul(self.a_step, unroll)), w.at(b, w.mul(self.b_step, unroll)), *now]
         return loop.carried[0], loop.carried[1], loop.carried[2:]
+
+    def steps_and_fetches(self, fetch: Fetch, sums: list[str]) -> list[str]:
+        """Stretches of k, with a few fetches before each: many at once would hold up the tile's own loads."""
+        w, kind, size = self.w, self.facts.lanes.vector, self.size
+        starts = [("ptr", "%c"), ("ptr", "%ahead" if fetch.ahead else "%b"), ("ptr", "%a"), ("ptr", "%b")]
+        with w.loop(0, "%k", fetch.every, [*starts, *((kind, s) for s in sums)]) as loop:
+            c, ahead, a, b, *now = loop.carried
+            for v in range(0, size.vectors if fetch.result else 0, max(1, LINE_BYTES // (w.lanes.width * w.lanes.size))):
+                w.fetch(w.at(c, v * w.lanes.width), written=True)
+            if fetch.ahead:
+                w.fetch(ahead, written=False)
+            a, b, now = self.steps(a, b, now, w.least(w.sub("%k", loop.index), fetch.every), 1, some=True)
+            loop.following = [w.at(c, self.c_row), w.at(ahead, fetch.ahead), a, b, *now]
+        return loop.carried[4:]
 
     def step(self, a: str, b: str, u: int, sums: list[str]) -> None:
         """One k: a rank-one update of the tile."""
@@ -168,14 +202,6 @@ class _TilePrinter:
     def address(self, r: int, v: int) -> str:
         w = self.w
         return w.at(w.at("%c", w.mul(self.c_row, r)), v * self.facts.lanes.width)
-
-    def prefetch(self) -> None:
-        """c's lines are fetched while k runs: they come from far where sums wait in memory."""
-        w = self.w
-        w.declared.add("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
-        for r in range(self.size.rows):
-            for v in range(0, self.size.vectors, max(1, 64 // (self.facts.lanes.width * self.facts.lanes.size))):
-                w.line(f"call void @llvm.prefetch.p0(ptr {self.address(r, v)}, i32 1, i32 3, i32 1)")
 
     def finish(self, values: list[list[str]]) -> None:
         """Adds what c holds already, lets the epilogue work on complete sums, and stores."""
