@@ -6,7 +6,6 @@ Both write variables in place, leave them untouched if a check fails, and raise 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any, Protocol
@@ -22,9 +21,7 @@ from .entry import MISMATCH
 from .frame import Binding, Frame, Layout
 from .interpreted import InterpretedStep
 from .jit import compile_step
-
-update_lock = threading.RLock()
-"""Held by compiled steps that write variables, so that two threads never write one variable at once."""
+from .update_lock import UpdateLock
 
 
 class Executable(Protocol):
@@ -81,7 +78,8 @@ class CompiledStep:
         self._step = compile_step(program)
         self._frames: list[Frame] = []
         self._count = len(program.inputs)
-        self._updates = any(v.written for v in program.variables)
+        updates = any(v.written for v in program.variables)
+        self._updating = UpdateLock(program, variables) if updates else None
         self.streams = self._plain = self._layout.plain_results
 
     def __call__(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -128,7 +126,7 @@ class CompiledStep:
             if into is not None:
                 fit_outputs(self._layout, binding, into, run.count)
             outputs = binding.make_outputs() if into is None else list(into)
-            with update_lock if self._updates else nullcontext():
+            with self._updating or nullcontext():
                 spread = into is not None
                 done, code = run_batches(self._layout, binding, run, outputs, spread=spread, seconds=seconds, every=every)
             if code:
@@ -138,9 +136,9 @@ class CompiledStep:
             self._frames.append(frame)
 
     def _run(self, binding: Binding, arrays: tuple[np.ndarray, ...]) -> int:
-        if not self._updates:
+        if self._updating is None:
             return binding.call(arrays)
-        with update_lock:
+        with self._updating:
             return binding.call(arrays)
 
     def _finish(self, frame: Frame, binding: Binding, code: int, outputs: list[np.ndarray]) -> list[np.ndarray]:
