@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from weft.graph.dtype import (
     DType,
@@ -120,9 +120,12 @@ from weft.tracer.ops import (
 )
 from weft.tracer.ops.generated import namespace as _namespace
 
-from . import bitwise, config, data, debugging, dtypes, errors, linalg, math, nest, nn, random
+from . import config, math, nn, random
 from .module import Module
 from .scopes import control_dependencies, device, get_static_value, group, name_scope, no_op
+
+if TYPE_CHECKING:
+    from . import bitwise, data, debug, debugging, dtypes, errors, keras, linalg, nest
 
 double, half = float64, float16
 newaxis = None
@@ -264,7 +267,7 @@ _generated = {n: f for n, f in _namespace("").items() if n not in globals()}
 globals().update(_generated)
 __all__ += list(_generated)
 
-_LAZY = {"debug": "weft.debug", "keras": "weft.keras"}  # imported when first used, so that ``import weft`` stays quick
+_LATE = ("bitwise", "data", "debug", "debugging", "dtypes", "errors", "keras", "linalg", "nest")  # imported when first used
 _INITIALIZERS = {
     "constant_initializer": "Constant",
     "ones_initializer": "Ones",
@@ -276,8 +279,8 @@ _KERAS = ("initializers", "losses", "metrics", "optimizers", "regularizers")  # 
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        return importlib.import_module(_LAZY[name])
+    if name in _LATE:
+        return importlib.import_module(f"weft.{name}")
     if name in _KERAS:
         return getattr(importlib.import_module("weft.keras"), name)
     if name in _INITIALIZERS:
@@ -288,4 +291,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY, *_INITIALIZERS, *_KERAS})
+    return sorted({*globals(), *_LATE, *_INITIALIZERS, *_KERAS})

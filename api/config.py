@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from weft.runtime.config import config as _config
 
 from . import config_threading
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 threading = config_threading
 
@@ -36,12 +38,14 @@ def list_physical_devices(device_type: str | None = None) -> list[PhysicalDevice
 
 def set_cache_dir(path: str | Path | None) -> None:
     """Where compiled steps are kept between processes; None: in memory. Default: the environment's ``WEFT_CACHE_DIR``."""
-    _config.cache_dir = None if path is None else Path(path)
+    _config.cache_dir = path
 
 
 def cache_dir() -> Path | None:
     """The folder of the cache on disk, or None."""
-    return _config.cache_dir
+    from pathlib import Path  # for those who ask
+
+    return None if _config.cache_dir is None else Path(_config.cache_dir)
 
 
 def set_use_blas(use: bool) -> None:

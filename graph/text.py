@@ -32,9 +32,8 @@ from .conditions import constant_value
 from .dims import Dim, Size
 from .dtype import BY_SHORT, DType
 from .ir import ArrayType, Graph, Literal, Node, VariableRef, _attr_key
-from .text_parser import parse
 
-__all__ = ["fingerprint", "graph_tree", "literals", "parse", "to_text"]
+__all__ = ["fingerprint", "graph_tree", "literals", "to_text"]
 
 SPELLED_OUT = 16  # elements
 SHOWN_ORIGINS = 3
@@ -44,7 +43,7 @@ RESERVED = frozenset((*BY_SHORT, "True", "False", "None", "inf", "nan"))
 def to_text(graph: Graph, origins: bool = True) -> str:
     """The graph in weft's notation, the same text for the same graph. origins: end lines with where they come from.
 
-    `parse` is the inverse, given `literals` of the graph if it holds large constants.
+    `text_parser.parse` is the inverse, given `literals` of the graph if it holds large constants.
     """
     return _Printer(graph, origins).text()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import threading
 from collections.abc import Iterable, Iterator
@@ -57,6 +56,8 @@ def current_path() -> str:
 
 def near_matches(name: str, known: Iterable[str]) -> str:
     """``Did you mean 'a' or 'b'?``, or the list of known names where none is near."""
+    import difflib  # for mistakes only
+
     names = sorted(set(known))
     wanted = str(name)
     alike: dict[str, list[str]] = {}  # spelling without case and underscores -> the names spelt so

@@ -12,8 +12,8 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
+import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -57,16 +57,18 @@ def find_blas() -> Blas | None:
 
 
 def _candidates() -> Iterator[str]:
-    package = Path(np.__file__).parent
-    for folder in (package.parent / "numpy.libs", package / ".dylibs", package / ".libs"):
-        yield from (str(p) for p in sorted(folder.glob("*openblas*")))
+    package = os.path.dirname(np.__file__)
+    for folder in (os.path.join(os.path.dirname(package), "numpy.libs"), f"{package}/.dylibs", f"{package}/.libs"):
+        with contextlib.suppress(OSError):
+            yield from (os.path.join(folder, name) for name in sorted(os.listdir(folder)) if "openblas" in name)
     yield from sorted(_loaded_libraries())
 
 
 def _loaded_libraries() -> set[str]:
     """Paths of OpenBLAS libraries that are mapped into this process (Linux only)."""
     try:
-        lines = Path("/proc/self/maps").read_text().splitlines()
+        with open("/proc/self/maps") as file:
+            lines = file.read().splitlines()
     except OSError:
         return set()
     return {line[line.index("/") :] for line in lines if "openblas" in line and "/" in line}

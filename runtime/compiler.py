@@ -9,23 +9,24 @@ from __future__ import annotations
 import time
 import weakref
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from weft import codegen
 from weft.codegen import Program, order_variables
+from weft.graph import passes
 from weft.graph.ir import Graph, VariableRef
-from weft.graph.passes import optimize
 from weft.graph.record import record, replace
 from weft.graph.text import fingerprint
 
 from . import cache
 from .batch_loop import BatchRun, RunResult
 from .executable import Executable, build
-from .interpreted import module_path
 from .machine import detect_target
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 VARIABLE_ORDER = "variables"  # key in Program.notes: positions among the traced graph's variables
 
@@ -48,6 +49,8 @@ class Compiled:
     @property
     def source_path(self) -> Path:
         """The file with the generated module."""
+        from .interpreted import module_path  # brings the plain Python functions along, which compiled steps do not need
+
         return module_path(self.program)
 
     def run(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -99,7 +102,7 @@ def plan_graph(graph: Graph) -> tuple[Program, list[Any], bool]:
     program = cache.load_program(key)
     cached = program is not None
     if program is None:
-        optimized = optimize(graph)
+        optimized = passes.optimize(graph)
         program = codegen.generate(optimized, detect_target())
         order = [refs.index(r) for r in order_variables(optimized)]
         program = replace(program, notes={**program.notes, VARIABLE_ORDER: order})

@@ -5,15 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from weft.graph import passes
 from weft.graph.errors import DTypeError
 from weft.graph.evaluate import evaluate
 from weft.graph.ir import ArrayType, Graph
-from weft.graph.passes import optimize
 from weft.graph.text import to_text
 from weft.tracer import EagerTensor, TensorSpec, convert_to_tensor, executing_eagerly, tree, watching
 from weft.tracer.trace import Traced
@@ -25,6 +24,8 @@ from .memory import MemoryReport, default_kind, report_memory
 from .trace_key import Baked, Call, static_key, tensor_value
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .function import Function
 
 
@@ -96,7 +97,7 @@ class ConcreteFunction:
 
     def text(self, *, optimized: bool = True) -> str:
         """The graph as text, after the passes or as traced."""
-        return to_text(optimize(self.graph) if optimized else self.graph)
+        return to_text(passes.optimize(self.graph) if optimized else self.graph)
 
     def memory(self, *, kind: Callable[[Any], str] = default_kind, **sizes: int) -> MemoryReport:
         """What one step needs, known before the first: ``print(concrete.memory(batch=64))``.

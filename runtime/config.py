@@ -6,18 +6,17 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from weft.graph.record import field, record
 
 
-def default_cache_dir() -> Path | None:
+def default_cache_dir() -> str | None:
     """What ``WEFT_CACHE_DIR`` says, else ``weft`` in the user's cache folder; None: no cache on disk."""
     chosen = os.environ.get("WEFT_CACHE_DIR")
     if chosen is not None:
-        return None if chosen.strip().lower() in ("", "off") else Path(chosen).expanduser()
+        return None if chosen.strip().lower() in ("", "off") else os.path.expanduser(chosen)
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "weft"
+    return os.path.join(base or os.path.join(os.path.expanduser("~"), ".cache"), "weft")
 
 
 @record(frozen=False)
@@ -34,7 +33,7 @@ class Config:
     run_functions_eagerly: compiled functions run their Python code op by op, for debugging.
     """
 
-    cache_dir: Path | None = field(default_factory=default_cache_dir)
+    cache_dir: str | os.PathLike[str] | None = field(default_factory=default_cache_dir)
     cache_bytes: int = 512 * 1024 * 1024
     use_blas: bool = True
     own_contractions: bool = True

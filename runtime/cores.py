@@ -9,10 +9,9 @@ from __future__ import annotations
 import functools
 import math
 import os
-from pathlib import Path
 
-_TOPOLOGY = Path("/sys/devices/system/cpu")
-_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+_TOPOLOGY = "/sys/devices/system/cpu"
+_QUOTA = "/sys/fs/cgroup/cpu.max"
 
 
 def usable_cores() -> int:
@@ -34,7 +33,8 @@ def _physical(processors: frozenset[int]) -> int:
     cores = set()
     for processor in processors:
         try:
-            cores.add((_TOPOLOGY / f"cpu{processor}/topology/thread_siblings_list").read_text().strip())
+            with open(f"{_TOPOLOGY}/cpu{processor}/topology/thread_siblings_list") as file:
+                cores.add(file.read().strip())
         except OSError:
             cores.add(str(processor))
     return len(cores)
@@ -43,7 +43,8 @@ def _physical(processors: frozenset[int]) -> int:
 def _quota() -> int:
     """Whole cores that the process's group may keep busy; very many without a limit."""
     try:
-        limit, period = _QUOTA.read_text().split()
+        with open(_QUOTA) as file:
+            limit, period = file.read().split()
         return 1 << 30 if limit == "max" else math.ceil(int(limit) / int(period))
     except (OSError, ValueError):
         return 1 << 30

@@ -19,7 +19,6 @@ from . import failures
 from .batch_loop import BatchRun, RunResult, fit_outputs, run_batches
 from .entry import MISMATCH
 from .frame import Binding, Frame, Layout
-from .interpreted import InterpretedStep
 from .jit import compile_step
 from .update_lock import UpdateLock
 
@@ -65,6 +64,8 @@ def build(program: Program, variables: Sequence[np.ndarray], mode: str = "compil
     if mode == "compiled":
         return CompiledStep(program, variables)
     if mode == "python":
+        from .interpreted import InterpretedStep  # brings the plain Python functions along, which compiled steps do not need
+
         return InterpretedStep(program, variables)
     raise ValueError(f'mode is "compiled" or "python". Received: {mode!r}')
 

@@ -7,7 +7,6 @@ the choice among them in ``dispatch``, what a trace is remembered by in ``trace_
 from __future__ import annotations
 
 import functools
-import logging
 import threading
 import weakref
 from collections import deque
@@ -27,8 +26,6 @@ from .input_signature import InputSignature
 from .memory import MemoryReport
 from .retrace_reason import explain_miss
 from .trace_key import ArgumentBinder, Call, describe_call, plain_call
-
-logger = logging.getLogger("weft")
 
 WARN_TRACES, WARN_WINDOW, WARN_LIMIT = 5, 10, 2  # warn when so many of the last calls traced, at most so often
 
@@ -198,7 +195,9 @@ class Function:
         traced = sum(self._recent)
         if traced >= WARN_TRACES and self._warnings < WARN_LIMIT:
             self._warnings += 1
-            logger.warning(
+            import logging  # not needed by those whom nothing is said to
+
+            logging.getLogger("weft").warning(
                 "%d out of the last %d calls to %r triggered tracing. The last one because of %s.",
                 traced,
                 len(self._recent),

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib.util
 import json
 import os
 import platform
-from pathlib import Path
+from importlib.machinery import PathFinder
 from typing import NamedTuple
 
 from .llvm import llvm
@@ -57,17 +56,17 @@ def _ask_llvm() -> Host:
 def _identity() -> str | None:
     """What decides LLVM's answer: the first CPU as the kernel describes it, and the file of LLVM's library. None: unknown."""
     try:
-        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
             first = file.read(8192).partition("\n\n")[0]
         facts = [line for line in first.splitlines() if line.partition(":")[0].strip() in _CPU_FACTS]
-        spec = importlib.util.find_spec("llvmlite")
+        spec = PathFinder.find_spec("llvmlite")
         if not facts or spec is None or spec.origin is None:
             return None
-        library = Path(spec.origin).parent / "binding" / "libllvmlite.so"
+        library = os.path.join(os.path.dirname(spec.origin), "binding", "libllvmlite.so")
         status = os.stat(library)
     except OSError:
         return None
-    return repr((facts, platform.machine(), str(library), status.st_size, status.st_mtime_ns))
+    return repr((facts, platform.machine(), library, status.st_size, status.st_mtime_ns))
 
 
 def target_triple() -> str:

@@ -40,8 +40,8 @@ def module_path(program: Program) -> Path:
         path = folder / name
         try:
             if not path.exists() or path.read_bytes() != data:
-                make_private_folder(folder, folder if folder is folders[-1] else folder.parent)
-                write_atomically(path, data)
+                make_private_folder(str(folder), str(folder if folder is folders[-1] else folder.parent))
+                write_atomically(str(path), data)
             return path
         except OSError as error:
             last = error

@@ -11,7 +11,6 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from weft.codegen.program import KernelDecl, Program
@@ -242,6 +241,8 @@ def load_kernels(kernels: Sequence[Kernel]) -> dict[str, int]:
             counters.kernels_loaded += 1
             engine.keep(code, kernel.symbol)
     if missing:
+        from concurrent.futures import ThreadPoolExecutor
+
         with ThreadPoolExecutor(1) as pool:
             jobs = [(kernel, pool.submit(kernel.compile, kernel.lower())) for kernel in missing]
             for kernel, job in jobs:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 import platform
-from pathlib import Path
 
 from weft.codegen.target import Target
 
@@ -45,7 +44,8 @@ def cache_bytes() -> tuple[int, int, int]:
 def _cache_size(index: str, default: int) -> int:
     """The size of one of the first core's caches, from Linux; a usual size elsewhere."""
     try:
-        text = Path(f"/sys/devices/system/cpu/cpu0/cache/{index}/size").read_text().strip()
+        with open(f"/sys/devices/system/cpu/cpu0/cache/{index}/size") as file:
+            text = file.read().strip()
         return int(text.rstrip("KM")) * {"K": 1024, "M": 1024 * 1024}.get(text[-1], 1)
     except (OSError, ValueError):
         return default

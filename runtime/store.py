@@ -12,10 +12,9 @@ import contextlib
 import hashlib
 import os
 import struct
-import tempfile
 import warnings
 from collections import OrderedDict
-from pathlib import Path
+from collections.abc import Iterator
 
 from .config import config
 
@@ -23,7 +22,7 @@ _MAGIC = b"weft cache 1\n"
 _MEMORY_ENTRIES = 256
 _memory: OrderedDict[tuple[str, str], bytes] = OrderedDict()
 _warned: set[str] = set()
-_pruned: set[Path] = set()
+_pruned: set[str] = set()
 
 
 class CacheWarning(UserWarning):
@@ -49,7 +48,8 @@ def load_bytes(kind: str, key: str) -> bytes | None:
     if path is None:
         return None
     try:
-        data = path.read_bytes()
+        with open(path, "rb") as file:
+            data = file.read()
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -59,7 +59,7 @@ def load_bytes(kind: str, key: str) -> bytes | None:
     if payload is None:
         warn_once(f"{path} is corrupt and was made again", None)
         with contextlib.suppress(OSError):
-            path.unlink()
+            os.unlink(path)
         return None
     _remember(kind, key, payload)
     return payload
@@ -72,27 +72,33 @@ def store_bytes(kind: str, key: str, payload: bytes) -> None:
     if path is None:
         return
     try:
-        make_private_folder(path.parent, path.parents[2])
+        root = os.fspath(config.cache_dir or "")
+        make_private_folder(os.path.dirname(path), root)
         write_atomically(path, _MAGIC + hashlib.sha256(payload).digest() + payload)
-        _prune(path.parents[2])
+        _prune(root)
     except OSError as error:
         warn_once(f"the cache folder {config.cache_dir} could not be written; compiled steps are kept in memory only", error)
 
 
-def entry_path(kind: str, key: str) -> Path | None:
+def entry_path(kind: str, key: str) -> str | None:
     """Where an entry lies, or None without a cache on disk."""
-    return None if config.cache_dir is None else Path(config.cache_dir) / kind / key[:2] / key
+    return None if config.cache_dir is None else os.path.join(config.cache_dir, kind, key[:2], key)
 
 
-def make_private_folder(folder: Path, root: Path) -> None:
+def make_private_folder(folder: str, root: str) -> None:
     """Makes the folder below a root that only its owner may enter: what lies there will be executed."""
-    root.mkdir(parents=True, exist_ok=True, mode=0o700)
-    folder.mkdir(parents=True, exist_ok=True)
+    os.makedirs(os.path.dirname(root) or ".", exist_ok=True)
+    if not os.path.isdir(root):
+        with contextlib.suppress(FileExistsError):  # another process was faster
+            os.mkdir(root, mode=0o700)
+    os.makedirs(folder, exist_ok=True)
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: str, data: bytes) -> None:
     """Writes a file so that readers see all of it or nothing."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+    import tempfile  # half the standard library behind it, and who finds everything in the cache writes nothing
+
+    handle, name = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".new-")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -122,24 +128,22 @@ def forget_memory() -> None:
     _memory.clear()
 
 
-def _prune(folder: Path) -> None:
+def _prune(folder: str) -> None:
     """Deletes the oldest entries, once per process and folder, if the cache has grown beyond its limit."""
     if folder in _pruned:
         return
     _pruned.add(folder)
     found = []
-    for path in folder.rglob("*"):
+    for path in _files(folder):
         with contextlib.suppress(OSError):
-            if not path.is_file():
-                continue
-            status = path.stat()
+            status = os.stat(path)
             found.append((status.st_mtime, status.st_size, path))
     total = sum(size for _, size, _ in found)
     for _, size, path in sorted(found):
         if total <= config.cache_bytes:
             break
         with contextlib.suppress(OSError):
-            path.unlink()
+            os.unlink(path)
             total -= size
 
 
@@ -147,13 +151,17 @@ def cache_usage() -> dict[str, tuple[int, int]]:
     """(number of entries, bytes) of each kind in the cache on disk; empty without one."""
     root = config.cache_dir
     usage: dict[str, tuple[int, int]] = {}
-    for path in [] if root is None else Path(root).rglob("*"):
+    for path in [] if root is None else _files(root):
         with contextlib.suppress(OSError):
-            if path.is_file():
-                kind = path.relative_to(root).parts[0]  # type: ignore[arg-type]
-                count, size = usage.get(kind, (0, 0))
-                usage[kind] = count + 1, size + path.stat().st_size
+            kind = os.path.relpath(path, root).split(os.sep)[0]
+            count, size = usage.get(kind, (0, 0))
+            usage[kind] = count + 1, size + os.stat(path).st_size
     return usage
+
+
+def _files(root: str | os.PathLike[str]) -> Iterator[str]:
+    for folder, _, names in os.walk(root):
+        yield from (os.path.join(folder, name) for name in names)
 
 
 def warn_once(what: str, error: Exception | None) -> None:

@@ -8,7 +8,6 @@ No fork happens while it compiles, and the interpreter's exit waits for it.
 from __future__ import annotations
 
 import atexit
-import logging
 import os
 import threading
 from collections import deque
@@ -22,7 +21,6 @@ from .engine import compile_lock
 from .jit import NativeStep
 from .team import team
 
-_log = logging.getLogger("weft")
 _STEP = entry.HEADER.index("step")
 
 
@@ -74,7 +72,9 @@ def share_step(header: np.ndarray, step: NativeStep, threads: int) -> None:
         except Exception:
             if not threading.main_thread().is_alive():
                 return  # the interpreter is ending, and no thread may be started any more
-            _log.warning("A step could not be compiled for several threads; it stays on one.", exc_info=True)
+            import logging  # not needed by those whom nothing is said to
+
+            logging.getLogger("weft").warning("A step could not be compiled for several threads; it stays on one.", exc_info=True)
             return
         if address:
             header[_STEP] = address

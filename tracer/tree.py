@@ -6,7 +6,6 @@ the same keys have equal structures whatever the order in which they were filled
 
 from __future__ import annotations
 
-import dataclasses
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -130,7 +129,9 @@ def _container_of(kind: type) -> _Container | None:
         found = _TUPLE
     elif issubclass(kind, Mapping):
         found = _containers[dict]
-    elif dataclasses.is_dataclass(kind):
+    elif hasattr(kind, "__dataclass_fields__"):
+        import dataclasses  # whoever has one has imported it
+
         names = tuple(f.name for f in dataclasses.fields(kind) if f.init)
         found = _Container(lambda t: (names, [getattr(t, n) for n in names], None), _build_dataclass, ".{}", kind)
     _containers[kind] = found

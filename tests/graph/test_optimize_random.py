@@ -10,7 +10,8 @@ from weft.graph import ArrayType, Dim, Graph, Node, as_dtype, constant, o, param
 from weft.graph.evaluate import evaluate
 from weft.graph.gradient import gradients
 from weft.graph.passes import optimize
-from weft.graph.text import parse, to_text
+from weft.graph.text import to_text
+from weft.graph.text_parser import parse
 
 F32, I32, B1 = as_dtype("float32"), as_dtype("int32"), as_dtype("bool")
 N = Dim("n")

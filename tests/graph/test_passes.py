@@ -21,7 +21,8 @@ from weft.graph.passes.eliminate_transposes import LAYOUT, eliminate_transposes
 from weft.graph.passes.fold_constants import FOLD, fold_constants
 from weft.graph.passes.inline_calls import inline_calls
 from weft.graph.passes.simplify_algebra import REDUCTIONS, simplify_algebra
-from weft.graph.text import parse, to_text
+from weft.graph.text import to_text
+from weft.graph.text_parser import parse
 from weft.graph.verify import verify
 
 F32, I32, B1 = as_dtype("float32"), as_dtype("int32"), as_dtype("bool")

@@ -18,7 +18,8 @@ from weft.graph.passes.fold_constants import FOLD
 from weft.graph.passes.simplify_algebra import REDUCTIONS
 from weft.graph.pattern import head, number, parse_term, slack
 from weft.graph.rewrite import Engine, Exactness, FamilyRule, Rule, Rules
-from weft.graph.text import parse, to_text
+from weft.graph.text import to_text
+from weft.graph.text_parser import parse
 from weft.graph.verify import verify
 
 ALL = (*FOLD, *ALGEBRA, *REDUCTIONS, *LAYOUT, *BROADCASTS)

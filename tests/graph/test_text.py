@@ -10,7 +10,8 @@ from weft.graph.dtype import ALL
 from weft.graph.evaluate import evaluate
 from weft.graph.op import REGISTRY
 from weft.graph.origin import Origin, created_at
-from weft.graph.text import fingerprint, literals, parse, to_text
+from weft.graph.text import fingerprint, literals, to_text
+from weft.graph.text_parser import parse
 
 F32 = as_dtype("float32")
 BATCH = Dim("batch")

@@ -129,10 +129,10 @@ def test_the_environment_switches_the_disk_off(value: str, monkeypatch: pytest.M
 
 def test_the_environment_names_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WEFT_CACHE_DIR", str(tmp_path))
-    assert default_cache_dir() == tmp_path
+    assert default_cache_dir() == str(tmp_path)
     monkeypatch.delenv("WEFT_CACHE_DIR")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "x"))
-    assert default_cache_dir() == tmp_path / "x" / "weft"
+    assert default_cache_dir() == str(tmp_path / "x" / "weft")
 
 
 def test_memory_only(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from . import boston_housing, digits, fashion_mnist, mnist
+from typing import TYPE_CHECKING
+
+from weft.tracer.late_names import late_names
+
+if TYPE_CHECKING:
+    from . import boston_housing, digits, fashion_mnist, mnist
 
 __all__ = ["boston_housing", "digits", "fashion_mnist", "mnist"]
+
+__getattr__, __dir__ = late_names(__name__, dict.fromkeys(__all__, ()))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import shutil
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,6 +31,8 @@ def print_summary(
     layers = list(getattr(model, "operations", None) or model.layers)
     linear = _is_linear(model)
     header, align = ["Layer (type)", "Output Shape", "Param #"], ["left", "left", "right"]
+    import shutil  # with compression behind it, for those who print
+
     length, places = 88, list(positions or ([0.45, 0.80, 1.0] if linear else [0.3, 0.56, 0.74, 1.0]))
     if not linear:
         header.append("Connected to")
