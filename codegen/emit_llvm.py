@@ -1,7 +1,7 @@
 """The LLVM printer of kernels. In: a `Kernel` with collapsed loops and the sizes it is passed; out: the text of one module.
 
 The module defines ``i32 @KERNEL(ptr..., i64...)`` and needs no runtime but the C library. The printer decides what becomes a
-vector (see `plan_vectors`); LLVM's own vectoriser is not needed. The text does not depend on the CPU.
+vector (see `plan_vectors`); LLVM's own vectoriser is not needed. The text depends on the CPU only in `vector_inverses`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from .target import Target
 
 def print_llvm(kernel: Kernel, sizes: Sequence[Size], target: Target) -> str:
     """The module's text. sizes: what the kernel gets after the pointers, as the Python printer found it."""
-    return KernelPrinter(kernel, sizes, target.static_extent).module()
+    return KernelPrinter(kernel, sizes, target).module()
 
 
 class KernelPrinter:
@@ -50,9 +50,9 @@ class KernelPrinter:
     ``counters`` are the open loops' variables; ``lanes`` says what part of a vector loop is being printed.
     """
 
-    def __init__(self, kernel: Kernel, sizes: Sequence[Size], static_extent: int) -> None:
-        self.kernel, self.sizes, self.static_extent = kernel, sizes, static_extent
-        self.code = Code()
+    def __init__(self, kernel: Kernel, sizes: Sequence[Size], target: Target) -> None:
+        self.kernel, self.sizes, self.static_extent = kernel, sizes, target.static_extent
+        self.code = Code(target.estimates)
         self.names: dict[str, Operand] = {}
         self.slots: dict[str, str] = {}
         self.counters: dict[str, str] = {}

@@ -81,9 +81,13 @@ class Operand:
 
 
 class Code:
-    """The body of one function. ``block`` is the label of the block being written, for phi nodes."""
+    """The body of one function. ``block`` is the label of the block being written, for phi nodes.
 
-    def __init__(self) -> None:
+    estimates: the CPU has AVX-512's estimates of inverses, see `vector_inverses`.
+    """
+
+    def __init__(self, estimates: bool = False) -> None:
+        self.estimates = estimates
         self.lines: list[str] = []
         self.entry: list[str] = []  # allocas: they belong into the entry block
         self.declarations: dict[str, str] = {}

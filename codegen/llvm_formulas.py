@@ -32,7 +32,7 @@ def can_widen(function: str, dtype: DType) -> bool:
     """Whether the function of operands of this dtype has vector instructions; others run one element at a time."""
     if function in ("floor_divide", "remainder"):
         return False
-    if function in _LIBRARY or function == "rsqrt":
+    if function in _LIBRARY or function in ("inverse", "rsqrt"):
         return dtype.is_floating and own.has_own(function, dtype.short)
     return True
 

@@ -28,7 +28,7 @@ EXPENSIVE = {
     "exp", "expm1", "log", "log1p", "sin", "cos", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "tanh", "asinh",
     "acosh", "atanh", "erf", "power",
 }  # fmt: skip
-_SLOW = {"/", "sqrt", "rsqrt", "floor_divide", "remainder"}
+_SLOW = {"/", "sqrt", "rsqrt", "inverse", "floor_divide", "remainder"}
 
 
 def lower_formula(rule: Formula, args: Sequence[Expr], dtype: DType) -> Expr:

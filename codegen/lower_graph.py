@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from weft.graph import families
+from weft.graph.dtype import float32
 from weft.graph.errors import UnimplementedError
 from weft.graph.ir import Graph, Node, TokenType, VariableRef
+from weft.graph.op import broadcast_shapes
 from weft.graph.record import field, record
 
 from .lower_formula import refuse_half
@@ -98,7 +100,29 @@ def _elementwise(lowered: Lowered, node: Node, args: list[Term]) -> Term:
     formula = Formula(op.expr, tuple("abc"[: len(args)]), numbers, numeric_attrs(node), op.name, fault)
     if formula.expr == "a" and fault is None and node.dtype is args[0].dtype:
         return args[0]
-    return lowered.table.formula(formula, args, node.dtype, node.shape)
+    return divide_by_root(lowered.table, formula, args) or lowered.table.formula(formula, args, node.dtype, node.shape)
+
+
+def divide_by_root(table: Terms, formula: Formula, args: list[Term]) -> Term | None:
+    """``x / sqrt(y)`` and ``x / (sqrt(y) + z)`` of float32 as products with an inverse, see `vector_inverses`."""
+    if formula.expr not in ("a / b", "1 / a") or formula.numbers is not float32:
+        return None
+    divisor = args[-1]
+    if _is_formula(divisor, "sqrt(a)"):
+        inverse, of = "rsqrt", divisor.args
+    elif _is_formula(divisor, "a + b") and any(_is_formula(t, "sqrt(a)") for t in divisor.args):
+        inverse, of = "inverse", (divisor,)
+    else:
+        return None
+    factor = table.formula(Formula(f"{inverse}(a)", ("a",), float32, (), inverse), of, float32, divisor.shape)
+    if len(args) == 1:
+        return factor
+    shape = broadcast_shapes([a.shape for a in args], lambda: formula.title)
+    return table.formula(Formula("a * b", ("a", "b"), float32, (), formula.title), [args[0], factor], float32, shape)
+
+
+def _is_formula(term: Term, expr: str) -> bool:
+    return isinstance(term.rule, Formula) and term.rule.expr == expr
 
 
 def numeric_attrs(node: Node) -> tuple[tuple[str, Any], ...]:

@@ -13,7 +13,8 @@ class Target:
     caches of one core. library_contracts: dtype short names for which a library's matrix product is bound. own_contracts: those
     whose products get micro-kernels of their own. static_extent: inner loops up to this length are printed with their length
     as a number, so that LLVM unrolls them; longer ones get it as an argument and can be shared between shapes. several_cores:
-    products that threads can share are preferred to a library's, however many threads are allowed now.
+    products that threads can share are preferred to a library's, however many threads are allowed now. estimates: the CPU
+    has the instructions that `vector_inverses` is about.
     """
 
     vector_bytes: int = 32
@@ -24,3 +25,4 @@ class Target:
     own_contracts: tuple[str, ...] = ()
     static_extent: int = 1024
     several_cores: bool = False
+    estimates: bool = False

@@ -1,4 +1,4 @@
-"""More own mathematics: erf, sin, cos, rsqrt, powers. In: operands as in `vector_math`; out: the functions' values.
+"""More own mathematics: erf, sin, cos, powers. In: operands as in `vector_math`; out: the functions' values.
 
 erf is a polynomial near 0 and 1 - 2**-q(x) elsewhere, q a polynomial; float64 uses the Chebyshev fits of `graph.special`. sin and
 cos subtract multiples of pi/2 in three parts, and leave arguments beyond 2**16 to the C library, lane by lane. A float32 power is
@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from weft.graph.special import ERF_SMALL, ERFC_SCALED
 
-from . import vector_math
+from . import vector_inverses, vector_math
 from .vector_math import Maths
 
 _ERF_TAIL = (0.12837917, -0.37612632, 0.112836875, -0.02685894, 0.0051999064, -0.0008130012, 8.3167724e-05)
@@ -118,10 +118,6 @@ def _by_lane(m: Maths, x: str, function: str) -> str:
     return total
 
 
-def rsqrt(m: Maths, x: str) -> str:
-    return m.div(m.number(1.0), m.intrinsic("sqrt", x))
-
-
 def power(m: Maths, x: str, y: str) -> str:
     """x**y of float32: exp(y log abs(x)) in float64, with the special cases of IEEE 754."""
     wide = Maths(m.code, "f64", m.lanes)
@@ -148,7 +144,14 @@ def power(m: Maths, x: str, y: str) -> str:
     return m.select(m.either(unit, m.compare("oeq", y, zero)), one, result)
 
 
-UNARY: dict[str, Callable[[Maths, str], str]] = {**vector_math.FUNCTIONS, "erf": erf, "sin": sin, "cos": cos, "rsqrt": rsqrt}
+UNARY: dict[str, Callable[[Maths, str], str]] = {
+    **vector_math.FUNCTIONS,
+    "erf": erf,
+    "sin": sin,
+    "cos": cos,
+    "inverse": vector_inverses.inverse,
+    "rsqrt": vector_inverses.rsqrt,
+}
 
 
 def has_own(name: str, short: str) -> bool:

@@ -38,9 +38,10 @@ def _rsqrt(x: Any) -> Any:
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "abs": np.abs, "acos": np.arccos, "acosh": np.arccosh, "asin": np.arcsin, "asinh": np.arcsinh, "atan": np.arctan,
     "atan2": np.arctan2, "atanh": np.arctanh, "ceil": np.ceil, "cos": np.cos, "cosh": np.cosh, "erf": erf, "exp": np.exp,
-    "expm1": np.expm1, "floor": np.floor, "isfinite": np.isfinite, "isinf": np.isinf, "isnan": np.isnan, "log": np.log,
-    "log1p": np.log1p, "maximum": np.maximum, "minimum": np.minimum, "power": np.power, "round": np.rint, "rsqrt": _rsqrt,
-    "sign": np.sign, "sin": np.sin, "sinh": np.sinh, "sqrt": np.sqrt, "tan": np.tan, "tanh": np.tanh, "where": np.where,
+    "expm1": np.expm1, "floor": np.floor, "inverse": np.reciprocal, "isfinite": np.isfinite, "isinf": np.isinf, "isnan": np.isnan,
+    "log": np.log, "log1p": np.log1p, "maximum": np.maximum, "minimum": np.minimum, "power": np.power, "round": np.rint,
+    "rsqrt": _rsqrt, "sign": np.sign, "sin": np.sin, "sinh": np.sinh, "sqrt": np.sqrt, "tan": np.tan, "tanh": np.tanh,
+    "where": np.where,
 }  # fmt: skip
 """Every function of the language, with NumPy's meaning of it."""
 

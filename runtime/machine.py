@@ -19,7 +19,8 @@ def detect_target() -> Target:
     own = ("f32", "f64") if config.own_contractions else ()
     several = (os.cpu_count() or 1) > 1
     return Target(
-        width, vector_registers(), l1, l2, library_contracts=contract_dtypes(), own_contracts=own, several_cores=several
+        width, vector_registers(), l1, l2, library_contracts=contract_dtypes(), own_contracts=own, several_cores=several,
+        estimates={"avx512f", "avx512vl"} <= cpu_features(),
     )  # fmt: skip
 
 

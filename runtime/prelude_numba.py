@@ -158,8 +158,8 @@ def _philox(seed: Any, draw: Any, block: Any) -> Any:
 
 
 _FLOAT_FUNCTIONS = (
-    "exp", "expm1", "log", "log1p", "sqrt", "rsqrt", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "erf",
-    "asinh", "acosh", "atanh",
+    "exp", "expm1", "log", "log1p", "sqrt", "rsqrt", "inverse", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh",
+    "tanh", "erf", "asinh", "acosh", "atanh",
 )  # fmt: skip
 _NUMBERS = {
     "float32": types.float32, "float64": types.float64, "int8": types.int8, "int16": types.int16, "int32": types.int32,

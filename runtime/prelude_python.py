@@ -76,7 +76,7 @@ def philox(seed: Scalar, draw: Scalar, block: Scalar) -> tuple[Scalar, ...]:
 
 PRELUDE: dict[str, Any] = {
     "view": view, "pointer": pointer, "size": size, "float32": np.float32, "float64": np.float64, "bool_": np.bool_,
-    "inf": np.inf, "nan": np.nan, "erf": erf, "rsqrt": rsqrt, "where": where, "sum_add": sum_add,
+    "inf": np.inf, "nan": np.nan, "erf": erf, "rsqrt": rsqrt, "inverse": np.reciprocal, "where": where, "sum_add": sum_add,
     "floor_divide": floor_divide, "remainder": remainder,
     "exp": np.exp, "expm1": np.expm1, "log": np.log, "log1p": np.log1p, "sqrt": np.sqrt, "sin": np.sin, "cos": np.cos,
     "tan": np.tan, "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2, "sinh": np.sinh,

@@ -22,7 +22,9 @@ _OWN_FILES = (
     "frontend.py", "kernel_module.py", "pointer_type.py", "prelude_numba.py", "emit_arithmetic.py", "vector_math.py", "engine.py",
     "driver.py",
 )  # fmt: skip
-_MATHEMATICS = ("llvm_code.py", "llvm_formulas.py", "llvm_integers.py", "vector_math.py", "vector_math_special.py")  # codegen's
+_MATHEMATICS = (
+    "llvm_code.py", "llvm_formulas.py", "llvm_integers.py", "vector_math.py", "vector_math_special.py", "vector_inverses.py",
+)  # fmt: skip  # codegen's
 
 
 @functools.cache

@@ -1,6 +1,6 @@
 """Own mathematics against float64 (float64's against extended precision): over all exponents, on special values, in both widths.
 
-``WEFT_EXHAUSTIVE=1`` also runs exp, log, tanh and sigmoid over all 2**32 float32 numbers, some minutes each.
+``WEFT_EXHAUSTIVE=1`` also runs exp, log, tanh, sigmoid and the inverses over all 2**32 float32 numbers, some minutes each.
 """
 
 from __future__ import annotations
@@ -13,19 +13,20 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
+import weft
 from weft.codegen.emit_python import print_kernel
 from weft.codegen.kernel import Apply, Const, Expr, Kernel, Load, Loop, Param, Store, variable
-from weft.codegen.target import Target
 from weft.codegen.vector_math_special import has_own
 from weft.graph.dtype import DType, bool_, float32, float64
 from weft.graph.special import erf
 from weft.runtime.engine import compile_text, engine
 from weft.runtime.kernel_module import name_kernel
+from weft.runtime.machine import detect_target
 
 _symbols = itertools.count()
 REFERENCE: dict[str, Callable[..., np.ndarray]] = {
     "exp": np.exp, "expm1": np.expm1, "log": np.log, "log1p": np.log1p, "tanh": np.tanh, "erf": erf, "sin": np.sin, "cos": np.cos,
-    "rsqrt": lambda x: 1 / np.sqrt(x),
+    "inverse": lambda x: 1 / x, "rsqrt": lambda x: 1 / np.sqrt(x),
 }  # fmt: skip
 SPECIAL = [
     0.0, -0.0, np.inf, -np.inf, np.nan, 1, -1, 0.5, 2, 1e-45, -1e-45, 1e-38, -1e-38, 88.72, 88.73, -87.3, -103.9, -104, 104,
@@ -38,7 +39,7 @@ def compiled(build: Callable[[Expr], Expr], dtype: DType, extent: int) -> Callab
     a, out = Load("a", variable("i1"), dtype), Param("out", dtype, extent, written=True)
     inner = Loop("i1", extent or 1 << 24, [Store("out", variable("i1"), build(a))])
     kernel = Kernel("test", [Param("a", dtype, extent), out], [Loop("i0", 7, [inner])] if extent else [inner])
-    printed = print_kernel(kernel, Target())
+    printed = print_kernel(kernel, detect_target())
     symbol = f"test_vector_math_{next(_symbols)}"
     address = engine.keep(compile_text(name_kernel(printed.llvm, symbol), vectorize=False), symbol)
     sizes = len(printed.sizes)
@@ -138,7 +139,7 @@ def expressions() -> dict[str, tuple[Callable[[Expr], Expr], Callable[[np.ndarra
     return {
         "sigmoid": (sigmoid, lambda x: np.exp(np.minimum(x, 0)) / (1 + np.exp(-np.abs(x)))),
         "softplus": (softplus, lambda x: np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))),
-        **{n: (lambda a, n=n: f(n, a), REFERENCE[n]) for n in ("exp", "log", "tanh")},
+        **{n: (lambda a, n=n: f(n, a), REFERENCE[n]) for n in ("exp", "log", "tanh", "inverse", "rsqrt")},
     }
 
 
@@ -159,10 +160,34 @@ def chunks() -> Iterator[np.ndarray]:
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize("name", ["exp", "log", "tanh", "sigmoid"])
+@pytest.mark.parametrize("name", ["exp", "log", "tanh", "sigmoid", "inverse", "rsqrt"])
 def test_every_float32(name: str) -> None:
     formula, true = expressions()[name]
     run = compiled(formula, float32, 0)
     for x in chunks():
         with np.errstate(all="ignore"):
             check(x, run(x), true(x.astype(np.float64)))
+
+
+@pytest.mark.parametrize("name", ["inverse", "rsqrt"])
+@pytest.mark.parametrize("extent", [1, 4, 7, 16, 31])
+def test_inverses_have_the_same_bits_in_any_number_of_lanes(name: str, extent: int) -> None:
+    x = np.array([*SPECIAL, 0.3, 1.7, 2.4, 5.0, 30.0, 0.01], np.float32)[: 32 // extent * extent]
+    wide = compiled(lambda a: Apply(name, (a,), float32), float32, 0)(x)
+    narrow = compiled(lambda a: Apply(name, (a,), float32), float32, extent)
+    rows = np.concatenate([narrow(np.ascontiguousarray(row)) for row in x.reshape(-1, extent)])
+    np.testing.assert_array_equal(rows.view(np.int32), wide.view(np.int32))
+
+
+def test_quotients_by_roots_are_within_two_units() -> None:
+    """``x / sqrt(y)`` and ``x / (sqrt(y) + k)`` in compiled code: products with an inverse, also for the special values."""
+    y = np.concatenate([np.repeat(np.array(SPECIAL, np.float32), len(SPECIAL)), arguments(float32)])
+    x = np.concatenate([np.tile(np.array(SPECIAL, np.float32), len(SPECIAL)), np.roll(arguments(float32), 1)])
+    k = np.float32(1e-7)
+    quotients = weft.function(lambda x, y: (x / weft.sqrt(y), x / (weft.sqrt(y) + k), 1 / weft.sqrt(y)))
+    plain, shifted, inverse = (q.numpy() for q in quotients(weft.constant(x), weft.constant(y)))
+    with np.errstate(all="ignore"):
+        root = np.sqrt(y.astype(np.float64))
+        check(x, plain, x / root)
+        check(x, inverse, 1 / root)
+        check(x, shifted, x / (root.astype(np.float32) + k).astype(np.float64))
