@@ -21,6 +21,7 @@ from .compiler import Compiled, compile_graph, plan_graph
 from .differentiate import record_call
 from .dispatch import match_sizes
 from .memory import MemoryReport, default_kind, report_memory
+from .team_memory import team_bytes
 from .trace_key import Baked, Call, static_key, tensor_value
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ class ConcreteFunction:
         kind: what a variable is listed as. sizes: the symbolic sizes by name; ValueError if one is missing.
         """
         program, variables, _ = plan_graph(self.graph)
-        return report_memory(program, variables, sizes, kind)
+        return report_memory(program, variables, sizes, kind, team_bytes)
 
     def run(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The flat, fast way: input arrays of exactly the traced dtypes and matching shapes to output arrays."""

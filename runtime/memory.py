@@ -12,10 +12,12 @@ from typing import Any
 from weft.codegen.program import Port, Program
 from weft.graph.dims import parse_size, size_value
 from weft.graph.dtype import BY_SHORT
-from weft.graph.record import record
+from weft.graph.record import field, record
 
 from .arena import ALIGNMENT, SlotPlan
+from .result_pool import result_bytes, results
 
+Measure = Callable[[Program, Mapping[str, int]], int]
 PARAMETERS, STATE = "parameters", "other variables"
 
 
@@ -24,8 +26,11 @@ class MemoryReport:
     """The bytes that one step needs, all of them known before the first one.
 
     name: of the step. sizes: what its symbolic sizes stand for. variables: bytes by kind, such as "parameters" or "optimizer
-    slots". constants: data in the program. arena: every intermediate value, after sharing. inputs: the arrays of one call; a
-    loop over many batches gathers shuffled rows into as much. outputs: the arrays made for the results of one call.
+    slots". constants: data in the program. arena: every intermediate value, after sharing, and the packed blocks of matrix
+    products. team: what threads that share the step have for themselves. inputs: the arrays of one call; a loop over many batches
+    gathers shuffled rows into as much. outputs: the arrays made for the results of one call, large ones with their blocks' room.
+
+    spare: what the process keeps at present of large results that are gone, of all steps, for later ones; not part of the step.
     """
 
     name: str
@@ -35,17 +40,19 @@ class MemoryReport:
     arena: int
     inputs: int
     outputs: int
+    team: int = 0
+    spare: int = field(default=0, compare=False)
 
     @property
     def total(self) -> int:
         """All bytes: the peak while a step runs. Each further thread that runs the step at the same time adds an arena."""
-        return sum(self.variables.values()) + self.constants + self.arena + self.inputs + self.outputs
+        return sum(self.variables.values()) + self.constants + self.arena + self.team + self.inputs + self.outputs
 
     def __str__(self) -> str:
         at = ", ".join(f"{name} = {size}" for name, size in self.sizes.items())
         rows = {
-            **self.variables, "constants": self.constants, "arena": self.arena, "inputs": self.inputs, "outputs": self.outputs,
-            "total": self.total,
+            **self.variables, "constants": self.constants, "arena": self.arena, "team": self.team, "inputs": self.inputs,
+            "outputs": self.outputs, "total": self.total, "kept for later results": self.spare,
         }  # fmt: skip
         width = max(map(len, rows))
         lines = [f"  {name:<{width}} {size:>15,} bytes" for name, size in rows.items() if size or name == "total"]
@@ -58,9 +65,11 @@ def default_kind(variable: Any) -> str:
 
 
 def report_memory(
-    program: Program, variables: Sequence[Any], sizes: Mapping[str, int], kind: Callable[[Any], str] = default_kind
+    program: Program, variables: Sequence[Any], sizes: Mapping[str, int], kind: Callable[[Any], str], team: Measure
 ) -> MemoryReport:
-    """The report for one set of sizes. kind: what a variable is listed as. ValueError if a size is not given."""
+    """The report for one set of sizes. kind: what a variable is listed as. team: tells what sharing the program among threads
+    takes. ValueError if a size is not given.
+    """
     missing = [name for name in program.sizes if name not in sizes]
     if missing:
         raise ValueError(f"The memory of {program.name} depends on its sizes; give {missing[0]}=... Received: {dict(sizes)}.")
@@ -76,7 +85,9 @@ def report_memory(
         sum(-(-c.nbytes // ALIGNMENT) * ALIGNMENT for c in program.constants),
         arena,
         _port_bytes(program.inputs, sizes),
-        _port_bytes(program.outputs, sizes),
+        sum(result_bytes(_port_bytes([p], sizes)) for p in program.outputs),
+        team(program, sizes),
+        results.spare_bytes,
     )
 
 

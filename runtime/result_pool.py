@@ -103,6 +103,11 @@ def maker_of(size: int) -> Callable[..., np.ndarray]:
     return np.empty if size < LEAST_BYTES else results.empty
 
 
+def result_bytes(size: int) -> int:
+    """What a result of so many bytes takes."""
+    return size if size < LEAST_BYTES else block_size(size)
+
+
 def new_result(shape: Sequence[int], dtype: np.dtype[Any]) -> np.ndarray:
     """An array for a result, not initialised."""
     return maker_of(math.prod(shape) * dtype.itemsize)(tuple(shape), dtype)

@@ -237,6 +237,13 @@ class Team:
             frame.unbind()
 
 
+def descriptor_bytes(plan: TeamPlan) -> int:
+    """What `Team.describe` allocates for a step."""
+    parts, calls = max(2, thread_count()), len(plan.calls)
+    words = calls * CALL_FIELDS + 2 * (1 + sum(map(len, plan.needs))) + len(DESCRIPTOR)
+    return 8 * words + parts * (calls * SLOT_BYTES + plan.work_bytes)
+
+
 team = Team()
 atexit.register(team.stop)
 if hasattr(os, "register_at_fork"):
