@@ -2,14 +2,16 @@
 
     python benchmarks/run.py --peers /path/to/peers/bin/python --rounds 9
 
-Every framework runs in a process of its own; rounds are interleaved and medians compared. Before a round nobody runs for a moment,
-because some frameworks' threads keep a core busy for a while after their last step. What is printed are ratios (peer's time
-over weft's), weft's GFLOP/s, and the floor of the work on one core of this machine.
+Every framework runs in a process of its own; rounds are interleaved and medians compared. Before a round nobody runs a moment,
+because some frameworks' threads keep a core busy for a while after their last step; a round that lost processor time to the host
+is run again (`stolen.py`). What is printed are ratios (peer's time over weft's), weft's GFLOP/s, and the floor of the work on one
+core of this machine.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import statistics
 import subprocess
@@ -18,6 +20,7 @@ import time
 from pathlib import Path
 
 from document import replace_part, table
+from stolen import undisturbed
 from workloads import WORKLOADS, Workload
 
 from weft.runtime.machine_limits import measure_limits
@@ -42,6 +45,7 @@ class Worker:
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True)
         self.name = self.version = ""
+        self.first: dict[str, float] = {}  # seconds of a workload's first call
         hello = self.process.stdout.readline()
         if hello:
             self.name, self.version = (json.loads(hello)[k] for k in ("name", "version"))
@@ -50,7 +54,10 @@ class Worker:
         self.process.stdin.write(json.dumps({"workload": workload}) + "\n")
         self.process.stdin.flush()
         line = self.process.stdout.readline()
-        return json.loads(line) if line else {"error": "the process ended"}
+        answer = json.loads(line) if line else {"error": "the process ended"}
+        if answer.get("first") is not None:
+            self.first[workload] = answer["first"]
+        return answer
 
     def close(self) -> None:
         self.process.stdin.close()
@@ -66,12 +73,12 @@ def measure(workers: list[Worker], workload: Workload, rounds: int) -> dict[str,
             if "error" in out[worker.name]:
                 continue
             time.sleep(SETTLE)
-            answer = worker.round(workload.name)
+            answer, share = undisturbed(functools.partial(worker.round, workload.name))
+            out[worker.name]["stolen"] = max(share, out[worker.name].get("stolen", 0.0))
             if "error" in answer:
                 out[worker.name]["error"] = answer["error"]
                 continue
-            if answer["first"] is not None:
-                out[worker.name]["first"] = answer["first"]
+            out[worker.name]["first"] = worker.first[workload.name]
             out[worker.name]["loss"] = answer["loss"]
             seconds[worker.name].append(answer["seconds"] / answer["steps"])
     for name, values in seconds.items():
@@ -85,19 +92,21 @@ def report(workload: Workload, results: dict[str, dict], peak: float, bandwidth:
     floor = max(workload.flops / peak * 1e-9, workload.bytes / bandwidth * 1e-9)
     work = f"{workload.flops / 1e6:.1f} MFLOP, {workload.bytes / 1e6:.2f} MB"
     title = f"### {workload.name}, batch {workload.batch}, {workload.optimizer}"
-    head = ("", "µs per step (min … max)", "time ÷ weft's", "GFLOP/s", "share of the floor", "first call, s", "last loss")
+    numbers = ("µs per step (min … max)", "time ÷ weft's", "GFLOP/s", "share of the floor", "first call, s", "last loss")
+    head = ("", *numbers, "time lost to the host")
     rows = []
     base = results["weft"].get("median")
     for name, r in results.items():
         if "median" not in r:
-            rows.append((name, f"failed: {r.get('error', '?')[:80]}", "", "", "", "", ""))
+            rows.append((name, f"failed: {r.get('error', '?')[:80]}", "", "", "", "", "", ""))
             continue
         low, high = r["spread"]
         ratio = f"{r['median'] / base:.2f}" if base else "?"
         rate = workload.flops / r["median"] * 1e-9
         times = f"{r['median'] * 1e6:,.1f} ({low * 1e6:,.1f} … {high * 1e6:,.1f})"
         first = f"{r.get('first', float('nan')):.2f}"
-        rows.append((name, times, ratio, f"{rate:.1f}", f"{floor / r['median']:.2f}", first, f"{r['loss']:.4f}"))
+        loss, share, stolen = f"{r['loss']:.4f}", f"{floor / r['median']:.2f}", f"{r['stolen']:.1%}"
+        rows.append((name, times, ratio, f"{rate:.1f}", share, first, loss, stolen))
     return f"\n{title}\n\nFloor on one core: {floor * 1e6:.1f} µs ({work})\n\n{table(head, rows)}"
 
 
