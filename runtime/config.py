@@ -19,6 +19,9 @@ def default_cache_dir() -> str | None:
     return os.path.join(base or os.path.join(os.path.expanduser("~"), ".cache"), "weft")
 
 
+KERNELS = ("llvm", "numba")
+
+
 @record(frozen=False)
 class Config:
     """The settings, read whenever something is compiled or called.
@@ -27,7 +30,9 @@ class Config:
     use_blas: an installed BLAS may compute matrix products; without it they are compiled loops.
     own_contractions: matrix products get micro-kernels for their shape; without it, all go to the BLAS or to compiled loops.
     kernels: "llvm" compiles a kernel's LLVM text if it has one, in milliseconds; "numba" compiles every kernel's Python text.
+    flush_denormals: whether steps count denormal numbers as zero; None: those that update floating-point variables.
     intra_op_threads: how many threads may share one step, 1 to switch them off; 0: the physical cores of this process.
+    inter_op_threads: TensorFlow's setting, kept for programs that read it: a step's calls run one after the other.
     team_delay: seconds after a step's first call before its form for several threads is compiled, in the background; 0: at once.
     result_pool_bytes: memory of large results that nobody uses any more is kept for later ones, up to so many bytes.
     run_functions_eagerly: compiled functions run their Python code op by op, for debugging.
@@ -38,7 +43,9 @@ class Config:
     use_blas: bool = True
     own_contractions: bool = True
     kernels: str = "llvm"
+    flush_denormals: bool | None = None
     intra_op_threads: int = 0
+    inter_op_threads: int = 0
     team_delay: float = 0.1
     result_pool_bytes: int = 256 * 1024 * 1024
     run_functions_eagerly: bool = False

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from weft.codegen.program import Program
 
+from .config import config
 from .host import target_triple
 
 _X86 = """
@@ -50,7 +51,9 @@ define internal void @keep_denormals(i64 %before) alwaysinline {
 
 
 def flushes_denormals(program: Program) -> bool:
-    """Whether the program's step updates floating-point variables."""
+    """Whether the program's step shall: what is set, else if it updates floating-point variables."""
+    if config.flush_denormals is not None:
+        return config.flush_denormals
     return any(v.written and v.dtype.startswith("f") for v in program.variables)
 
 
