@@ -5,6 +5,8 @@ lower_graph -> plan_targets -> find_roots -> fuse_terms -> plan_stores -> schedu
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from weft.graph.ir import Graph
 
 from .emit_module import ModuleWriter
@@ -14,15 +16,16 @@ from .lower_graph import Lowered, lower_graph
 from .plan_buffers import plan_buffers
 from .plan_stores import plan_stores
 from .plan_targets import plan_targets
-from .program import Program, order_variables
+from .program import KernelDecl, Program, order_variables
 from .schedule_groups import schedule_groups
 from .target import Target
 from .terms import Leaf, Term
 
 
-def generate(graph: Graph, target: Target | None = None) -> Program:
+def generate(graph: Graph, target: Target | None = None, watch: Callable[[KernelDecl, str], None] | None = None) -> Program:
     """The program that computes the graph.
 
+    watch: called with every kernel that has LLVM text as soon as it is printed, so that compiling it may begin.
     Raises UnimplementedError, naming op and user line, for what cannot be compiled (float16).
     """
     lowered = lower_graph(graph)
@@ -35,7 +38,11 @@ def generate(graph: Graph, target: Target | None = None) -> Program:
     buffers = plan_buffers(schedule, stores, targets, leaves)
     writer = ModuleWriter(graph, lowered, stores, buffers, target or Target())
     for step in schedule.steps:
+        before = len(writer.llvm)
         writer.add_step(step)
+        if watch is not None:
+            for name in list(writer.llvm)[before:]:
+                watch(writer.kernels[name], writer.llvm[name])
     writer.add_late_copies(schedule.late)
     return writer.program(schedule)
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from weft.graph.ir import Graph, VariableRef
-from weft.graph.record import field, record
+from weft.graph.record import field, field_names, record
 
 PLACEHOLDER = "KERNEL"
 """What kernels are called in their texts until their name, a hash of the text, is known."""
@@ -171,7 +171,7 @@ class Program:
 
     def to_json(self) -> str:
         """The program as JSON text, all but the constants."""
-        tables = {k: getattr(self, k) for k in type(self).__record__ if k != "constants"}
+        tables = {k: getattr(self, k) for k in field_names(self) if k != "constants"}
         return json.dumps(tables, default=vars, sort_keys=True)
 
     @staticmethod

@@ -45,8 +45,13 @@ def record(cls: type[T] | None = None, /, *, frozen: bool = True, eq: bool = Tru
 
 def replace(value: T, /, **changes: Any) -> T:
     """A record with some fields changed."""
-    old = {name: getattr(value, name) for name in type(value).__record__}  # type: ignore[attr-defined]
+    old = {name: getattr(value, name) for name in field_names(value)}
     return type(value)(**old | changes)
+
+
+def field_names(value: Any) -> tuple[str, ...]:
+    """The fields of a record or of its class, in order."""
+    return tuple(value.__record__)
 
 
 def _make_record(cls: Any, frozen: bool, eq: bool) -> Any:
@@ -61,7 +66,7 @@ def _make_record(cls: Any, frozen: bool, eq: bool) -> Any:
         elif isinstance(given, Field):
             delattr(cls, name)
     cls.__record__ = fields
-    cls.__match_args__ = tuple(fields)
+    cls.__match_args__ = tuple(fields)  # type: ignore[misc]
     cls.__init__ = _constructor(cls.__qualname__, fields)
     if "__repr__" not in cls.__dict__:
         cls.__repr__ = _show
@@ -118,7 +123,7 @@ def _compare_values(cls: Any, names: tuple[str, ...], frozen: bool) -> None:
 
 
 def _show(self: Any) -> str:
-    values = ", ".join(f"{name}={getattr(self, name)!r}" for name in type(self).__record__)
+    values = ", ".join(f"{name}={getattr(self, name)!r}" for name in field_names(self))
     return f"{type(self).__qualname__}({values})"
 
 

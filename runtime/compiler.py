@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from weft import codegen
 from weft.codegen import Program, order_variables
+from weft.codegen.program import KernelDecl
 from weft.graph import passes
 from weft.graph.ir import Graph, VariableRef
 from weft.graph.record import record, replace
@@ -23,6 +24,8 @@ from weft.graph.text import fingerprint
 from . import cache
 from .batch_loop import BatchRun, RunResult
 from .executable import Executable, build
+from .jit import compile_early
+from .kernel_workers import kernel_workers
 from .machine import detect_target
 
 if TYPE_CHECKING:
@@ -86,16 +89,17 @@ def compile_graph(graph: Graph, *, python: bool = False) -> Compiled:
     Raises `UnimplementedError` naming op and user line for what cannot be compiled.
     """
     started = time.perf_counter()
-    program, used, cached = plan_graph(graph)
-    executable = build(program, [v._storage for v in used], mode="python" if python else "compiled")
+    with kernel_workers:
+        program, used, cached = plan_graph(graph, None if python else compile_early)
+        executable = build(program, [v._storage for v in used], mode="python" if python else "compiled")
     written = tuple(v for v, d in zip(used, program.variables, strict=True) if d.written)
     return Compiled(graph, program, executable, written, cached, time.perf_counter() - started)
 
 
-def plan_graph(graph: Graph) -> tuple[Program, list[Any], bool]:
+def plan_graph(graph: Graph, watch: Callable[[KernelDecl, str], None] | None = None) -> tuple[Program, list[Any], bool]:
     """The graph's program, the variables it uses in the program's order, and whether the program came from the disk.
 
-    Nothing is compiled yet, but all memory is planned.
+    Nothing is compiled yet, but all memory is planned. watch: see `codegen.generate`.
     """
     refs = order_variables(graph)
     key = f"{fingerprint(graph)}-{detect_target()}"
@@ -103,7 +107,7 @@ def plan_graph(graph: Graph) -> tuple[Program, list[Any], bool]:
     cached = program is not None
     if program is None:
         optimized = passes.optimize(graph)
-        program = codegen.generate(optimized, detect_target())
+        program = codegen.generate(optimized, detect_target(), watch)
         order = [refs.index(r) for r in order_variables(optimized)]
         program = replace(program, notes={**program.notes, VARIABLE_ORDER: order})
         cache.store_program(key, program)

@@ -7,6 +7,7 @@ process on bad input.
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import itertools
 import threading
@@ -47,7 +48,40 @@ def compile_text(text: str, *, vectorize: bool = True, tidy: bool = True) -> byt
     machine, module = _parsed(text)
     if vectorize or tidy:
         _optimize(module, machine, vectorize)
-    return bytes(machine.emit_object(module))
+    return _emit_object(machine, module)
+
+
+def _emit_object(machine: Any, module: Any) -> bytes:
+    """The module's object code, made without llvmlite's lock.
+
+    llvmlite runs one call of LLVM at a time. Emitting code takes nearly all of a compilation, and LLVM does it for any number of
+    modules at once if each has a context and a target machine of its own, as here.
+    """
+    emit, release = _emitters()
+    if emit is None:
+        return bytes(machine.emit_object(module))
+    error = ctypes.c_char_p()
+    buffer = emit(machine, module, 1, ctypes.byref(error))
+    if not buffer:
+        raise RuntimeError((error.value or b"LLVM emitted no code").decode())
+    try:
+        lib = llvm().ffi.lib
+        return ctypes.string_at(lib.LLVMPY_GetBufferStart(buffer), lib.LLVMPY_GetBufferSize(buffer))
+    finally:
+        release(buffer)
+
+
+@functools.cache
+def _emitters() -> tuple[Any, Any]:
+    """The function behind `emit_object`, and the one that frees its result; None, None if this llvmlite looks different."""
+    try:
+        lib = llvm().ffi.lib
+        emit = ctypes.CDLL(lib._name).LLVMPY_TargetMachineEmitToMemory
+        release = lib.LLVMPY_DisposeMemoryBuffer
+        emit.argtypes, emit.restype = lib.LLVMPY_TargetMachineEmitToMemory.argtypes, lib.LLVMPY_TargetMachineEmitToMemory.restype
+    except AttributeError:
+        return None, None
+    return emit, release
 
 
 def optimized_text(text: str, *, assembly: bool = False) -> str:
@@ -60,7 +94,7 @@ def optimized_text(text: str, *, assembly: bool = False) -> str:
 def _parsed(text: str) -> tuple[Any, Any]:
     """A target machine and the verified module for it."""
     machine = _target_machine()
-    module = llvm().parse_assembly(text)
+    module = llvm().parse_assembly(text, context=llvm().create_context())
     module.triple, module.data_layout = target_triple(), data_layout()
     module.verify()
     return machine, module

@@ -23,6 +23,7 @@ from .denormals import flushes_denormals
 from .engine import compile_lock, compile_text, engine
 from .host import machine_key
 from .kernel_module import export_kernel, merge_pattern, name_kernel
+from .kernel_workers import Kernel, kernel_workers
 from .module_text import ModuleText
 from .object_code import compiled_object
 from .source_version import printer_version
@@ -57,16 +58,6 @@ class Counters:
 
 
 counters = Counters()
-
-
-@record(eq=False)
-class Kernel:
-    """One kernel wanted by a step: its symbol, the key of its object code, how to get LLVM text and object code of that."""
-
-    symbol: str
-    key: str
-    lower: Callable[[], str]
-    compile: Callable[[str], bytes] = compile_text
 
 
 def compile_step(program: Program, clock: int = 0) -> NativeStep:
@@ -224,30 +215,35 @@ def describe_vectors(name: str, text: str, *, tidy: bool = True) -> Kernel:
     return Kernel(symbol, key, lambda: name_kernel(text, symbol), functools.partial(compile_text, vectorize=False, tidy=tidy))
 
 
+def compile_early(decl: KernelDecl, text: str) -> None:
+    """Begins with a kernel that a program being generated will want; for `codegen.generate` inside ``with kernel_workers``."""
+    if config.kernels == "llvm" or decl.contract is not None:
+        kernel = describe_vectors(decl.name, text, tidy=decl.contract is None)
+        if kernel.symbol not in engine.addresses and load_bytes("objects", kernel.key) is None:
+            kernel_workers.start(kernel)
+
+
 def load_kernels(kernels: Sequence[Kernel]) -> dict[str, int]:
     """The addresses of the kernels by symbol, from this process, the cache on disk, or the compiler.
 
-    While LLVM optimises one kernel in a thread (it releases the GIL), Numba types the next one in this thread.
+    While LLVM compiles some kernels in threads, Numba types the next one in this thread.
     """
-    missing = []
-    for kernel in kernels:
-        if kernel.symbol in engine.addresses:
-            counters.kernels_shared += 1
-            continue
-        code = load_bytes("objects", kernel.key)
-        if code is None:
-            missing.append(kernel)
-        else:
-            counters.kernels_loaded += 1
-            engine.keep(code, kernel.symbol)
-    if missing:
-        from concurrent.futures import ThreadPoolExecutor
-
-        with ThreadPoolExecutor(1) as pool:
-            jobs = [(kernel, pool.submit(kernel.compile, kernel.lower())) for kernel in missing]
-            for kernel, job in jobs:
-                code = job.result()
-                store_bytes("objects", kernel.key, code)
+    with kernel_workers:
+        missing = []
+        for kernel in kernels:
+            if kernel.symbol in engine.addresses:
+                counters.kernels_shared += 1
+                continue
+            code = load_bytes("objects", kernel.key)
+            if code is None:
+                missing.append(kernel)
+                kernel_workers.start(kernel)
+            else:
+                counters.kernels_loaded += 1
                 engine.keep(code, kernel.symbol)
-                counters.kernels_compiled += 1
+        for kernel in missing:
+            code = kernel_workers.finish(kernel)
+            store_bytes("objects", kernel.key, code)
+            engine.keep(code, kernel.symbol)
+            counters.kernels_compiled += 1
     return {kernel.symbol: engine.addresses[kernel.symbol] for kernel in kernels}
