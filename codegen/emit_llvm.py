@@ -35,12 +35,15 @@ from .llvm_code import Code, Operand, memory_type, suffix, vector_type
 from .llvm_formulas import apply, cast, constant, name_sigmoid
 from .plan_vectors import plan_vectors
 from .program import PLACEHOLDER
+from .stream_memory import fetch_ahead, store_past
 from .target import Target
 
 
-def print_llvm(kernel: Kernel, sizes: Sequence[Size], target: Target) -> str:
-    """The module's text. sizes: what the kernel gets after the pointers, as the Python printer found it."""
-    return KernelPrinter(kernel, sizes, target).module()
+def print_llvm(kernel: Kernel, sizes: Sequence[Size], target: Target, streamed: Sequence[str] | None = None) -> str:
+    """The module's text. sizes: what the kernel gets after the pointers, as the Python printer found it. streamed: the arrays
+    that may be stored past the caches; None: nothing here is so large, see `stream_memory`.
+    """
+    return KernelPrinter(kernel, sizes, target, streamed).module()
 
 
 class KernelPrinter:
@@ -50,8 +53,8 @@ class KernelPrinter:
     ``counters`` are the open loops' variables; ``lanes`` says what part of a vector loop is being printed.
     """
 
-    def __init__(self, kernel: Kernel, sizes: Sequence[Size], target: Target) -> None:
-        self.kernel, self.sizes, self.static_extent = kernel, sizes, target.static_extent
+    def __init__(self, kernel: Kernel, sizes: Sequence[Size], target: Target, streamed: Sequence[str] | None = None) -> None:
+        self.kernel, self.sizes, self.static_extent, self.streamed = kernel, sizes, target.static_extent, streamed
         self.code = Code(target.estimates)
         self.names: dict[str, Operand] = {}
         self.slots: dict[str, str] = {}
@@ -159,7 +162,8 @@ class KernelPrinter:
             text = code.emit(f"zext {value.type} {text} to {memory}")
         address = self.address(statement.array, statement.index, value.dtype)
         if lanes is None or not lanes.mask:
-            code.do(f"store {memory} {text}, ptr {address}, align {value.dtype.size}")
+            past = lanes is not None and statement.array in lanes.past
+            code.do(f"store {memory} {text}, ptr {address}, {store_past(self, value) if past else f'align {value.dtype.size}'}")
             return
         function = f"llvm.masked.store.{suffix(memory_type(value.dtype.short), value.lanes)}.p0"
         mask = vector_type("i1", value.lanes)
@@ -253,6 +257,8 @@ class KernelPrinter:
         count = lanes.count if lanes is not None and value.index.factor(lanes.variable) != 0 else 1
         kind = vector_type(memory_type(value.dtype.short), count)
         if lanes is None or count == 1 or not lanes.mask:
+            if lanes is not None and lanes.ahead and count > 1:
+                fetch_ahead(self, value)
             text = code.emit(f"load {kind}, ptr {address}, align {value.dtype.size}")
         else:
             function = f"llvm.masked.load.{suffix(memory_type(value.dtype.short), count)}.p0"

@@ -51,6 +51,8 @@ class ModuleWriter:
         self.checks: list[CheckDecl] = []
         self.effects: list[EffectDecl] = []
         self.calls: list[CallDecl] = []
+        read = {b for term in stores.readers for b in buffers.of_term.get(term, ())}
+        self.unread = {i for i, b in enumerate(buffers.table) if b.kind == "output"} - read
         self.about = ("", "", "")  # of the next call: ops, what it stores, the user's lines
 
     # Steps ------------------------------------------------------------------------------------------------------------------
@@ -77,7 +79,7 @@ class ModuleWriter:
         return self.buffers.of_term[term]
 
     def call_kernel(self, kernel: Kernel, buffers: Sequence[int], nest: Nest | None = None) -> None:
-        printed = print_kernel(kernel, self.target)
+        printed = print_kernel(kernel, self.target, [p.name for p, b in zip(kernel.params, buffers) if b in self.unread])
         first = len(self.checks)
         if nest is not None:
             self.checks += [CheckDecl(f.error, f.message, _lines(t)) for f, t in zip(nest.faults, nest.fault_terms)]

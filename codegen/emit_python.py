@@ -12,6 +12,8 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+from collections.abc import Sequence
+from typing import Any
 
 from weft.graph.dims import Size
 from weft.graph.dtype import DType
@@ -39,6 +41,7 @@ from .kernel import (
 )
 from .program import PLACEHOLDER, Split
 from .split_loops import find_cut
+from .stream_memory import has_long_loop
 from .target import Target
 
 PART_ELEMENTS = 1024
@@ -58,19 +61,20 @@ class Printed:
     llvm: str = ""
 
 
-_known: dict[tuple[str, Target], str] = {}  # Python text -> LLVM text: both say the same, so equal layers print the second once
+_known: dict[Any, str] = {}  # Python text -> LLVM text: both say the same, so equal layers print the second once
 _MOST_KNOWN = 1024
 
 
-def print_kernel(kernel: Kernel, target: Target) -> Printed:
-    """Collapses the kernel's loops and prints it."""
+def print_kernel(kernel: Kernel, target: Target, unread: Sequence[str] = ()) -> Printed:
+    """Collapses the kernel's loops and prints it. unread: written arrays that the step does not read again."""
     printer = _Printer(collapse_loops(kernel), target)
     text = printer.function()
-    llvm = _known.get((text, target))
+    streamed = tuple(unread) if has_long_loop(printer.kernel) else None
+    llvm = _known.get((text, target, streamed))
     if llvm is None:
         if len(_known) >= _MOST_KNOWN:
             _known.clear()
-        llvm = _known[text, target] = print_llvm(kernel, printer.sizes, target)
+        llvm = _known[text, target, streamed] = print_llvm(kernel, printer.sizes, target, streamed)
     digest = hashlib.sha256((text + llvm).encode()).hexdigest()[:8]
     name = f"{kernel.title or 'kernel'}_{digest}"
     return Printed(name, text.replace(PLACEHOLDER, name, 1), tuple(printer.sizes), printer.split, llvm)

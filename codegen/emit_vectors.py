@@ -15,6 +15,7 @@ from .kernel import Loop
 from .llvm_code import Operand, vector_type
 from .llvm_formulas import apply, identity, reduce_lanes
 from .plan_vectors import VectorPlan
+from .stream_memory import is_long, print_streaming
 
 if TYPE_CHECKING:
     from .emit_llvm import KernelPrinter
@@ -25,7 +26,10 @@ UNROLLED = 64  # operations in straight-line code instead of a loop
 
 @record(frozen=False)
 class Lanes:
-    """What of a vector loop is being printed: variable, lanes, the mask ("" for whole vectors), the copy of the accumulators."""
+    """What of a vector loop is being printed: variable, lanes, the mask ("" for whole vectors), the copy of the accumulators.
+
+    ahead: what is read is fetched ahead. past: arrays whose elements are stored past the caches.
+    """
 
     variable: str
     count: int
@@ -33,6 +37,8 @@ class Lanes:
     mask: str = ""
     copy: int = 0
     slots: dict[tuple[str, int], tuple[str, Operand]] = field(default_factory=dict)
+    ahead: bool = False
+    past: frozenset[str] = frozenset()
 
     def current(self, printer: KernelPrinter, name: str) -> Operand:
         slot, kind = self.slots[name, self.copy]
@@ -134,9 +140,13 @@ def _dynamic_loop(printer: KernelPrinter, loop: Loop, plan: VectorPlan) -> None:
     assert lanes is not None
     extent = printer.extent(loop)
     whole = "0"
-    if plan.cost < COSTLY or plan.copies > 1:
+    long = printer.streamed is not None and is_long(loop, printer.kernel)
+    if long or plan.cost < COSTLY or plan.copies > 1:
         whole = code.emit(f"and i64 {extent}, {-lanes.count * plan.copies}")
-        _whole_vectors(printer, loop, whole, plan.copies)
+        if long:
+            print_streaming(printer, loop, lambda: _whole_vectors(printer, loop, whole, plan.copies))
+        else:
+            _whole_vectors(printer, loop, whole, plan.copies)
     lanes.copy = 0
 
     def body() -> None:
