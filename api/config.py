@@ -8,7 +8,7 @@ import operator
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from weft.runtime.config import KERNELS
+from weft.runtime.config import BACKGROUND, KERNELS
 from weft.runtime.config import config as _config
 from weft.runtime.result_pool import results as _results
 
@@ -68,6 +68,23 @@ def set_own_contractions(use: bool) -> None:
 def own_contractions() -> bool:
     """What `set_own_contractions` chose."""
     return _config.own_contractions
+
+
+def set_background_compile(mode: str) -> None:
+    """Which functions may run their first calls with NumPy while a thread compiles them, where compiling takes long.
+
+    ``"stateless"``, the default: functions that write no variable. ``"on"``: all, so that a new train step starts at once too;
+    its first steps are rounded as NumPy rounds, and how many there are depends on the clock. ``"off"``: none; every call of a
+    function gives the same bits. ValueError for anything else.
+    """
+    if mode not in BACKGROUND:
+        raise ValueError(f"mode must be one of {', '.join(map(repr, BACKGROUND))}. Received: {mode!r}.")
+    _config.background_compile = mode
+
+
+def background_compile() -> str:
+    """What `set_background_compile` chose."""
+    return _config.background_compile
 
 
 def set_use_blas(use: bool) -> None:

@@ -34,6 +34,11 @@ def load_program(fingerprint: str) -> Program | None:
         return None
 
 
+def has_program(fingerprint: str) -> bool:
+    """Whether `load_program` will find one."""
+    return load_bytes("programs", _program_key(fingerprint)) is not None
+
+
 def store_program(fingerprint: str, program: Program) -> None:
     """Remembers the program for `load_program`, in memory and, if possible, on disk."""
     store_bytes("programs", _program_key(fingerprint), _pack_program(program))

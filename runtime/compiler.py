@@ -102,7 +102,7 @@ def plan_graph(graph: Graph, watch: Callable[[KernelDecl, str], None] | None = N
     Nothing is compiled yet, but all memory is planned. watch: see `codegen.generate`.
     """
     refs = order_variables(graph)
-    key = f"{fingerprint(graph)}-{detect_target()}"
+    key = _program_key(graph)
     program = cache.load_program(key)
     cached = program is not None
     if program is None:
@@ -112,6 +112,22 @@ def plan_graph(graph: Graph, watch: Callable[[KernelDecl, str], None] | None = N
         program = replace(program, notes={**program.notes, VARIABLE_ORDER: order})
         cache.store_program(key, program)
     return program, [owner_of(refs[i]) for i in program.notes[VARIABLE_ORDER]], cached
+
+
+_keys: weakref.WeakKeyDictionary[Graph, str] = weakref.WeakKeyDictionary()
+
+
+def _program_key(graph: Graph) -> str:
+    """What the graph's program is stored under."""
+    text = _keys.get(graph)
+    if text is None:
+        text = _keys[graph] = fingerprint(graph)
+    return f"{text}-{detect_target()}"
+
+
+def is_stored(graph: Graph) -> bool:
+    """Whether an earlier process, or this one, has planned the graph already."""
+    return cache.has_program(_program_key(graph))
 
 
 def owner_of(ref: VariableRef) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +18,14 @@ from weft.graph.text import to_text
 from weft.tracer import EagerTensor, TensorSpec, convert_to_tensor, executing_eagerly, tree, watching
 from weft.tracer.trace import Traced
 
+from .background import BackgroundCompile, start_compile
 from .compiler import Compiled, compile_graph, plan_graph
 from .differentiate import record_call
 from .dispatch import match_sizes
 from .memory import MemoryReport, default_kind, report_memory
 from .team_memory import team_bytes
 from .trace_key import Baked, Call, static_key, tensor_value
+from .update_lock import UpdateLock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +54,8 @@ class ConcreteFunction:
         self._static = {i: Baked(leaf) for i, leaf in enumerate(call.leaves) if i not in dynamic}
         self._lock = threading.Lock()
         self._compiled: Compiled | None = None
+        self._job: BackgroundCompile | None = None
+        self._tried_job = False
 
     @property
     def compiled(self) -> Compiled:
@@ -58,8 +63,27 @@ class ConcreteFunction:
         if self._compiled is None:
             with self._lock:
                 if self._compiled is None:
-                    self._compiled = compile_graph(self.graph)
+                    job, self._job = self._job, None  # if it failed, the next call compiles at once and fails by itself
+                    self._compiled = compile_graph(self.graph) if job is None else job.wait()
         return self._compiled
+
+    def _compiled_soon(self, arrays: Sequence[np.ndarray]) -> Compiled | None:
+        """What `compiled` is, or None while a thread still compiles it."""
+        with self._lock:
+            if not self._tried_job and self._compiled is None:
+                self._tried_job, self._job = True, start_compile(self.graph, arrays)
+            if self._job is not None and not self._job.ready():
+                return None
+        return self.compiled
+
+    @cached_property
+    def _updating(self) -> UpdateLock | None:
+        """What is held while the variables are updated by other means than the compiled step."""
+        written = {ref for ref, _ in self.graph.writes}
+        if not written:
+            return None
+        calls_back = any(n.op.family == "effect" for n in self.graph.nodes())
+        return UpdateLock([v._storage for v in self.variables], [v.ref in written for v in self.variables], calls_back)
 
     @property
     def inputs(self) -> list[ArrayType]:
@@ -112,8 +136,8 @@ class ConcreteFunction:
         """The flat, fast way: input arrays of exactly the traced dtypes and matching shapes to output arrays."""
         if self._function.jit_compile is False:
             return self._interpret(arrays)
-        compiled = self._compiled or self.compiled
-        return compiled.run(arrays)
+        compiled = self._compiled or self._compiled_soon(arrays)
+        return self._interpret(arrays) if compiled is None else compiled.run(arrays)
 
     def call_again(self, args: Sequence[Any]) -> Any:
         """Runs on tensors or arrays like the latest call's and rebuilds the result; `NotImplemented` for anything else."""
@@ -182,10 +206,11 @@ class ConcreteFunction:
     def _interpret(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Runs the graph with the NumPy kernels."""
         owners = {v.ref: v for v in self.variables}
-        result = evaluate(self.graph, arrays, {r: owners[r]._storage.copy() for r in self.graph.reads()})
-        for ref, value in result.writes:
-            owners[ref].assign(value)
-        return list(result.outputs)
+        with self._updating or nullcontext():
+            result = evaluate(self.graph, arrays, {r: owners[r]._storage.copy() for r in self.graph.reads()})
+            for ref, value in result.writes:
+                owners[ref].assign(value)
+        return [np.array(a, order="C") for a in result.outputs]  # an output may be an input, which is the caller's
 
     def __repr__(self) -> str:
         return f"<ConcreteFunction {self}>"

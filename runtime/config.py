@@ -20,6 +20,7 @@ def default_cache_dir() -> str | None:
 
 
 KERNELS = ("llvm", "numba")
+BACKGROUND = ("off", "stateless", "on")
 
 
 @record(frozen=False)
@@ -35,6 +36,8 @@ class Config:
     inter_op_threads: TensorFlow's setting, kept for programs that read it: a step's calls run one after the other.
     team_delay: seconds after a step's first call before its form for several threads is compiled, in the background; 0: at once.
     result_pool_bytes: memory of large results that nobody uses any more is kept for later ones, up to so many bytes.
+    background_compile: which functions run their first calls in NumPy while a thread compiles them, where that takes long: "off",
+    none, so that all calls give the same bits; "stateless", those that write no variable; "on", all, train steps too.
     run_functions_eagerly: compiled functions run their Python code op by op, for debugging.
     """
 
@@ -48,6 +51,7 @@ class Config:
     inter_op_threads: int = 0
     team_delay: float = 0.1
     result_pool_bytes: int = 256 * 1024 * 1024
+    background_compile: str = "stateless"
     run_functions_eagerly: bool = False
 
 

@@ -7,9 +7,11 @@ process on bad input.
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import functools
 import itertools
+import os
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -22,6 +24,41 @@ compile_lock = threading.RLock()
 """Held by whoever compiles or loads a step. Single calls of LLVM are serialised by llvmlite itself."""
 
 _library_ids = itertools.count()
+
+
+class _LlvmCalls:
+    """Threads that are inside LLVM. The process must not end under them, so its exit waits for them and lets no other in."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Nobody is inside, as in a forked child."""
+        self._changed = threading.Condition()
+        self._running = 0
+        self._ended = False
+
+    def __enter__(self) -> None:
+        with self._changed:
+            if self._ended:
+                raise RuntimeError("Nothing is compiled any more: the interpreter is ending.")
+            self._running += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._running -= 1
+            self._changed.notify_all()
+
+    def end(self) -> None:
+        with self._changed:
+            self._ended = True
+            self._changed.wait_for(lambda: self._running == 0)
+
+
+_llvm_calls = _LlvmCalls()
+atexit.register(_llvm_calls.end)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_llvm_calls.reset)
 
 
 @functools.cache
@@ -45,10 +82,11 @@ def compile_text(text: str, *, vectorize: bool = True, tidy: bool = True) -> byt
     tenth of the time: for modules that only call others, and for kernels whose vectors are written out. tidy: not even that, for
     text that is written as it shall run.
     """
-    machine, module = _parsed(text)
-    if vectorize or tidy:
-        _optimize(module, machine, vectorize)
-    return _emit_object(machine, module)
+    with _llvm_calls:
+        machine, module = _parsed(text)
+        if vectorize or tidy:
+            _optimize(module, machine, vectorize)
+        return _emit_object(machine, module)
 
 
 def _emit_object(machine: Any, module: Any) -> bytes:

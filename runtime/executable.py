@@ -79,8 +79,8 @@ class CompiledStep:
         self._step = compile_step(program)
         self._frames: list[Frame] = []
         self._count = len(program.inputs)
-        updates = any(v.written for v in program.variables)
-        self._updating = UpdateLock(program, variables) if updates else None
+        written = [v.written for v in program.variables]
+        self._updating = UpdateLock(variables, written, bool(program.effects)) if any(written) else None
         self.streams = self._plain = self._layout.plain_results
 
     def __call__(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:

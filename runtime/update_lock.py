@@ -1,4 +1,4 @@
-"""Who may write which variables now. In: a step's program and the storages of its variables; out: a lock to hold while it runs.
+"""Who may write which variables now. In: the storages of a step's variables; out: a lock to hold while it runs.
 
 Two steps that run at once must not write one variable, nor may one write what the other reads while updating its own. So
 steps that touch a variable which one of them writes form a group, and a group has one lock: two models train in two threads
@@ -17,8 +17,6 @@ import weakref
 from collections.abc import Sequence
 
 import numpy as np
-
-from weft.codegen.program import Program
 
 
 class _Group:
@@ -50,9 +48,10 @@ class _Group:
 class UpdateLock:
     """``with`` it, a step that writes variables runs."""
 
-    def __init__(self, program: Program, storages: Sequence[np.ndarray]) -> None:
-        places = [(s.ctypes.data, v.written) for s, v in zip(storages, program.variables, strict=True) if s.nbytes]
-        self._calls_back = bool(program.effects)
+    def __init__(self, storages: Sequence[np.ndarray], written: Sequence[bool], calls_back: bool) -> None:
+        """storages: of the step's variables; written: which of them it writes. calls_back: it may run Python code."""
+        places = [(s.ctypes.data, w) for s, w in zip(storages, written, strict=True) if s.nbytes]
+        self._calls_back = calls_back
         with _nesting:
             self._group = _join({at for at, written in places if written}, {at for at, written in places if not written})
 
