@@ -89,13 +89,17 @@ class Nest:
         key = self.alias(buffer)
         param = self.params.get(key)
         if param is None:
-            outputs = sum(p.name.startswith("out") for p in self.params.values())
-            inputs = len(self.params) - outputs
-            name = ("out" + (str(outputs) if outputs else "")) if write else array_name(inputs)
-            param = self.params[key] = Param(name, dtype, term.size)
+            param = self.params[key] = Param(self.name_array(write), dtype, term.size)
             self.buffers.append(buffer)
         param.written = param.written or write
         return param
+
+    def name_array(self, write: bool) -> str:
+        """The next parameter's name."""
+        outputs = sum(p.name.startswith("out") for p in self.params.values())
+        if write:
+            return f"out{outputs or ''}"
+        return array_name(len(self.params) - outputs)
 
     def load(self, term: Term, position: Affine) -> Expr:
         place: Place = (term, (position,))

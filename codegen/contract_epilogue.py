@@ -21,8 +21,8 @@ class Tile:
     """A finished register tile.
 
     values: per row, per vector the register's name. masks: per vector None or the lanes that exist. pointers: the epilogue's own
-    arrays. row, column: position of the first element in its matrix; matrix: which one of a batch. offset: index of the tile's
-    first element in an array shaped like the product, whose rows are ``stride`` apart.
+    arrays. row, column: position of the first element in its matrix. offset: index of the tile's first element in an array shaped
+    like the product, whose rows are ``stride`` apart. left: columns from the first to the matrix's end, None if no vector is cut.
     """
 
     values: list[list[str]]
@@ -32,6 +32,7 @@ class Tile:
     column: Operand
     offset: Operand
     stride: Operand
+    left: Operand | None = None
 
     def element(self, w: Writer, r: int, v: int) -> Operand:
         """Index of a vector's first element in an array shaped like the product."""
@@ -51,8 +52,22 @@ class Tile:
         return [(r, v) for r in range(len(self.values)) for v in range(len(self.masks))]
 
 
+@record
+class Far:
+    """An array that tiles fetch early: where their part starts, bytes of an element, and whether it is written."""
+
+    start: str
+    size: int
+    written: bool
+
+
 class Epilogue(Protocol):
-    """pointers: per own array, whether it is written. key: equal for epilogues that print the same."""
+    """pointers: per own array, whether it is written. key: equal for epilogues that print the same.
+
+    keeps: the tile's values are stored in c afterwards; otherwise c only holds sums between blocks of k. streams: it reads arrays
+    shaped like the product, best along their rows. integers: arguments of its own, called ``%n0``, ``%n1``, ... scratch: bytes
+    that it needs; if any, a pointer to them follows its own arrays. functions, declared: text of its own.
+    """
 
     @property
     def pointers(self) -> tuple[bool, ...]: ...
@@ -60,14 +75,56 @@ class Epilogue(Protocol):
     @property
     def key(self) -> str: ...
 
+    @property
+    def keeps(self) -> bool: ...
+
+    @property
+    def streams(self) -> bool: ...
+
+    @property
+    def integers(self) -> int: ...
+
+    @property
+    def scratch(self) -> int: ...
+
+    @property
+    def functions(self) -> tuple[str, ...]: ...
+
+    @property
+    def declared(self) -> tuple[str, ...]: ...
+
     def start(self, w: Writer, pointers: Sequence[str], columns: Operand) -> None:
         """Printed once, before the first tile: zeroes sums."""
+
+    def far(self, w: Writer, tile: Tile) -> list[Far]:
+        """Its arrays shaped like the product, from the tile's first element on; ``tile`` has no values yet."""
 
     def print_tile(self, w: Writer, tile: Tile) -> None:
         """Printed for every tile."""
 
+    def print_block(self, w: Writer, start: Tile, values: str, rows: Operand, columns: Operand) -> None:
+        """The same for many tiles whose sums lie in c, at ``values``; ``start`` has no values, but says where they begin. Only
+        asked of an epilogue that ``streams``."""
 
-class _Simple:
+
+class _Plain:
+    """Changes the values that are then stored, and needs no more than its arrays."""
+
+    keeps = True
+    streams = False
+    integers = 0
+    scratch = 0
+    functions: tuple[str, ...] = ()
+    declared: tuple[str, ...] = ()
+
+    def far(self, w: Writer, tile: Tile) -> list[Far]:
+        return []
+
+    def print_block(self, w: Writer, start: Tile, values: str, rows: Operand, columns: Operand) -> None:
+        raise NotImplementedError
+
+
+class _Simple(_Plain):
     """No sums to zero."""
 
     pointers: tuple[bool, ...] = (False,)
@@ -172,7 +229,7 @@ class SumColumns(_Simple):
 
 
 @record
-class Chain:
+class Chain(_Plain):
     """Epilogues one after the other; their arrays follow one another."""
 
     parts: tuple[Epilogue, ...]

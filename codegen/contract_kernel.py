@@ -1,8 +1,9 @@
 """Matrix products as LLVM text. In: a `Product` and a `Target`; out: a kernel's text and the scratch memory it needs.
 
-The kernel is ``i32 KERNEL(ptr a, ptr b, ptr c, ptr work, ptr..., i64 batch, m, n, k, stride_a, stride_b)``; the pointers after
-``work`` are the epilogue's. Sizes that the product knows are numbers in the text, and their arguments are ignored. Loops run over
-blocks of columns, k and rows in the plan's order; operands are packed as soon as their block is known.
+The kernel is ``i32 KERNEL(ptr a, ptr b, ptr c, ptr work, ptr..., i64 batch, m, n, k, stride_a, stride_b, i64...)``; the pointers
+after ``work`` and the integers after ``stride_b`` are the epilogue's. Sizes that the product knows are numbers in the text, and
+their arguments are ignored. Loops run over blocks of columns, k and rows in the plan's order; operands are packed as soon as
+their block is known.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from contextlib import contextmanager
 from weft.graph.record import record, replace
 
 from .contract_dot import is_dot, print_dot
+from .contract_ending import Ending
 from .contract_pack import print_panel_copy, print_rows_copy, print_tile_copy, print_transposed_copy
-from .contract_plan import Cut, Plan, panel_size, plan_product, round_up, tiles
+from .contract_plan import Cut, panel_size, plan_product, plan_together, round_up, tiles
 from .contract_product import Product, is_narrow, transposed
 from .contract_text import Lanes, Operand, Writer
 from .contract_tile import TileFacts, print_tiles, tile_parameters
@@ -47,7 +49,7 @@ class _Block:
 
 
 @record
-class _Place:
+class Place:
     """Where the nest is: what the loops opened so far have fixed."""
 
     a: str = "%a"
@@ -64,15 +66,20 @@ class _Place:
     packed_b: str | None = None
 
 
-class _Nest:
-    def __init__(self, product: Product, plan: Plan, swapped: bool, ranged: str = "", narrow: bool = False) -> None:
-        self.ranged, self.narrow = ranged, narrow
+class Nest(Ending):
+    """The loops around the tiles of a product, under construction."""
+
+    def __init__(self, product: Product, target: Target, swapped: bool, ranged: str = "", narrow: bool = False) -> None:
+        self.target, self.ranged, self.narrow = target, ranged, narrow
+        plan = plan_product(product, target)
         self.product, self.plan, self.w, self.swapped = product, plan, Writer(plan.lanes), swapped
         m, n = ("%n", "%m") if swapped else ("%m", "%n")
         self.m: Operand = m if product.m is None else product.m
         self.n: Operand = n if product.n is None else product.n
         self.k: Operand = "%k" if product.k is None else product.k
         self.width = plan.lanes.width
+        self.wide, self.together = plan_together(product, plan, target) if product.streams else (plan, 0)
+        self.work = max(plan.work, self.wide.work)
         self.facts = self.tile_facts()
         self.own = [f"%e{i}" for i in range(self.facts.own_pointers)]
 
@@ -86,7 +93,7 @@ class _Nest:
             plan.lanes, a_row or 0, a_step, None if plan.pack_b else product.n, product.n,
             a_packed=plan.pack_a, segments=product.segments > 1, segment=product.segment, masked=masked,
             b_masked=masked and not plan.pack_b,
-            multiple=multiple or 1, blocked=plan.blocked, accumulate=product.accumulate,
+            multiple=multiple or 1, blocked=plan.blocked or self.waits, accumulate=product.accumulate,
             fetch=plan.fetch, epilogue=product.epilogue,
         )  # fmt: skip
 
@@ -96,20 +103,26 @@ class _Nest:
         w = self.w
         if any(level.c == "%matrix_c" for level in self.product.levels):
             w.line("%matrix_c = mul i64 %m, %n")
-        if self.product.epilogue is not None:
-            self.product.epilogue.start(w, self.own, self.n)
-        start = _Place("%b", "%a") if self.swapped else _Place()
+        epilogue, taken = self.product.epilogue, list(self.own)
+        if epilogue is not None:
+            if epilogue.scratch:
+                self.own[-1] = w.at("%work", round_up(self.work, 64), "i8")
+                taken.pop()
+            epilogue.start(w, self.own, self.n)
+        start = Place("%b", "%a") if self.swapped else Place()
         if self.narrow:
             start = replace(start, c=w.at("%work", round_up(self.plan.work, 64), "i8"))
-        self.descend(self.plan.order, start)
+        self.run(start)
         if self.narrow:
             self.call("turn", start.c, "%c", self.m, self.n, self.n, self.m)
         w.line("ret i32 0")
-        pointers = ", ".join(["ptr %a", "ptr %b", "ptr noalias %c", "ptr noalias %work", *(f"ptr {e}" for e in self.own)])
-        sizes = (*SIZES, "first", "last") if self.ranged else SIZES
+        c = "ptr noalias %c" if epilogue is None else "ptr %c"  # what the epilogue writes may lie where its sums were
+        pointers = ", ".join(["ptr %a", "ptr %b", c, "ptr noalias %work", *(f"ptr {e}" for e in taken)])
+        sizes = [*SIZES, *(f"n{i}" for i in range(epilogue.integers if epilogue else 0))]
+        sizes += ["first", "last"] if self.ranged else []
         return w.function(f"i32 @KERNEL({pointers}, {', '.join(f'i64 %{s}' for s in sizes)}) nounwind")
 
-    def descend(self, order: tuple[str, ...], place: _Place) -> None:
+    def descend(self, order: tuple[str, ...], place: Place) -> None:
         """Packs what is known by now, and opens the next loop; inside all of them, runs the tiles."""
         known_b = place.k is not None and place.columns is not None and ("batch" not in order or self.product.shares_b)
         if self.plan.pack_b and place.packed_b is None and known_b:
@@ -122,8 +135,10 @@ class _Nest:
             return
         for inner in getattr(self, f"open_{order[0]}")(place):
             self.descend(order[1:], inner)
+            if order[0] == "k" and not self.in_tiles:
+                self.sweep(inner)
 
-    def open_batch(self, place: _Place, level: int = 0) -> Iterator[_Place]:
+    def open_batch(self, place: Place, level: int = 0) -> Iterator[Place]:
         if level == len(self.product.levels):
             yield place
             return
@@ -136,16 +151,16 @@ class _Nest:
             inner = replace(place, a=a, b=b, c=w.at(place.c, offset), matrix=w.add(place.matrix, offset))
             yield from self.open_batch(inner, level + 1)
 
-    def open_k(self, place: _Place) -> Iterator[_Place]:
+    def open_k(self, place: Place) -> Iterator[Place]:
         """At least one block, so that a sum of nothing is stored as zero."""
         w, deep = self.w, self.plan.deep
-        if not self.plan.blocked:
+        if not self.plan.blocked or self.by_rows:
             yield replace(place, k=0, deep=self.k)
             return
         with w.loop(0, w.most(self.k, 1), deep) as loop:
             yield replace(place, k=loop.index, deep=w.least(w.sub(self.k, loop.index), deep))
 
-    def open_stretch(self, place: _Place) -> Iterator[_Place]:
+    def open_stretch(self, place: Place) -> Iterator[Place]:
         """Stretches of rows, about equally long, whose elements of a stay in the L2 cache."""
         w, known = self.w, self.product.m is not None
         first, last = ("%first", "%last") if self.ranged == "rows" else (0, tiles(self.plan.rows) if known else self.m)
@@ -159,11 +174,11 @@ class _Nest:
         with w.loop(first, last, each) as loop:
             yield replace(place, stretch=(loop.index, w.least(w.add(loop.index, each), last)), packed_a=None)
 
-    def open_rows(self, place: _Place) -> Iterator[_Place]:
+    def open_rows(self, place: Place) -> Iterator[Place]:
         for block in self.blocks(self.plan.rows, place.stretch, 1):
             yield replace(place, rows=block)
 
-    def open_columns(self, place: _Place) -> Iterator[_Place]:
+    def open_columns(self, place: Place) -> Iterator[Place]:
         known = self.product.n is not None
         span = ("%first", "%last") if self.ranged == "columns" else (0, tiles(self.plan.columns) if known else self.n)
         for block in self.blocks(self.plan.columns, span, self.width, self.plan.column_tiles):
@@ -197,7 +212,7 @@ class _Nest:
         """Elements from one panel of b to the next."""
         return panel_size(self.plan.deep, vectors, self.plan.lanes)
 
-    def pack_b(self, place: _Place) -> _Place:
+    def pack_b(self, place: Place) -> Place:
         w, columns = self.w, place.columns
         assert columns is not None and place.k is not None
         vectors, pitch = columns.cut.size, columns.cut.size * self.width
@@ -220,11 +235,11 @@ class _Nest:
                 self.call("transpose", source, to, w.least(w.sub(left, lane), self.width), place.deep, self.k, pitch)
         return replace(place, packed_b="%work")
 
-    def pack_a(self, place: _Place) -> _Place:
+    def pack_a(self, place: Place) -> Place:
         """Packs the stretch of rows of this block of k, tile by tile."""
         w, pitch = self.w, self.plan.a_pitch
         assert place.k is not None
-        start, first = w.at("%work", self.plan.b_bytes, "i8"), self.first_row(place)
+        start, first = w.at("%work", self.plan.b_bytes, "i8"), self.element(self.plan.rows, place.stretch[0], 1)
         for block in self.blocks(self.plan.rows, place.stretch, 1):
             size, to = block.cut.size, w.at(start, w.mul(w.sub(block.begin, first), pitch))
             if self.product.transpose_a:
@@ -234,19 +249,6 @@ class _Nest:
             source = w.at(w.at(place.a, w.mul(block.begin, self.k)), place.k)
             self.call("rows", source, to, block.count, place.deep, self.k, size)
         return replace(place, packed_a=start, packed_row=first)
-
-    def first_row(self, place: _Place) -> Operand:
-        """The first row of the stretch."""
-        w, first = self.w, place.stretch[0]
-        if self.product.m is None:
-            return first
-        row: Operand = 0
-        before = 0
-        for cut in self.plan.rows:
-            assert cut.count is not None
-            row = w.add(row, w.mul(w.most(w.least(w.sub(first, before), cut.count), 0), cut.size))
-            before += cut.count
-        return row
 
     def call(self, name: str, source: str, to: str, *sizes: Operand) -> None:
         arguments = ", ".join([f"ptr {source}", f"ptr {to}", *(f"i64 {s}" for s in sizes)])
@@ -260,18 +262,27 @@ class _Nest:
         with self.w.counted(block.count) as t:
             yield t, self.w.add(block.begin, self.w.mul(t, block.cut.size * unit))
 
-    def run_tiles(self, place: _Place) -> None:
-        w, columns, rows = self.w, place.columns, place.rows
-        assert columns is not None and rows is not None
-        with self.each_tile(columns, self.width) as (j, column):
-            b = self.operand_b(place, columns.cut.size, j, column)
-            with self.each_tile(rows, 1) as (i, row):
-                a = self.operand_a(place, row)
-                offset = w.add(w.mul(row, self.n), column)
-                ahead = self.ahead(place, b, w.add(w.mul(j, rows.count), i))
-                self.call_tile(place, (a, b, w.at(place.c, offset), ahead), row, column, w.add(place.matrix, offset))
+    def run_tiles(self, place: Place) -> None:
+        """Column by column, so that the panel of b stays in the L1 cache; along rows where the epilogue wants that."""
+        assert place.columns is not None and place.rows is not None
+        columns, rows = self.each_tile(place.columns, self.width), self.each_tile(place.rows, 1)
+        if self.by_rows:
+            with rows as (i, row), columns as (j, column):
+                self.run_tile(place, (row, column), j, self.w.add(self.w.mul(i, place.columns.count), j))
+        else:
+            with columns as (j, column), rows as (i, row):
+                self.run_tile(place, (row, column), j, self.w.add(self.w.mul(j, place.rows.count), i))
 
-    def ahead(self, place: _Place, b: str, number: Operand) -> str:
+    def run_tile(self, place: Place, at: tuple[Operand, Operand], j: Operand, number: Operand) -> None:
+        """at: row and column. j: the tile's number within its row of the block; number: its turn within the block."""
+        w, (row, column) = self.w, at
+        assert place.columns is not None
+        a, b = self.operand_a(place, row), self.operand_b(place, place.columns.cut.size, j, column)
+        offset = w.add(w.mul(row, self.n), column)
+        ahead = self.ahead(place, b, number)
+        self.call_tile(place, (a, b, w.at(place.c, offset), ahead), row, column, w.add(place.matrix, offset))
+
+    def ahead(self, place: Place, b: str, number: Operand) -> str:
         """Where the tile of this number finds what it fetches: a piece of the block of b that is packed next; ``b`` where there
         is nothing left to fetch."""
         w, columns, k, fetch = self.w, place.columns, place.k, self.plan.fetch
@@ -297,14 +308,14 @@ class _Nest:
         below, some = w.let(f"icmp slt i64 {line}, {count}"), w.let(f"icmp slt i64 {row}, {self.k}")
         return w.let(f"select i1 {w.let(f'and i1 {below}, {some}')}, ptr {at}, ptr {b}")
 
-    def operand_b(self, place: _Place, vectors: int, j: Operand, column: Operand) -> str:
+    def operand_b(self, place: Place, vectors: int, j: Operand, column: Operand) -> str:
         w = self.w
         if place.packed_b is not None:
             return w.at(place.packed_b, w.mul(j, self.panel(vectors)))
         assert place.k is not None
         return w.at(w.at(place.b, w.mul(place.k, self.n)), column)
 
-    def operand_a(self, place: _Place, row: Operand) -> str:
+    def operand_a(self, place: Place, row: Operand) -> str:
         w, product = self.w, self.product
         assert place.k is not None
         if place.packed_a is not None:
@@ -317,14 +328,14 @@ class _Nest:
             start = w.mul(w.div(place.k, product.k // product.segments), product.segment)
         return w.at(w.at(place.a, w.mul(row, self.facts.a_row)), start)
 
-    def call_tile(self, place: _Place, pointers: tuple[str, ...], row: Operand, column: Operand, offset: Operand) -> None:
+    def call_tile(self, place: Place, pointers: tuple[str, ...], row: Operand, column: Operand, offset: Operand) -> None:
         w, product = self.w, self.product
         assert place.rows is not None and place.columns is not None and place.k is not None
         vectors = place.columns.cut.size
         first, last = "true", "true"
-        if self.plan.blocked:
+        if self.facts.blocked:
             first = w.let(f"icmp eq i64 {place.k}, 0")
-            last = w.let(f"icmp sge i64 {w.add(place.k, place.deep)}, {self.k}")
+            last = self.last(place) if self.in_tiles else "false"
         depth: Operand = place.deep
         segments: Operand = 1
         if product.segments > 1:
@@ -353,8 +364,8 @@ def print_contract(product: Product, target: Target, ranged: str = "") -> Contra
     swapped = narrow or (product.n == 1 and product.transpose_a and product.epilogue is None)
     if swapped:
         product = transposed(product)
-    plan = plan_product(product, target)
-    nest = _Nest(product, plan, swapped, ranged, narrow)
+    nest = Nest(product, target, swapped, ranged, narrow)
+    plan = nest.plan
     main = nest.print()
     functions: list[str] = []
     declared = set(nest.w.declared)
@@ -373,6 +384,11 @@ def print_contract(product: Product, target: Target, ranged: str = "") -> Contra
     for text, needed in copies:
         functions.append(text)
         declared |= needed
+    extra = (product.m or 0) * (product.n or 0) * product.size + 64 if narrow else 0
+    own = product.epilogue
+    if own is not None:
+        functions += own.functions
+        declared |= set(own.declared)
+        extra = own.scratch + 64 if own.scratch else 0
     text = "\n".join([*sorted(declared | more), "", *tiles, *functions, main])
-    turned = (product.m or 0) * (product.n or 0) * product.size + 64 if narrow else 0
-    return ContractKernel(text, plan.work + turned, 4 + nest.facts.own_pointers)
+    return ContractKernel(text, nest.work + extra, 4 + (len(own.pointers) if own else 0))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 
-from weft.graph.record import record
+from weft.graph.record import record, replace
 
 from .contract_product import Product
 from .contract_text import Lanes
@@ -99,6 +99,20 @@ def plan_product(product: Product, target: Target) -> Plan:
         lanes, rows, columns, sizes, deep, blocked, pack_a, pack_b, row_tiles, column_tiles, pitch, order,
         _fetch(product, target, pack_b, (deep, tall, wide)), b_bytes=b_bytes, work=b_bytes + a_bytes + 64,
     )  # fmt: skip
+
+
+def plan_together(product: Product, plan: Plan, target: Target) -> tuple[Plan, int]:
+    """The plan of a product whose epilogue reads arrays of its shape: all columns are one block of b, in a quarter of the L2
+    cache. And the most steps of k for which that holds."""
+    row = plan.lanes.width * (tiles(plan.columns) * plan.columns[0].size if product.n is not None else ANY) * product.size
+    most = min(plan.deep, target.l2_bytes // 4 // row)
+    tall, wide = plan.rows[0].size, plan.columns[0].size
+    panels = tiles(plan.columns) if product.n is not None else plan.column_tiles
+    row_tiles = max(1, plan.row_tiles // 2)
+    b_bytes = round_up(panels * panel_size(plan.deep, wide, plan.lanes) * product.size, 64) if plan.pack_b else 0
+    a_bytes = plan.a_pitch * min(row_tiles, tiles(plan.rows)) * tall * product.size if plan.pack_a else 0
+    wider = replace(plan, column_tiles=panels, row_tiles=row_tiles, b_bytes=b_bytes, work=b_bytes + a_bytes + 64)
+    return wider, most
 
 
 def _fetch(product: Product, target: Target, pack_b: bool, tile: tuple[int, int, int]) -> Fetch:

@@ -54,6 +54,11 @@ class Product:
         return 4 if self.short == "f32" else 8
 
     @property
+    def streams(self) -> bool:
+        """Whether the epilogue reads arrays of c's shape, best along rows (see `contract_ending`)."""
+        return self.epilogue is not None and self.epilogue.streams and not self.levels
+
+    @property
     def shares_b(self) -> bool:
         """Whether all matrices of the batch are multiplied with the same b."""
         return all(level.b == 0 for level in self.levels)

@@ -216,6 +216,16 @@ class Writer:
             loop.carried = [self.let(f"phi {k} [ {first}, %{before} ], [ {value}, %{last} ]") for (k, first), value in ends]
 
     @contextmanager
+    def when(self, condition: str, holds: bool = True) -> Iterator[None]:
+        """What is printed inside runs only if the condition holds, or only if it does not."""
+        inside, after = self.label("when"), self.label("after")
+        self.fork(condition, *((inside, after) if holds else (after, inside)))
+        self.open(inside)
+        yield
+        self.go(after)
+        self.open(after)
+
+    @contextmanager
     def counted(self, count: Operand, step: int = 1) -> Iterator[Operand]:
         """Like `loop` from 0, without a loop where there is one round."""
         if isinstance(count, int) and 0 < count <= step:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from weft.graph.record import record
+from weft.graph.record import record, replace
 
-from .contract_epilogue import Epilogue, Tile
+from .contract_epilogue import Epilogue, Far, Tile
 from .contract_text import Lanes, Operand, Writer
 
 
@@ -75,7 +75,8 @@ class TileFacts:
 
     @property
     def own_pointers(self) -> int:
-        return len(self.epilogue.pointers) if self.epilogue else 0
+        """The epilogue's arrays, and its scratch memory if it needs any."""
+        return len(self.epilogue.pointers) + (self.epilogue.scratch > 0) if self.epilogue else 0
 
 
 def tile_parameters(facts: TileFacts) -> dict[str, str]:
@@ -161,15 +162,41 @@ class _TilePrinter:
         """Stretches of k, with a few fetches before each: many at once would hold up the tile's own loads."""
         w, kind, size = self.w, self.facts.lanes.vector, self.size
         starts = [("ptr", "%c"), ("ptr", "%ahead" if fetch.ahead else "%b"), ("ptr", "%a"), ("ptr", "%b")]
+        epilogue = self.facts.epilogue
+        own = self.own_fetches() if fetch.result else []
+        result = fetch.result and (epilogue is None or epilogue.keeps)
         with w.loop(0, "%k", fetch.every, [*starts, *((kind, s) for s in sums)]) as loop:
             c, ahead, a, b, *now = loop.carried
-            for v in range(0, size.vectors if fetch.result else 0, max(1, LINE_BYTES // (w.lanes.width * w.lanes.size))):
+            for v in range(0, size.vectors if result else 0, max(1, LINE_BYTES // (w.lanes.width * w.lanes.size))):
                 w.fetch(w.at(c, v * w.lanes.width), written=True)
             if fetch.ahead:
                 w.fetch(ahead, written=False)
+            for array in own:
+                self.fetch_rows(array, loop.index, fetch.every)
             a, b, now = self.steps(a, b, now, w.least(w.sub("%k", loop.index), fetch.every), 1, some=True)
             loop.following = [w.at(c, self.c_row), w.at(ahead, fetch.ahead), a, b, *now]
         return loop.carried[4:]
+
+    def own_fetches(self) -> list[Far]:
+        """The epilogue's arrays shaped like c; before the last block of k it is c itself that will be touched."""
+        w, facts = self.w, self.facts
+        if facts.epilogue is None:
+            return []
+        out = facts.epilogue.far(w, self.tile([]))
+        if facts.blocked and not facts.epilogue.keeps:
+            out = [replace(f, start=w.let(f"select i1 %last, ptr {f.start}, ptr %c")) for f in out]
+        return out
+
+    def fetch_rows(self, array: Far, k: str, every: int) -> None:
+        """The next row of the tile; the next two, if much else comes from afar."""
+        w, size, epilogue = self.w, self.size, self.facts.epilogue
+        assert epilogue is not None
+        many = 2 if epilogue.streams else 1
+        for r in range(many):
+            row = w.least(w.add(w.mul(w.div(k, every), many), r), size.rows - 1)
+            at = w.at(array.start, w.mul(w.mul(self.c_row, array.size), row), "i8")
+            for line in range(0, size.vectors * w.lanes.width * array.size, LINE_BYTES):
+                w.fetch(w.at(at, line, "i8"), written=array.written)
 
     def step(self, a: str, b: str, u: int, sums: list[str]) -> None:
         """One k: a rank-one update of the tile."""
@@ -210,11 +237,24 @@ class _TilePrinter:
             values = self.added(values)
         elif facts.blocked:
             values = self.merged("%first", self.added, values)
-        if facts.epilogue is not None:
-            values = self.merged("%last", self.concluded, values, otherwise=False) if facts.blocked else self.concluded(values)
+        if facts.epilogue is None:
+            self.store(values)
+        elif facts.epilogue.keeps:
+            self.store(self.merged("%last", self.concluded, values, otherwise=False) if facts.blocked else self.concluded(values))
+        else:
+            if facts.blocked:
+                end, more = w.label("end"), w.label("more")
+                w.fork("%last", end, more)
+                w.open(more)
+                self.store(values)
+                w.line("ret void")
+                w.open(end)
+            self.concluded(values)
+
+    def store(self, values: list[list[str]]) -> None:
         for r, row in enumerate(values):
             for v, value in enumerate(row):
-                w.store(value, self.address(r, v), self.masks[v])
+                self.w.store(value, self.address(r, v), self.masks[v])
 
     def merged(
         self, flag: str, work: Callable[[list[list[str]]], list[list[str]]], values: list[list[str]], otherwise: bool = True
@@ -243,10 +283,14 @@ class _TilePrinter:
 
     def concluded(self, values: list[list[str]]) -> list[list[str]]:
         assert self.facts.epilogue is not None
-        own = tuple(f"%e{i}" for i in range(self.facts.own_pointers))
-        tile = Tile(values, self.masks, own, "%row", "%column", "%offset", self.c_row)
+        tile = self.tile(values)
         self.facts.epilogue.print_tile(self.w, tile)
         return tile.values
+
+    def tile(self, values: list[list[str]]) -> Tile:
+        own = tuple(f"%e{i}" for i in range(self.facts.own_pointers))
+        left = "%left" if self.facts.masked else None
+        return Tile(values, self.masks, own, "%row", "%column", "%offset", self.c_row, left)
 
 
 def print_tiles(sizes: Sequence[TileSize], facts: TileFacts) -> tuple[list[str], set[str]]:

@@ -30,10 +30,16 @@ def count_product(sizes: Iterable[Size], itemsize: int, arrays: Iterable[Size]) 
     return Work(2 * product(sizes), ((sum(arrays, 0) * itemsize,),))
 
 
-def count_work(kernel: Kernel) -> Work:
-    """The work of one call of the kernel."""
+def add_work(first: Work, second: Work) -> Work:
+    """The work of a call that does both."""
+    return Work(first.flops + second.flops, first.traffic + second.traffic)
+
+
+def count_work(kernel: Kernel, known: str = "") -> Work:
+    """The work of one call of the kernel. known: an array whose elements are in registers when it begins."""
     counter = _Counter()
     counter.block(kernel.body, {}, ())
+    counter.read.pop(known, None)
     params = {p.name: p for p in kernel.params}
     certain: Size = 0
     traffic: list[tuple[Size, ...]] = []

@@ -11,43 +11,118 @@ import hashlib
 from collections.abc import Sequence
 
 from weft.graph.dims import Size
+from weft.graph.dims import product as multiply
 from weft.graph.dtype import DType
-from weft.graph.record import record
+from weft.graph.record import record, replace
 
+from .build_epilogue import split_epilogue
 from .build_own import contract_text
+from .contract_dot import is_dot
+from .contract_formula import FormulaEpilogue, declare_epilogue
 from .contract_kernel import print_contract
-from .contract_plan import covers
-from .contract_product import matrix_product
+from .contract_plan import covers, plan_product, plan_together
+from .contract_product import Product, is_narrow, matrix_product
+from .emit_python import print_behind
+from .kernel import Kernel
+from .program import EpilogueDecl
 from .target import Target
 
+LEAST_K = 32
+"""Steps of k for which an epilogue that streams has to run in the tiles at least."""
 _print_once = functools.lru_cache(maxsize=256)(print_contract)  # layers of one shape share their products
-SIGNATURE = "(a, b, c, batch"
-"""What the canonical text takes; a kernel of its own shape takes scratch memory too."""
+SIGNATURE = "(a, b, c, "
+"""How what the canonical text takes begins; a kernel of its own shape takes scratch memory next."""
 
 
 @record
 class PrintedContract:
-    """text: plain Python, llvm: the micro-kernels; both take (a, b, c, work, batch, m, n, k, stride_a, stride_b). work: bytes."""
+    """text: plain Python, llvm: the micro-kernels; both take (a, b, c, work, e..., batch, m, n, k, stride_a, stride_b, n...).
+    work: bytes. epilogue: what e0, ... and n0, ... belong to; sizes: what to pass for n0, ..."""
 
     name: str
     text: str
     llvm: str
     work: int
+    epilogue: EpilogueDecl | None = None
+    sizes: tuple[Size, ...] = ()
+
+
+@record
+class Ending:
+    """The kernel over the finished product, as `build_epilogue.build_epilogue` builds it. keeps: the product is stored too."""
+
+    kernel: Kernel
+    keeps: bool
 
 
 def emit_contract(
-    dtype: DType, transpose_a: bool, transpose_b: bool, sizes: Sequence[Size], target: Target
+    dtype: DType, transpose_a: bool, transpose_b: bool, sizes: Sequence[Size], target: Target, ending: Ending | None = None
 ) -> PrintedContract | None:
     """sizes: batch, m, n, k, stride_a, stride_b."""
+    product = own_product(dtype, transpose_a, transpose_b, sizes, target)
+    if product is None:
+        return None
+    canonical, text = contract_text(dtype, transpose_a, transpose_b)
+    if ending is None:
+        kernel = _print_once(product, target)
+        text, name = _named(text, canonical, kernel.text, "")
+        return PrintedContract(name, text, kernel.text, kernel.work)
+    parts = split_epilogue(ending.kernel)
+    assert parts is not None, "the group has been found suitable"
+    lines, more = print_behind(ending.kernel, target)
+    decl = declare_epilogue(ending.kernel, parts, more, ending.keeps, target)
+    kernel = _print_once(replace(product, epilogue=FormulaEpilogue(decl)), target)
+    text = _with_ending(text, ending.kernel, lines, len(more))
+    text, name = _named(text, canonical, kernel.text, ending.kernel.title)
+    return PrintedContract(name, text, kernel.text, kernel.work, decl, more)
+
+
+def own_product(
+    dtype: DType, transpose_a: bool, transpose_b: bool, sizes: Sequence[Size], target: Target
+) -> Product | None:
+    """The product as the micro-kernels see it, None if it is left to a library or to loops."""
     if dtype.short not in target.own_contracts:
         return None
     batch, m, n, k = (s if isinstance(s, int) else None for s in sizes[:4])
     product = matrix_product(dtype.short, transpose_a, transpose_b, batch, m, n, k)
-    if not covers(product, dtype.short in target.library_contracts and not target.several_cores):
-        return None
-    kernel = _print_once(product, target)
-    canonical, text = contract_text(dtype, transpose_a, transpose_b)
-    digest = hashlib.sha256((text + kernel.text).encode()).hexdigest()[:8]
-    name = f"{canonical}_{digest}"
-    text = text.replace(f"def {canonical}{SIGNATURE}", f"def {name}(a, b, c, work, batch", 1)
-    return PrintedContract(name, text, kernel.text, kernel.work)
+    return product if covers(product, dtype.short in target.library_contracts and not target.several_cores) else None
+
+
+def takes_epilogue(
+    dtype: DType, transpose_a: bool, transpose_b: bool, sizes: Sequence[Size], target: Target, streams: int
+) -> bool:
+    """Whether the product's own kernel ends in register tiles over the result as it lies in memory, and an epilogue pays there.
+
+    streams: how many arrays shaped like the product the epilogue touches, if it reads any. It pays if all together do not stay in
+    the L2 cache anyway, and if the epilogue can run in the tiles.
+    """
+    product = own_product(dtype, transpose_a, transpose_b, sizes, target)
+    if product is None or is_dot(product) or 1 in (product.m, product.n):
+        return False
+    if is_narrow(product, target.vector_bytes // product.size):
+        return False
+    if not streams:
+        return True
+    elements = multiply(sizes[:3])
+    if isinstance(elements, int) and elements * product.size * (1 + streams) < target.l2_bytes // 2:
+        return False
+    most = plan_together(product, plan_product(product, target), target)[1]
+    return bool(product.levels) or (product.k or LEAST_K) <= most
+
+
+def _named(text: str, canonical: str, llvm: str, title: str) -> tuple[str, str]:
+    """The text under its name, which ends in a hash of both texts; and the name."""
+    digest = hashlib.sha256((text + llvm).encode()).hexdigest()[:8]
+    name = "_".join(filter(None, (canonical, title, digest)))
+    return text.replace(f"def {canonical}{SIGNATURE}", f"def {name}(a, b, c, work, ", 1), name
+
+
+def _with_ending(text: str, kernel: Kernel, lines: Sequence[str], integers: int) -> str:
+    """The product's text with the kernel's lines behind its loops. What it takes stands where the micro-kernels have it."""
+    arrays = ", ".join(f"{p.name}: {p.dtype.short}{' written' * p.written}" for p in kernel.params[1:])
+    own = "".join(f"{p.name}, " for p in kernel.params[1:])
+    sizes = "".join(f", n{i}" for i in range(integers))
+    text = text.replace(SIGNATURE, SIGNATURE + own, 1).replace("stride_b):", f"stride_b{sizes}):", 1)
+    text = text.replace('."""', f'. Then {", ".join(kernel.ops)}. {arrays}"""', 1)
+    body, end = text.rsplit("    return 0\n", 1)
+    return "\n".join([f"{body}    # what follows is done tile by tile in machine code", *lines, f"    return 0\n{end}"])

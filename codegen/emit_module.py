@@ -16,10 +16,11 @@ from weft.graph.dims import Dim, Size
 from weft.graph.dtype import DType
 from weft.graph.ir import Graph, Node
 
+from .build_epilogue import PRODUCT, EpilogueNest, build_epilogue
 from .build_nest import Nest, build_group
 from .build_own import build_own, contract_sizes, contract_text
-from .count_work import Work, count_product, count_work
-from .emit_contract import emit_contract
+from .count_work import Work, add_work, count_product, count_work
+from .emit_contract import Ending, emit_contract
 from .emit_llvm_random import random_llvm
 from .emit_python import print_kernel
 from .find_roots import base
@@ -60,8 +61,11 @@ class ModuleWriter:
     def add_step(self, step: Group | int) -> None:
         if not isinstance(step, Group):
             self.add_effect(step)
-        elif step.own and step.members[0].rule.family in ("contract", "random"):  # type: ignore[union-attr]
-            self.add_library_call(step.members[0])
+        elif step.own and step.members[0].rule.family == "contract":  # type: ignore[union-attr]
+            self.comment(step.members)
+            self.add_contract(step)
+        elif step.own and step.members[0].rule.family == "random":  # type: ignore[union-attr]
+            self.add_random(step.members[0])
         else:
             self.add_nest(step)
 
@@ -107,38 +111,54 @@ class ModuleWriter:
         offset = f"{first_check} + " if first_check else ""
         self.lines += [f"    e = {name}({args})", "    if e:", f"        return {offset}e"]
 
-    def add_library_call(self, term: Term) -> None:
-        """Contractions and random numbers: kernels with a fixed text."""
+    def operands(self, term: Term) -> list[int]:
+        """The buffers of a kernel of fixed form: arguments, result."""
+        return [*(self.storage(base(a))[0] for a in term.args), self.storage(term)[0]]
+
+    def add_random(self, term: Term) -> None:
+        """Random numbers: a kernel with a fixed text."""
         rule = term.rule
         assert isinstance(rule, Own)
         self.comment([term])
-        arrays = [self.storage(base(a))[0] for a in term.args]
-        out = self.storage(term)[0]
-        if rule.family == "contract":
-            self.add_contract(term, [*arrays, out])
-            return
         text, llvm = (make(rule.attrs[0], term.dtype, dict(rule.attrs[1:])) for make in (random_text, random_llvm))
         name = f"random_{rule.attrs[0]}_{hashlib.sha256((text + llvm).encode()).hexdigest()[:8]}"
         self.llvm[name] = llvm
         self.declare(KernelDecl(name, ("u64", term.dtype.short), 1, (1,)), text.replace("KERNEL", name, 1))
-        self.call(name, [*arrays, out], (term.size,), Work(0, ((term.size * term.dtype.size,),)))
+        self.call(name, self.operands(term), (term.size,), Work(0, ((term.size * term.dtype.size,),)))
 
-    def add_contract(self, term: Term, arrays: list[int]) -> None:
+    def add_contract(self, group: Group) -> None:
         """A matrix product: micro-kernels for its shape, or the canonical kernel that a library may replace."""
+        term = group.members[0]
         rule, short = term.rule, term.dtype.short
         assert isinstance(rule, Own)
-        sizes = contract_sizes(term)
+        sizes, buffers = contract_sizes(term), self.operands(term)
+        ending, behind = self.ending(group)
         transpose_a, transpose_b = rule.attrs
-        own = emit_contract(term.dtype, transpose_a, transpose_b, sizes, self.target)
+        own = emit_contract(term.dtype, transpose_a, transpose_b, sizes, self.target, ending)
+        touched = [t.size for t in (*term.args, *([] if ending and not ending.keeps else [term]))]
+        work = count_product(sizes[:4], term.dtype.size, touched)
         if own is None:
             name, text = contract_text(term.dtype, *rule.attrs)
-            decl = KernelDecl(name, (short,) * 3, 6, (2,), contract=ContractDecl(short, *rule.attrs))
+            decl = KernelDecl(name, (short,) * 3, 6, (2,), contract=ContractDecl(short, transpose_a, transpose_b))
         else:
             name, text, self.llvm[own.name] = own.name, own.text, own.llvm
-            decl = KernelDecl(name, (short,) * 4, 6, (2, 3), contract=ContractDecl(short, *rule.attrs))
-            arrays = [*arrays, self.buffers.add_work(own.work, term.dtype)]
+            decl = declare_contract(name, ContractDecl(short, transpose_a, transpose_b, own.epilogue))
+            buffers = [*buffers, self.buffers.add_work(own.work, term.dtype), *behind]
+            sizes = (*sizes, *own.sizes)
+        if ending is not None:
+            work = add_work(work, count_work(ending.kernel, known=PRODUCT))
         self.declare(decl, text)
-        self.call(name, arrays, sizes, count_product(sizes[:4], term.dtype.size, [t.size for t in (*term.args, term)]))
+        self.call(name, buffers, sizes, work)
+
+    def ending(self, group: Group) -> tuple[Ending | None, list[int]]:
+        """What the product's kernel does with the finished product, and the buffers that it takes for that."""
+        if group.epilogue is None:
+            return None, []
+        product = group.members[0]
+        taken = {t: [o for o in old if o is not product] for t, old in self.buffers.taken.items()}
+        nest = EpilogueNest(product, self.storage, self.buffers.place, lambda t: taken.get(t, ()))
+        kernel = build_epilogue(group.epilogue, self.stores.stored, nest)
+        return Ending(kernel, product in self.stores.stored), nest.buffers[1:]
 
     def add_effect(self, index: int) -> None:
         node, args = self.lowered.effects[index]
@@ -223,6 +243,15 @@ class ModuleWriter:
     def port(self, kind: str, index: int, type: Any) -> Port:
         at = next(i for i, b in enumerate(self.buffers.table) if (b.kind, b.index) == (kind, index))
         return Port(at, type.dtype.short, tuple(map(str, type.shape)))
+
+
+def declare_contract(name: str, contract: ContractDecl) -> KernelDecl:
+    """A product by micro-kernels: a, b, c, scratch memory, then what its epilogue takes."""
+    epilogue = contract.epilogue
+    if epilogue is None:
+        return KernelDecl(name, (contract.dtype,) * 4, 6, (2, 3), contract=contract)
+    writes = (2, 3, *(4 + i for i, written in enumerate(epilogue.written) if written))
+    return KernelDecl(name, ((contract.dtype,) * 4) + epilogue.dtypes, 6 + epilogue.integers, writes, contract=contract)
 
 
 def local_name(name: str) -> str:

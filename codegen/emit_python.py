@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from weft.graph.dims import Size
@@ -32,6 +32,7 @@ from .kernel import (
     Load,
     Loop,
     Name,
+    Param,
     Position,
     SizeOf,
     Statement,
@@ -80,6 +81,15 @@ def print_kernel(kernel: Kernel, target: Target, unread: Sequence[str] = ()) -> 
     return Printed(name, text.replace(PLACEHOLDER, name, 1), tuple(printer.sizes), printer.split, llvm)
 
 
+def print_behind(kernel: Kernel, target: Target) -> tuple[list[str], tuple[Size, ...]]:
+    """The kernel's lines as the end of another function that has its first array already, and takes the others and, as ``n0``,
+    ``n1``, ..., the sizes."""
+    printer = _Printer(collapse_loops(kernel), target)
+    printer.body(kernel.body, 1)
+    views = printer.views(kernel.params[1:])
+    return [*views, *printer.numbers(), *printer.lines], tuple(printer.sizes)
+
+
 @record(frozen=False)
 class _Printer:
     kernel: Kernel
@@ -87,6 +97,7 @@ class _Printer:
     sizes: list[Size] = field(default_factory=list)
     constants: dict[str, str] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
+    flat: bool = False
     indexed: dict[Size, str] = field(default_factory=dict)  # sizes that indices and numbers use, as printed
     split: Split | None = None
 
@@ -94,11 +105,16 @@ class _Printer:
         self.flat = not any(isinstance(s, Loop) for o in statements(self.kernel.body) if isinstance(o, Loop) for s in o.body)
         self.body(self.kernel.body, 1)
         self.split = self.find_split()
-        views = [f"    {p.name} = view({p.name}, {self.length(p.size)})" for p in self.kernel.params]
-        constants = [f"    {name} = {text}" for text, name in self.constants.items()]
+        views, constants = self.views(self.kernel.params), self.numbers()
         names = [p.name for p in self.kernel.params] + [f"n{i}" for i in range(len(self.sizes))]
         head = f"def {PLACEHOLDER}({', '.join(names)}):"
         return "\n".join([head, f'    """{self.summary()}"""', *views, *constants, *self.lines, "    return 0"]) + "\n"
+
+    def views(self, params: Iterable[Param]) -> list[str]:
+        return [f"    {p.name} = view({p.name}, {self.length(p.size)})" for p in params]
+
+    def numbers(self) -> list[str]:
+        return [f"    {name} = {text}" for text, name in self.constants.items()]
 
     def summary(self) -> str:
         arrays = ", ".join(f"{p.name}: {p.dtype.short}{' written' * p.written}" for p in self.kernel.params)

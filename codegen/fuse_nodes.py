@@ -27,7 +27,8 @@ class Group:
     """Terms computed by one kernel, in order. space: the extents of its loops.
 
     split: the number of outer loops inside which the inner loops run several times, once per phase, because a later member needs
-    a finished reduction over the inner ones. phase: per member; `LAST` means after all loops.
+    a finished reduction over the inner ones. phase: per member; `LAST` means after all loops. epilogue: for a product that is
+    stored by a group behind it, that group; its members are this group's other members.
     """
 
     index: int
@@ -37,6 +38,7 @@ class Group:
     phase: dict[Term, int] = field(default_factory=dict)
     before: set[int] = field(default_factory=set)  # groups that must run earlier, directly or not
     arrays: set[Term] = field(default_factory=set)
+    epilogue: Group | None = None
 
     @property
     def own(self) -> bool:

@@ -1,6 +1,7 @@
 """The code generator's one entry. In: an optimised `Graph` and a `Target`; out: a `Program`.
 
-lower_graph -> plan_targets -> find_roots -> fuse_terms -> plan_stores -> schedule_groups -> plan_buffers -> kernels -> text.
+lower_graph -> plan_targets -> find_roots -> fuse_terms -> plan_stores -> fuse_epilogues -> schedule_groups -> plan_buffers ->
+kernels -> text.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from weft.graph.ir import Graph
 
 from .emit_module import ModuleWriter
 from .find_roots import find_roots
+from .fuse_epilogues import fuse_epilogues
 from .fuse_nodes import fuse_terms
 from .lower_graph import Lowered, lower_graph
 from .plan_buffers import plan_buffers
@@ -28,15 +30,17 @@ def generate(graph: Graph, target: Target | None = None, watch: Callable[[Kernel
     watch: called with every kernel that has LLVM text as soon as it is printed, so that compiling it may begin.
     Raises UnimplementedError, naming op and user line, for what cannot be compiled (float16).
     """
+    target = target or Target()
     lowered = lower_graph(graph)
     targets = plan_targets(graph, lowered)
     roots = find_roots(targets.required)
     groups = fuse_terms(roots)
     stores = plan_stores(groups, roots, targets.required)
+    groups, stores = fuse_epilogues(groups, stores, targets, target)
     schedule = schedule_groups(groups, stores, targets)
     leaves = _leaves(graph, lowered)
     buffers = plan_buffers(schedule, stores, targets, leaves)
-    writer = ModuleWriter(graph, lowered, stores, buffers, target or Target())
+    writer = ModuleWriter(graph, lowered, stores, buffers, target)
     for step in schedule.steps:
         before = len(writer.llvm)
         writer.add_step(step)

@@ -95,6 +95,8 @@ class _Planner:
                 for term in step.members:
                     if term in self.stores.stored and term not in self.buffers.of_term:
                         self.place_term(term, step, dying)
+                if step.epilogue is not None and step.members[0] not in self.buffers.of_term:
+                    self.place_sums(step)
                 born_unread = [t for t in step.members if t in self.slot_of and t not in last]
             else:
                 dying, born_unread = [t for t in self.targets.effects[step] if t in self.slot_of and last[t] == i], []
@@ -115,6 +117,18 @@ class _Planner:
         if size not in self.buffers.slots[slot]:
             self.buffers.slots[slot].append(size)
         self.buffers.of_term[term] = [self.buffers.add("scratch", slot, term)]
+
+    def place_sums(self, group: Group) -> None:
+        """Where a product that is not stored keeps its sums between blocks of k: where a result of the epilogue will be, if
+        nothing is read there."""
+        product, *others = group.members
+        for term in others:
+            buffers = self.buffers.of_term.get(term, ())
+            alike = term.dtype is product.dtype and term.size == product.size and term not in self.buffers.taken
+            if alike and buffers and self.buffers.table[buffers[0]].kind in ("scratch", "output"):
+                self.buffers.of_term[product] = [buffers[0]]
+                return
+        self.place_term(product, group, [])
 
     def fits(self, group: Group, reads: Reads, old: Term, term: Term) -> bool:
         same_bytes = old.size == term.size and old.dtype is term.dtype

@@ -26,12 +26,41 @@ def order_variables(graph: Graph) -> tuple[VariableRef, ...]:
 
 
 @record
+class EpilogueDecl:
+    """What a product's kernel does with finished elements (see `contract_formula`). Its own arrays follow the product's.
+
+    kinds, dtypes: per own array how it lies to the product ("elements", "columns", "rows"; "" if only ``prepare`` reads it) and
+    its element type. written: which of them are written. keeps: the product itself is stored too. streams: arrays shaped like
+    the product are read. integers: arguments after the product's. prepare, finish: LLVM functions ("" if there is nothing to
+    prepare); the numbers after their names are the own arrays that they take. element: the same as ``finish`` for one vector of a
+    register tile, whole and masked, if that is short (see `emit_element`). scalars: the types of what ``prepare`` leaves for
+    ``finish``. declared: what they call.
+    """
+
+    kinds: tuple[str, ...]
+    dtypes: tuple[str, ...]
+    written: tuple[bool, ...]
+    keeps: bool
+    streams: bool
+    integers: int
+    prepare: str
+    prepare_arrays: tuple[int, ...]
+    finish: str
+    finish_arrays: tuple[int, ...]
+    element: tuple[str, ...]
+    scalars: tuple[str, ...]
+    declared: tuple[str, ...]
+
+
+@record
 class ContractDecl:
-    """A matrix product that a library routine may replace: element type (short name) and which operands are transposed."""
+    """A matrix product: element type (short name) and which operands are transposed. A library routine may replace it if it has
+    no epilogue."""
 
     dtype: str
     transpose_a: bool
     transpose_b: bool
+    epilogue: EpilogueDecl | None = None
 
 
 @record
@@ -59,7 +88,8 @@ class KernelDecl:
 
     writes: positions of the pointers that are written. checks: the kernel may return a non-zero check code. split: set if
     threads may share a call.
-    contract: set if the kernel has the canonical signature (a, b, c, batch, m, n, k, stride_a, stride_b).
+    contract: set if the kernel has the canonical signature (a, b, c, batch, m, n, k, stride_a, stride_b), or is a product by
+    micro-kernels: (a, b, c, scratch memory, own arrays of the epilogue, batch, ..., stride_b, integers of the epilogue).
     """
 
     name: str
@@ -198,9 +228,14 @@ class Program:
 
 
 def _kernel(t: dict[str, Any]) -> KernelDecl:
-    contract = ContractDecl(**t["contract"]) if t["contract"] else None
+    contract = _contract(t["contract"]) if t["contract"] else None
     split = _split(t["split"]) if t.get("split") else None
     return KernelDecl(t["name"], tuple(t["pointers"]), t["integers"], tuple(t["writes"]), t["checks"], contract, split)
+
+
+def _contract(t: dict[str, Any]) -> ContractDecl:
+    epilogue: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in (t["epilogue"] or {}).items()}
+    return ContractDecl(**{**t, "epilogue": EpilogueDecl(**epilogue) if epilogue else None})
 
 
 def _split(t: dict[str, Any]) -> Split:

@@ -25,8 +25,6 @@ CALL_MICROSECONDS = 0.5
 """What handing over a step, and one call of it, costs."""
 LEAST_GAIN = 0.15
 """The share of the step's time that threads must save."""
-PRODUCT_POINTERS = 4
-"""a, b, c and scratch memory: a product without an epilogue."""
 
 
 def choose_threads(program: Program, dims: Mapping[str, int]) -> int:
@@ -55,4 +53,4 @@ def _microseconds(call: CallDecl, dims: Mapping[str, int], product: bool, speed:
 
 def is_shared_product(program: Program, decl: KernelDecl) -> bool:
     """Whether the kernel is a product by micro-kernels that ranges can be printed of."""
-    return decl.contract is not None and decl.name in program.llvm and len(decl.pointers) == PRODUCT_POINTERS
+    return decl.contract is not None and decl.name in program.llvm

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 
+from weft.codegen.contract_formula import FormulaEpilogue
 from weft.codegen.contract_kernel import print_contract
 from weft.codegen.contract_parts import plan_parts
 from weft.codegen.contract_product import matrix_product
@@ -15,7 +16,10 @@ from weft.graph.record import record
 
 from .machine import detect_target
 from .team import thread_count
-from .team_choice import PRODUCT_POINTERS, is_shared_product
+from .team_choice import is_shared_product
+
+WORK = 3
+"""The position of the scratch memory among a product's pointers."""
 
 
 @record
@@ -37,12 +41,13 @@ def share_products(program: Program, step: ast.FunctionDef) -> dict[str, SharedP
             continue
         contract = decls[name].contract
         assert contract is not None
-        sizes = node.args[PRODUCT_POINTERS : PRODUCT_POINTERS + 4]
+        sizes = node.args[len(decls[name].pointers) :][:4]
+        epilogue = FormulaEpilogue(contract.epilogue) if contract.epilogue else None
         batch, m, n, k = (s.value if isinstance(s, ast.Constant) and isinstance(s.value, int) else None for s in sizes)
-        product = matrix_product(contract.dtype, contract.transpose_a, contract.transpose_b, batch, m, n, k)
+        product = matrix_product(contract.dtype, contract.transpose_a, contract.transpose_b, batch, m, n, k, epilogue)
         cut = plan_parts(product, target, parts)
         if cut is not None:
             kernel = print_contract(product, target, cut.axis)
-            split = Split(cut.granule, cut.extent, ranged=f"{name}_{cut.axis}", work=(PRODUCT_POINTERS - 1, kernel.work))
+            split = Split(cut.granule, cut.extent, ranged=f"{name}_{cut.axis}", work=(WORK, kernel.work))
             out[name] = SharedProduct(split, kernel.text)
     return out

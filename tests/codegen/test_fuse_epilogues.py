@@ -1,0 +1,159 @@
+"""What runs at the end of a matrix product: which groups do, and that all three executions agree."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from weft.codegen import Program, Target, generate, order_variables
+from weft.graph import ArrayType, Dim, Graph, Node, VariableRef, as_dtype, dim_value, o, parameter
+from weft.graph.evaluate import evaluate
+from weft.runtime.executable import build
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+F32, F64 = as_dtype("float32"), as_dtype("float64")
+BATCH = Dim("batch")
+OWN = Target(64, 32, own_contracts=("f32", "f64"), several_cores=True)
+
+
+def tensor(*shape, dtype=F32, name="x") -> Node:
+    return parameter(ArrayType(dtype, shape), name)
+
+
+def variable(name: str, *shape: int, dtype=F32) -> VariableRef:
+    return VariableRef(name, ArrayType(dtype, shape))
+
+
+def fused(program: Program) -> list[str]:
+    """The names of the products with an epilogue."""
+    return [k.name for k in program.kernels if k.contract is not None and k.contract.epilogue is not None]
+
+
+def values_for(nodes: Sequence[Node | VariableRef], batch: int, seed: int = 3) -> list[np.ndarray]:
+    random = np.random.default_rng(seed)
+    out = []
+    for node in nodes:
+        kind = node.type if isinstance(node, VariableRef) else node
+        shape = tuple(batch if isinstance(s, Dim) else s for s in kind.shape)
+        out.append(random.normal(size=shape).astype(kind.dtype.np))
+    return out
+
+
+def agree(graph: Graph, target: Target = OWN, mode: str = "python", batches: Sequence[int] = (5,)) -> Program:
+    """The program, after checking outputs and variables against the interpreter."""
+    program = generate(graph, target)
+    variables = order_variables(graph)
+    for batch in batches:
+        inputs, old = values_for(graph.inputs, batch), values_for(variables, batch, 7)
+        storages = [a.copy() for a in old]
+        expected = evaluate(graph, inputs, dict(zip(variables, old, strict=True)))
+        results = build(program, storages, mode)(inputs)
+        close = {"rtol": 1e-4, "atol": 1e-5}
+        for got, want in zip(results, expected.outputs, strict=True):
+            np.testing.assert_allclose(got, want, **close)
+        new = dict(zip(variables, storages, strict=True))
+        for ref, want in expected.writes:
+            np.testing.assert_allclose(new[ref], want, **close, err_msg=ref.name)
+    return program
+
+
+def product(form: str, m, n, k, dtype=F32) -> tuple[Node, Node, Node]:
+    a = tensor(*((k, m) if form[0] == "t" else (m, k)), dtype=dtype, name="a")
+    b = tensor(*((n, k) if form[1] == "t" else (k, n)), dtype=dtype, name="b")
+    return a, b, o.matmul(a, b, transpose_a=form[0] == "t", transpose_b=form[1] == "t")
+
+
+@pytest.mark.parametrize("form", ["nn", "nt", "tn", "tt"])
+@pytest.mark.parametrize("dtype", [F32, F64])
+def test_bias_and_activation(form, dtype):
+    a, b, c = product(form, BATCH, 20, 3, dtype)
+    bias = tensor(20, dtype=dtype)
+    program = agree(Graph((a, b, bias), (o.tanh(o.add(c, bias)),)), batches=(5, 1, 0))
+    assert len(program.calls) == len(fused(program)) == 1
+    assert program.calls[0].ops == "matmul, add, tanh"
+
+
+def test_two_results_and_a_residual():
+    a, b, c = product("nn", BATCH, 20, 3)
+    bias, other = tensor(20), tensor(BATCH, 20)
+    before = o.add(c, bias)
+    program = agree(Graph((a, b, bias, other), (before, o.add(o.sigmoid(before), other))))
+    assert len(program.calls) == len(fused(program)) == 1
+
+
+def test_product_needed_twice():
+    """The product itself goes to memory too, because a transposed reader needs it."""
+    a, b, c = product("nn", 9, 20, 3)
+    program = agree(Graph((a, b), (o.relu(c), o.mul(o.transpose(c, perm=(1, 0)), 2.0))))
+    assert len(fused(program)) == 1 and len(program.calls) == 2
+    (kernel,) = (k for k in program.kernels if k.contract is not None)
+    assert kernel.contract.epilogue.keeps
+
+
+def test_rows_columns_and_numbers():
+    a, b, c = product("nn", BATCH, 20, 3)
+    row, column, number = tensor(BATCH, 1), tensor(1, 20), tensor()
+    scaled = o.mul(o.mul(o.mul(c, row), column), o.exp(number))
+    program = agree(Graph((a, b, row, column, number), (o.div(scaled, dim_value(BATCH, F32)),)), batches=(5, 2))
+    assert len(program.calls) == len(fused(program)) == 1
+    (kernel,) = program.kernels
+    assert kernel.contract.epilogue.kinds.count("rows") == 1
+    assert len(kernel.contract.epilogue.scalars) >= 2  # the exponential and the batch size: once, not per tile
+
+
+def test_batches_of_matrices():
+    a, b = tensor(BATCH, 4, 3), tensor(BATCH, 3, 20)
+    bias, other = tensor(20), tensor(BATCH, 4, 20)
+    program = agree(Graph((a, b, bias, other), (o.mul(o.add(o.matmul(a, b), bias), other),)), batches=(3, 1, 0))
+    assert len(program.calls) == len(fused(program)) == 1
+
+
+def test_flattened_rows():
+    """The rows of a sequence are one matrix; its bias is still a row."""
+    a, b, bias = tensor(BATCH, 4, 3), tensor(3, 20), tensor(20)
+    program = agree(Graph((a, b, bias), (o.relu(o.add(o.matmul(a, b), bias)),)), batches=(3, 1))
+    assert len(program.calls) == len(fused(program)) == 1
+
+
+def test_other_types():
+    a, b, c = product("nn", BATCH, 20, 3)
+    flags = tensor(BATCH, 20, dtype=as_dtype("bool"))
+    program = agree(Graph((a, b, flags), (o.where(flags, c, 0.0), o.greater(c, 0.0), o.cast(c, dtype=F64))))
+    assert len(program.calls) == len(fused(program)) == 1
+
+
+@pytest.mark.parametrize(
+    ("what", "make"),
+    [
+        ("a sum over rows", lambda c: o.reduce_sum(c, axes=(1,), keepdims=False)),
+        ("a softmax", o.softmax),
+        ("a transposed view", lambda c: o.mul(o.transpose(c, perm=(1, 0)), 2.0)),
+        ("a part", lambda c: o.relu(o.slice(c, begin=(0, 1), shape=(9, 10), strides=(1, 1)))),
+    ],
+)
+def test_what_is_left_alone(what, make):
+    a, b, c = product("nn", 9, 20, 3)
+    assert not fused(agree(Graph((a, b), (make(c),)))), what
+
+
+def test_products_without_tiles_are_left_alone():
+    for m, n, form in ((1, 20, "nt"), (20, 1, "nn"), (64, 5, "tn")):
+        a, b, c = product(form, m, n, 7)
+        assert not fused(agree(Graph((a, b), (o.relu(c),))))
+
+
+def test_products_of_a_library_are_left_alone():
+    a, b, c = product("nn", 9, 20, 3)
+    assert not fused(generate(Graph((a, b), (o.relu(c),)), Target()))
+
+
+def test_the_younger_of_two_products_takes_the_sum():
+    a, b, c = product("nn", BATCH, 20, 3)
+    d, e, f = product("nn", BATCH, 20, 4)
+    program = agree(Graph((a, b, d, e), (o.tanh(o.add(c, f)),)))
+    assert len(program.calls) == 2 and len(fused(program)) == 1
