@@ -27,8 +27,8 @@ from .kernel import Kernel
 from .program import EpilogueDecl
 from .target import Target
 
-LEAST_K = 32
-"""Steps of k for which an epilogue that streams has to run in the tiles at least."""
+LEAST_K = 128
+"""Steps of k for which an epilogue that streams has to run in the tiles at least, where only the call knows k: a usual batch."""
 _print_once = functools.lru_cache(maxsize=256)(print_contract)  # layers of one shape share their products
 SIGNATURE = "(a, b, c, "
 """How what the canonical text takes begins; a kernel of its own shape takes scratch memory next."""

@@ -23,7 +23,7 @@ from train_step import Step
 
 F32, F64 = as_dtype("float32"), as_dtype("float64")
 BATCH = Dim("batch")
-SMALL = Target(64, 32, 4 * 1024, 16 * 1024, own_contracts=("f32", "f64"), several_cores=True)
+SMALL = Target(64, 32, 4 * 1024, 64 * 1024, own_contracts=("f32", "f64"), several_cores=True)
 """A machine with caches so small that small updates stream; its code is only read as Python."""
 
 
@@ -86,12 +86,12 @@ def check(graph: Graph, program: Program, mode: str, batches: tuple[int, ...]) -
 
 @pytest.mark.parametrize("rule", ["sgd", "momentum", "adam"])
 def test_update_is_the_end_of_the_gradients_product(rule):
-    graph = optimize(update(rule, 120, 20))
+    graph = optimize(update(rule, 300, 20))
     program = generate(graph, SMALL)
     assert fused(program) == 1 and len(program.calls) == 2
     assert program.notes["late_copies"] == 0
     assert [c.ops.startswith("matmul,") for c in program.calls] == [False, True]  # dx reads w before it is updated
-    check(graph, program, "python", (5, 40, 1, 0))
+    check(graph, program, "python", (5, 1, 0))
 
 
 @pytest.mark.compiles
@@ -99,8 +99,8 @@ def test_update_is_the_end_of_the_gradients_product(rule):
 @pytest.mark.parametrize("rule", ["sgd", "momentum", "adam"])
 def test_compiled_update(rule, dtype):
     """Few steps of k: in the tiles; many: stretch by stretch; and in several stretches of rows."""
-    graph = optimize(update(rule, 333, 47, dtype))
-    program = generate(graph, host(96 * 1024))
+    graph = optimize(update(rule, 444, 47, dtype))
+    program = generate(graph, host(256 * 1024))
     assert fused(program) == 1
     check(graph, program, "compiled", (3, 64, 300, 1, 0))
 
@@ -121,8 +121,8 @@ def test_small_updates_stay_kernels_of_their_own():
 
 def test_an_update_that_needs_all_gradients_waits():
     """Global-norm clipping: the norm needs the gradient, the update needs the norm."""
-    x, dy = parameter(ArrayType(F32, (BATCH, 120)), "x"), parameter(ArrayType(F32, (BATCH, 20)), "dy")
-    w = VariableRef("w", ArrayType(F32, (120, 20)))
+    x, dy = parameter(ArrayType(F32, (BATCH, 300)), "x"), parameter(ArrayType(F32, (BATCH, 20)), "dy")
+    w = VariableRef("w", ArrayType(F32, (300, 20)))
     g = o.matmul(x, dy, transpose_a=True)
     norm = o.sqrt(o.reduce_sum(o.square(g), axes=(0, 1), keepdims=False))
     graph = optimize(Graph((x, dy), (), ((w, o.sub(read(w), o.div(g, norm))),)))
@@ -134,7 +134,7 @@ def test_an_update_that_needs_all_gradients_waits():
 def test_a_variable_that_is_an_operand_is_not_overwritten_early():
     """w <- w - w @ a: every element of the product needs a whole row of the old w."""
     a = parameter(ArrayType(F32, (20, 20)), "a")
-    w = VariableRef("w", ArrayType(F32, (120, 20)))
+    w = VariableRef("w", ArrayType(F32, (300, 20)))
     graph = Graph((a,), (), ((w, o.sub(read(w), o.matmul(read(w), a))),))
     program = generate(graph, SMALL)
     assert fused(program) == 1 and program.notes["late_copies"] == 1
@@ -142,25 +142,24 @@ def test_a_variable_that_is_an_operand_is_not_overwritten_early():
 
 
 def test_train_step_with_small_caches():
-    step = Step((120, 20, 20, 5))
+    """As plain Python the same bits as with kernels of their own; a failed check changes nothing."""
+    step = Step((300, 20, 20, 5))
     graph = optimize(step.graph)
     program = generate(graph, SMALL)
     assert fused(program) >= 3 and program.notes["late_copies"] == 0
     storages = [np.array({"rate": np.float32(0.01)}.get(r.name, step.values[r])) for r in order_variables(graph)]
     run = build(program, storages, "python")
     random = np.random.default_rng(1)
-    x, y = random.normal(size=(6, 120)).astype(np.float32), random.integers(0, 5, 6)
+    x, y = random.normal(size=(6, 300)).astype(np.float32), random.integers(0, 5, 6)
     before = [a.copy() for a in storages]
     with pytest.raises(IndexError):
         run([x, np.array([0, 1, 2, 9, 1, 0])])
     for old, new in zip(before, storages, strict=True):
         np.testing.assert_array_equal(old, new)
-    expected = evaluate(step.graph, [x, y], dict(zip(order_variables(graph), before, strict=True)))
-    np.testing.assert_allclose(run([x, y])[0], expected.outputs[0], rtol=1e-5)
-    values = dict(expected.writes)
-    for ref, new in zip(order_variables(graph), storages, strict=True):
-        if ref in values:
-            np.testing.assert_allclose(new, values[ref], rtol=2e-4, atol=1e-5, err_msg=ref.name)
+    apart = build(generate(graph, Target()), before, "python")
+    np.testing.assert_array_equal(run([x, y])[0], apart([x, y])[0])
+    for ref, one, two in zip(order_variables(graph), before, storages, strict=True):
+        np.testing.assert_array_equal(one, two, err_msg=ref.name)
 
 
 @pytest.mark.compiles
@@ -170,7 +169,7 @@ def test_same_bits_for_any_number_of_threads(batch, columns, monkeypatch):
     monkeypatch.setattr(config, "team_delay", 0)
     monkeypatch.setattr(frame, "choose_threads", lambda program, dims: thread_count())
     graph = optimize(update("adam", 1100, columns))
-    program = generate(graph, host(256 * 1024))
+    program = generate(graph, host(1024 * 1024))
     assert fused(program) == 1
     results = []
     for threads in (1, 3):
