@@ -244,7 +244,7 @@ class Nest(Ending):
             size, to = block.cut.size, w.at(start, w.mul(w.sub(block.begin, first), pitch))
             if self.product.transpose_a:
                 source = w.at(w.at(place.a, w.mul(place.k, self.m)), block.begin)
-                self.call(f"tiles_{size}", source, to, place.deep, w.mul(block.count, size), self.m, size * pitch)
+                self.call("tiles", source, to, place.deep, w.mul(block.count, size), self.m, size, size * pitch)
                 continue
             source = w.at(w.at(place.a, w.mul(block.begin, self.k)), place.k)
             self.call("rows", source, to, block.count, place.deep, self.k, size)
@@ -287,25 +287,21 @@ class Nest(Ending):
         is nothing left to fetch."""
         w, columns, k, fetch = self.w, place.columns, place.k, self.plan.fetch
         assert columns is not None and k is not None and place.rows is not None
-        if not fetch.ahead or place.rows.cut.size < fetch.rows:
+        if not fetch.lines or place.rows.cut.size < fetch.rows:
             return b
         end = w.add(columns.begin, w.mul(columns.count, columns.cut.size * self.width))
         inside = w.let(f"icmp slt i64 {end}, {columns.end}")
         column = w.let(f"select i1 {inside}, i64 {end}, i64 {columns.start}")
         row = w.let(f"select i1 {inside}, i64 {k}, i64 {w.add(k, self.plan.deep)}")
-        wide, deep = self.plan.column_tiles * columns.cut.size * self.width, self.plan.deep
         if self.product.transpose_b:
-            start, pitch, length = w.add(w.mul(column, self.k), row), self.k, deep
-            count = w.least(wide, w.sub(self.n, column))
+            line = w.mul(number, len(fetch.lines))
+            at = w.at(place.b, w.add(w.mul(w.add(column, line), self.k), row))
+            below = w.let(f"icmp slt i64 {w.add(column, line)}, {self.n}")
         else:
-            start, pitch, length = w.add(w.mul(row, self.n), column), self.n, wide
-            count = w.least(deep, w.sub(self.k, row))
-        each = -(-deep // fetch.every) * fetch.ahead  # elements that a tile fetches
-        pieces = -(-length // each)
-        line = w.div(number, pieces)
-        part = w.sub(number, w.mul(line, pieces))
-        at = w.at(place.b, w.add(start, w.add(w.mul(line, pitch), w.mul(part, each))))
-        below, some = w.let(f"icmp slt i64 {line}, {count}"), w.let(f"icmp slt i64 {row}, {self.k}")
+            line = w.mul(number, self.plan.deep // fetch.every)
+            at = w.at(place.b, w.add(w.mul(w.add(row, line), self.n), column))
+            below = w.let(f"icmp slt i64 {line}, {self.plan.deep}")
+        some = w.let(f"icmp slt i64 {row}, {self.k}")
         return w.let(f"select i1 {w.let(f'and i1 {below}, {some}')}, ptr {at}, ptr {b}")
 
     def operand_b(self, place: Place, vectors: int, j: Operand, column: Operand) -> str:
@@ -374,7 +370,7 @@ def print_contract(product: Product, target: Target, ranged: str = "") -> Contra
     if plan.pack_b and not product.transpose_b:
         copies += [print_panel_copy(f"copy_{v}", plan.lanes, v) for v in dict.fromkeys(c.size for c in plan.columns)]
     if plan.pack_a and product.transpose_a:
-        copies += [print_tile_copy(f"tiles_{r}", plan.lanes, r) for r in dict.fromkeys(c.size for c in plan.rows)]
+        copies.append(print_tile_copy("tiles", plan.lanes, max((c.size for c in plan.rows), default=1)))
     if (plan.pack_b and product.transpose_b) or (plan.pack_a and not product.transpose_a):
         copies.append(print_transposed_copy("transpose", plan.lanes))
     if plan.pack_a and not product.transpose_a:

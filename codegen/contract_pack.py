@@ -1,16 +1,16 @@
 """Copies of operands that micro-kernels read in order. In: a block of a or b; out: LLVM functions that lay it out anew.
 
 * b, as stored (k rows): a panel holds, for each k, the vectors of one column tile.
-* b, transposed (n rows): the same panel, transposed on the way in blocks of a vector's width by 16 bytes.
+* b, transposed (n rows): the same panel, transposed on the way.
 * a, as stored (m rows): a panel holds, for each k, the elements of a row tile, transposed like b's.
 * a, transposed (k rows): the same panel, cut out of rows.
 """
 
 from __future__ import annotations
 
-from .contract_text import Lanes, Writer
+from .contract_text import Lanes, Operand, Writer
 
-CHUNK_BYTES = 16  # what is moved at once when transposing: the smallest vector, a lane of the larger ones
+CHUNK_BYTES = 16  # the smallest vector, a lane of the larger ones
 
 
 def print_panel_copy(name: str, lanes: Lanes, vectors: int) -> tuple[str, set[str]]:
@@ -39,55 +39,82 @@ def print_panel_copy(name: str, lanes: Lanes, vectors: int) -> tuple[str, set[st
     return _finished(w, name, "to_panel")
 
 
-def print_tile_copy(name: str, lanes: Lanes, each: int) -> tuple[str, set[str]]:
-    """``(from, to, rows, columns, from_row, to_panel)``: cuts rows into panels of ``each`` elements. ``columns`` is a multiple of
-    that. Whole vectors are stored: what is too much is overwritten by the next row, or lies between panels."""
+def print_tile_copy(name: str, lanes: Lanes, most: int) -> tuple[str, set[str]]:
+    """``(from, to, rows, columns, from_row, each, to_panel)``: cuts rows into panels of ``each`` elements, at most ``most``.
+    ``columns`` is a multiple of that. The first vector is stored whole: what is too much is overwritten by the next row, or lies
+    between panels."""
     w = Writer(lanes)
     width = lanes.width
-    last = w.lanes_below(each % width) if each % width else None
+    masks = [w.lanes_below(w.sub("%each", v)) for v in range(0, most, width)]
     with w.loop(0, "%rows", carried=[("ptr", "%from"), ("ptr", "%to")]) as loop:
-        with w.loop(0, "%columns", each, [("ptr", loop.carried[1])]) as inner:
+        with w.loop(0, "%columns", "%each", [("ptr", loop.carried[1])]) as inner:
             at, to = w.at(loop.carried[0], inner.index), inner.carried[0]
-            for v in range(0, each, width):
-                w.store(w.load(w.at(at, v), last if v + width > each else None), w.at(to, v))
+            for v, mask in enumerate(masks):
+                w.store(w.load(w.at(at, v * width), mask), w.at(to, v * width), mask if v else None)
             inner.following = [w.at(to, "%to_panel")]
-        loop.following = [w.at(loop.carried[0], "%from_row"), w.at(loop.carried[1], each)]
-    return _finished(w, name, "to_panel")
+        loop.following = [w.at(loop.carried[0], "%from_row"), w.at(loop.carried[1], "%each")]
+    return _finished(w, name, "each", "to_panel")
 
 
-def _finished(w: Writer, name: str, last: str = "to_row") -> tuple[str, set[str]]:
+def _finished(w: Writer, name: str, *last: str) -> tuple[str, set[str]]:
     w.line("ret void")
-    sizes = ", ".join(f"i64 %{s}" for s in ("rows", "columns", "from_row", last))
+    sizes = ", ".join(f"i64 %{s}" for s in ("rows", "columns", "from_row", *last))
     return w.function(f"internal fastcc void @KERNEL.{name}(ptr %from, ptr noalias %to, {sizes}) noinline nounwind"), w.declared
 
 
 def print_transposed_copy(name: str, lanes: Lanes, exact: bool = False) -> tuple[str, set[str]]:
     """``(from, to, rows, columns, from_row, to_row)``: copies ``rows`` (at most a vector's width) of ``columns`` elements so that
-    each column becomes one vector, ``to_row`` elements after the one before. Rows that do not exist repeat the last; with
-    ``exact`` nothing is stored for them.
+    each column becomes one vector, ``to_row`` elements after the one before. Rows that do not exist repeat the last; up to a
+    vector's width of further columns is stored. With ``exact`` nothing is stored but what exists.
 
-    Blocks of a vector's width by 16 bytes are loaded lane by lane, and transposed within lanes.
+    Squares are loaded row by row, whole vectors: rows far apart may share one set of the L1 cache, so nothing is read twice.
+    Lanes of 16 bytes change places first, then elements within lanes; in between, the square is in memory.
     """
     w = Writer(lanes)
-    chunk = CHUNK_BYTES // lanes.size
+    full: Operand = w.let(f"and i64 %columns, {-lanes.width}") if exact else "%columns"
+    below = w.lanes_below("%rows") if exact else None
+    square = w.let(f"alloca [{lanes.width} x {lanes.vector}], align {lanes.width * lanes.size}")
+    with w.loop(0, full, lanes.width, [("ptr", "%to")]) as loop:
+        _turn_rows(w, loop.index, square, whole=exact)
+        _turn_columns(w, square, loop.carried[0], below)
+        loop.following = [w.at(loop.carried[0], w.mul("%to_row", lanes.width))]
+    if exact:
+        _copy_turned(w, full, loop.carried[0])
+    return _finished(w, name, "to_row")
+
+
+def _turn_rows(w: Writer, column: Operand, square: str, whole: bool) -> None:
+    """Rows a lane's length apart, lanes turned, to memory."""
+    width, chunk = w.lanes.width, CHUNK_BYTES // w.lanes.size
+    mask = None if whole else w.lanes_below(w.sub("%columns", column))
     last = w.sub("%rows", 1)
-    starts = [w.at("%from", w.mul(w.least(i, last), "%from_row")) for i in range(lanes.width)]
-    full = w.let(f"and i64 %columns, {-chunk}")
-    mask = w.lanes_below("%rows") if exact else None
-    with w.loop(0, full, chunk, [("ptr", "%to")]) as loop:
-        rows = [w.let(f"load <{chunk} x {lanes.real}>, ptr {w.at(s, loop.index)}, align {lanes.size}") for s in starts]
-        columns = _transpose(w, rows, chunk)
-        for i, column in enumerate(columns):
-            w.store(column, w.at(loop.carried[0], w.mul("%to_row", i)), mask)
-        loop.following = [w.at(loop.carried[0], w.mul("%to_row", chunk))]
-    with w.loop(full, "%columns", 1, [("ptr", loop.carried[0])]) as rest:
+    with w.loop(0, chunk) as part:
+        rows = [w.least(w.add(part.index, start), last) for start in range(0, width, chunk)]
+        vectors = [w.load(w.at(w.at("%from", w.mul(row, "%from_row")), column), mask) for row in rows]
+        for i, vector in enumerate(_turn_lanes(w, vectors)):
+            w.store(vector, w.at(square, w.add(w.mul(part.index, width), i * chunk * width)))
+
+
+def _turn_columns(w: Writer, square: str, to: str, mask: str | None) -> None:
+    """Columns of a lane's length: elements turned within lanes, to where they belong."""
+    width, chunk = w.lanes.width, CHUNK_BYTES // w.lanes.size
+    with w.loop(0, width // chunk) as part:
+        first = w.mul(part.index, chunk)
+        registers = [w.load(w.at(square, w.mul(w.add(first, i), width))) for i in range(chunk)]
+        for i, vector in enumerate(_turn_elements(w, registers)):
+            w.store(vector, w.at(to, w.mul(w.add(first, i), "%to_row")), mask)
+
+
+def _copy_turned(w: Writer, start: Operand, to: str) -> None:
+    """The columns from ``start`` on, element by element."""
+    real = w.lanes.real
+    with w.loop(start, "%columns", 1, [("ptr", to)]) as rest:
         target = rest.carried[0]
         with w.loop(0, "%rows", carried=[("ptr", w.at("%from", rest.index))]) as single:
-            value = w.let(f"load {lanes.real}, ptr {single.carried[0]}, align {lanes.size}")
-            w.line(f"store {lanes.real} {value}, ptr {w.at(target, single.index)}, align {lanes.size}")
+            value = w.let(f"load {real}, ptr {single.carried[0]}, align {w.lanes.size}")
+            w.line(f"store {real} {value}, ptr {w.at(target, single.index)}, align {w.lanes.size}")
             single.following = [w.at(single.carried[0], "%from_row")]
         rest.following = [w.at(target, "%to_row")]
-    return _finished(w, name)
 
 
 def print_rows_copy(name: str, lanes: Lanes, pitch: int) -> tuple[str, set[str]]:
@@ -110,31 +137,30 @@ def print_rows_copy(name: str, lanes: Lanes, pitch: int) -> tuple[str, set[str]]
     return w.function(f"internal fastcc void @KERNEL.{name}(ptr %from, ptr noalias %to, {sizes}) noinline nounwind"), w.declared
 
 
-def _transpose(w: Writer, rows: list[str], chunk: int) -> list[str]:
-    """``width`` short vectors of ``chunk`` elements -> ``chunk`` vectors of ``width`` elements."""
-    lanes = w.lanes
-    # Lane g of register q holds row g * chunk + q, so that what belongs together after the transposition is in one lane.
-    registers = [_gathered(w, rows[q::chunk], chunk) for q in range(chunk)]
-    if chunk == 2:
+def _turn_lanes(w: Writer, rows: list[str]) -> list[str]:
+    """1, 2 or 4 vectors of as many lanes: lane i of vector j becomes lane j of vector i."""
+    if len(rows) == 1:
+        return rows
+    if len(rows) == 2:
+        return [_pick_lanes(w, rows[0], rows[1], (i,)) for i in range(2)]
+    halves = [[_pick_lanes(w, rows[i], rows[i + 1], half) for i in (0, 2)] for half in ((0, 1), (2, 3))]
+    return [_pick_lanes(w, x, y, (i, i + 2)) for x, y in halves for i in range(2)]
+
+
+def _pick_lanes(w: Writer, x: str, y: str, picked: tuple[int, ...]) -> str:
+    """These lanes of x, then the same of y."""
+    width, chunk = w.lanes.width, CHUNK_BYTES // w.lanes.size
+    return _shuffle(w, x, y, [start + lane * chunk + i for start in (0, width) for lane in picked for i in range(chunk)])
+
+
+def _turn_elements(w: Writer, registers: list[str]) -> list[str]:
+    """Lane g of register q holds a piece of row g * chunk + q; transposed within lanes."""
+    if len(registers) == 2:
         return [_interleave(w, registers[0], registers[1], 1, high) for high in (False, True)]
     low, high = (
         [_interleave(w, registers[i], registers[i + 1], 1, upper) for i in (0, 2)] for upper in (False, True)
     )
-    out = [_interleave(w, pair[0], pair[1], 2, h) for pair in (low, high) for h in (False, True)]
-    assert len(out) * lanes.size == CHUNK_BYTES
-    return out
-
-
-def _gathered(w: Writer, parts: list[str], chunk: int) -> str:
-    """Short vectors side by side in one register."""
-    real, count = w.lanes.real, chunk
-    while len(parts) > 1:
-        order = ", ".join(f"i32 {i}" for i in range(2 * count))
-        kind = f"<{count} x {real}>"
-        mask = f"<{2 * count} x i32> <{order}>"
-        parts = [w.let(f"shufflevector {kind} {x}, {kind} {y}, {mask}") for x, y in zip(parts[::2], parts[1::2])]
-        count *= 2
-    return parts[0]
+    return [_interleave(w, pair[0], pair[1], 2, h) for pair in (low, high) for h in (False, True)]
 
 
 def _interleave(w: Writer, x: str, y: str, group: int, high: bool) -> str:
@@ -145,6 +171,10 @@ def _interleave(w: Writer, x: str, y: str, group: int, high: bool) -> str:
         first = lane + (chunk // 2 if high else 0)
         for i in range(first, first + chunk // 2, group):
             order += [*range(i, i + group), *range(width + i, width + i + group)]
-    mask = ", ".join(f"i32 {i}" for i in order)
-    kind = w.lanes.vector
-    return w.let(f"shufflevector {kind} {x}, {kind} {y}, <{width} x i32> <{mask}>")
+    return _shuffle(w, x, y, order)
+
+
+def _shuffle(w: Writer, x: str, y: str, order: list[int]) -> str:
+    """Elements of x and y, counted on from x to y."""
+    mask, kind = ", ".join(f"i32 {i}" for i in order), w.lanes.vector
+    return w.let(f"shufflevector {kind} {x}, {kind} {y}, <{w.lanes.width} x i32> <{mask}>")

@@ -20,10 +20,13 @@ from .target import Target
 ISSUED = 2  # multiply-adds per cycle, and loads per cycle
 LATENCY = 4  # cycles of a multiply-add
 DEEP = 256  # elements of k per block: what is summed before it is added to c; a panel of b of this depth stays in the L1 cache
+FEW = 128  # what an unknown size is taken for, if small ones are the more difficult case
 ANY = 240  # what an unknown number of rows or vectors is taken for: divisible by all tiles
 C_NEAR = 32 * 1024  # bytes of c that stay in the L1 cache
 PANEL_BYTES = 32 * 1024  # of b that stay in the L1 cache
 LARGE = 1200**3  # multiply-adds from which a library is ahead
+FAR = 1 << 25  # multiply-adds from which operands come from the L2 cache and beyond
+STEP = 1.0  # cycles that a step of k then costs beside its multiply-adds: measured, 8 x 2 is 12 % slower than 14 x 2
 ROWS_AT_LEAST = 24  # rows of a that pay for packing b
 
 
@@ -77,7 +80,9 @@ def plan_product(product: Product, target: Target) -> Plan:
     lanes = Lanes(product.short, target.vector_bytes // product.size)
     available = registers(target)
     deep, blocked = depth(product)
-    tall, wide = choose_tile(product.m, vectors_of(product.n, lanes), deep, available)
+    m, n, k = (ANY if s is None else s for s in (product.m, product.n, product.k))
+    overhead = STEP if m * n * k >= FAR else 0.0
+    tall, wide = choose_tile(product.m, vectors_of(product.n, lanes), deep, available, overhead)
     rows, columns = cut(product.m, tall), cut_columns(product.n, lanes, wide)
     pack_a, pack_b = packs_a(product), packs_b(product, target)
     sizes = tuple(TileSize(r.size, c.size, splits(r.size, c.size, available)) for r in rows for c in columns)
@@ -86,15 +91,15 @@ def plan_product(product: Product, target: Target) -> Plan:
     shared = bool(product.levels) and product.shares_b and pack_b
     one_block = one_block and not (shared and pack_a)
     row_tiles = max(1, target.l2_bytes // 2 // tile_bytes)
-    near = 2 * target.l2_bytes if shared and not one_block else target.l2_bytes // 8
+    near = 0 if not shared else target.l2_bytes // 8 if one_block else 2 * target.l2_bytes
     column_tiles = max(1, near // (deep * product.size * wide * lanes.width))
     outer = ("k", "columns") if one_block else ("columns", "k")
     order = (*outer, "batch", "stretch", "rows") if shared else ("batch", "stretch", "k", "columns", "rows")
     across_rows = min(row_tiles * tall, tiles(rows) * tall)
     panels = min(column_tiles, tiles(columns))
     b_bytes = round_up(panels * panel_size(deep, wide, lanes) * product.size, 64) if pack_b else 0
-    pitch = deep + lanes.width  # whole vectors are stored behind the last element of a panel
-    a_bytes = pitch * across_rows * product.size if pack_a else 0
+    pitch = deep + lanes.width  # squares are stored, beyond the last element of a panel
+    a_bytes = (pitch * across_rows + lanes.width) * product.size if pack_a else 0
     return Plan(
         lanes, rows, columns, sizes, deep, blocked, pack_a, pack_b, row_tiles, column_tiles, pitch, order,
         _fetch(product, target, pack_b, (deep, tall, wide)), b_bytes=b_bytes, work=b_bytes + a_bytes + 64,
@@ -110,19 +115,27 @@ def plan_together(product: Product, plan: Plan, target: Target) -> tuple[Plan, i
     panels = tiles(plan.columns) if product.n is not None else plan.column_tiles
     row_tiles = max(1, plan.row_tiles // 2)
     b_bytes = round_up(panels * panel_size(plan.deep, wide, plan.lanes) * product.size, 64) if plan.pack_b else 0
-    a_bytes = plan.a_pitch * min(row_tiles, tiles(plan.rows)) * tall * product.size if plan.pack_a else 0
+    a_rows = min(row_tiles, tiles(plan.rows)) * tall
+    a_bytes = (plan.a_pitch * a_rows + plan.lanes.width) * product.size if plan.pack_a else 0
     wider = replace(plan, column_tiles=panels, row_tiles=row_tiles, b_bytes=b_bytes, work=b_bytes + a_bytes + 64)
     return wider, most
 
 
 def _fetch(product: Product, target: Target, pack_b: bool, tile: tuple[int, int, int]) -> Fetch:
-    """c where it lies beyond the L1 cache, and the block of b that is packed next where b lies beyond the L2 cache."""
+    """c where it lies beyond the L1 cache, and the panel of b that is packed next where b lies beyond the L2 cache."""
     deep, tall, wide = tile
     far = product.m is None or product.n is None or product.m * product.n * product.size > C_NEAR
     far_b = product.n is None or product.k is None or product.n * product.k * product.size >= target.l2_bytes // 2
-    plain = not product.levels and product.segments == 1
-    ahead = LINE_BYTES // product.size if pack_b and far_b and plain else 0
-    return Fetch(far, ahead, every=max(4, min(16, deep // tall)), rows=max(tall * 3 // 4, 12 // wide))
+    every = max(4, min(12, deep // tall))
+    rows = max(tall * 3 // 4, 12 // wide)
+    if not pack_b or not far_b or product.levels or product.segments > 1:
+        return Fetch(far, (), 0, every, rows)
+    width, line = target.vector_bytes // product.size, LINE_BYTES // product.size
+    if not product.transpose_b:
+        return Fetch(far, tuple(range(0, wide * width, line)), product.n or 0, every, rows)
+    count = -(-(FEW if product.m is None else product.m) // tall)  # tiles that share the rows of the panel
+    lines = 1 if product.k is None else max(1, min(4, -(-wide * width // count)))
+    return Fetch(far, tuple(i * (product.k or 0) for i in range(lines)), line, every, rows)
 
 
 def covers(product: Product, library: bool) -> bool:
@@ -149,9 +162,10 @@ def vectors_of(n: int | None, lanes: Lanes) -> int | None:
     return None if n is None else -(-n // lanes.width)
 
 
-def choose_tile(rows: int | None, vectors: int | None, deep: int, available: int) -> tuple[int, int]:
-    """(rows, vectors) of the tile that costs the least cycles for this many rows and vectors, ``deep`` steps of k at a time."""
-    best = min(_candidates(available), key=lambda t: (_cost(rows, vectors, deep, t, available), -t[0] * t[1], t[1]))
+def choose_tile(rows: int | None, vectors: int | None, deep: int, available: int, overhead: float) -> tuple[int, int]:
+    """(rows, vectors) of the tile that costs the least cycles for this many rows and vectors, ``deep`` steps of k at a time.
+    overhead: cycles of a step that multiply-adds do not hide."""
+    best = min(_candidates(available), key=lambda t: (_cost(rows, vectors, deep, t, available, overhead), -t[0] * t[1], t[1]))
     return min(best[0], rows or best[0]), min(best[1], vectors or best[1])
 
 
@@ -162,7 +176,9 @@ def _candidates(available: int) -> Iterator[tuple[int, int]]:
                 yield rows, vectors
 
 
-def _cost(rows: int | None, vectors: int | None, deep: int, tile: tuple[int, int], available: int) -> float:
+def _cost(
+    rows: int | None, vectors: int | None, deep: int, tile: tuple[int, int], available: int, overhead: float
+) -> float:
     """Cycles per k; a share of what starting and storing a tile costs; and 1 % for each further function to compile.
 
     Loads beside the multiply-adds are nearly free. Latency counts one cycle more than it has: issue is never even.
@@ -172,7 +188,7 @@ def _cost(rows: int | None, vectors: int | None, deep: int, tile: tuple[int, int
     for r, many in down:
         for v, times in across:
             chains = r * v * splits(r, v, available)
-            step = max(r * v / ISSUED, (r + v) / ISSUED, (LATENCY + 1) * r * v / chains) + 0.02 * (r + v)
+            step = max(r * v / ISSUED, (r + v) / ISSUED, (LATENCY + 1) * r * v / chains) + 0.02 * (r + v) + overhead
             if deep * v * 64 > PANEL_BYTES and many * len(down) > 1:
                 step = max(step, v * 64 / 24) + 0.1 * v  # b comes from the L2 cache, some 24 bytes per cycle
             total += many * times * (step + (20 + 2 * r * v) / deep)
@@ -196,9 +212,9 @@ def splits(rows: int, vectors: int, available: int) -> int:
 
 
 def cut(total: int | None, most: int) -> tuple[Cut, ...]:
-    """Rows: evenly, or for a size that the call says in tiles of ``most``, its half, its quarter, 1."""
+    """Rows: evenly, or for a size that the call says in tiles of ``most``, a third of that, 1."""
     if total is None:
-        falling = dict.fromkeys((most, -(-most // 2), -(-most // 4), 1))
+        falling = dict.fromkeys((most, -(-most // 3), 1))
         return tuple(Cut(size, None, None) for size in falling)
     out, begin = [], 0
     for size, count in _even(total, most):
@@ -235,7 +251,7 @@ def packs_b(product: Product, target: Target) -> bool:
     if rows < ROWS_AT_LEAST:
         return False
     whole = row * (ANY if product.k is None else product.k)
-    return row % 4096 == 0 or (row >= 2048 and rows >= ANY and whole >= target.l2_bytes // 2)
+    return row % 4096 == 0 or (row >= 2048 and rows >= 2 * ROWS_AT_LEAST and whole >= target.l2_bytes // 8)
 
 
 def packs_a(product: Product) -> bool:
@@ -253,4 +269,4 @@ def packs_a(product: Product) -> bool:
 
 def panel_size(deep: int, vectors: int, lanes: Lanes) -> int:
     """Elements from one panel of b to the next; not a multiple of a page, so that panels written at once do not collide."""
-    return round_up(deep, 4) * vectors * lanes.width + 3 * 64 // lanes.size
+    return round_up(deep, lanes.width) * vectors * lanes.width + 3 * 64 // lanes.size

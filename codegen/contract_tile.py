@@ -37,10 +37,11 @@ class TileSize:
 class Fetch:
     """What tiles fetch from memory while they compute, a few lines ``every`` so many steps of k.
 
-    result: their part of c. ahead: what lies where the call says, so many elements at a time; 0: nothing. rows: smaller tiles do
-    without."""
+    result: their part of c. lines: elements from where the call says to what is fetched at once; ahead: and from there to what is
+    fetched next. rows: smaller tiles do without."""
 
     result: bool
+    lines: tuple[int, ...]
     ahead: int
     every: int
     rows: int
@@ -86,7 +87,7 @@ def tile_parameters(facts: TileFacts) -> dict[str, str]:
     whether this is the first or last block of k.
     """
     wanted = {
-        "a": "ptr", "b": "ptr", "c": "ptr", "ahead": "ptr" if facts.fetch and facts.fetch.ahead else "", "k": "i64",
+        "a": "ptr", "b": "ptr", "c": "ptr", "ahead": "ptr" if facts.fetch and facts.fetch.lines else "", "k": "i64",
         "segments": "i64" if facts.segments else "",
         "left": "i64" if facts.masked else "", "first": "i1" if facts.blocked and not facts.accumulate else "",
         "a_step": "i64" if facts.a_step is None and not facts.a_packed else "", "b_step": "i64" if facts.b_step is None else "",
@@ -161,7 +162,7 @@ class _TilePrinter:
     def steps_and_fetches(self, fetch: Fetch, sums: list[str]) -> list[str]:
         """Stretches of k, with a few fetches before each: many at once would hold up the tile's own loads."""
         w, kind, size = self.w, self.facts.lanes.vector, self.size
-        starts = [("ptr", "%c"), ("ptr", "%ahead" if fetch.ahead else "%b"), ("ptr", "%a"), ("ptr", "%b")]
+        starts = [("ptr", "%c"), ("ptr", "%ahead" if fetch.lines else "%b"), ("ptr", "%a"), ("ptr", "%b")]
         epilogue = self.facts.epilogue
         own = self.own_fetches() if fetch.result else []
         result = fetch.result and (epilogue is None or epilogue.keeps)
@@ -169,12 +170,12 @@ class _TilePrinter:
             c, ahead, a, b, *now = loop.carried
             for v in range(0, size.vectors if result else 0, max(1, LINE_BYTES // (w.lanes.width * w.lanes.size))):
                 w.fetch(w.at(c, v * w.lanes.width), written=True)
-            if fetch.ahead:
-                w.fetch(ahead, written=False)
+            for line in fetch.lines:
+                w.fetch(w.at(ahead, line), written=False)
             for array in own:
                 self.fetch_rows(array, loop.index, fetch.every)
             a, b, now = self.steps(a, b, now, w.least(w.sub("%k", loop.index), fetch.every), 1, some=True)
-            loop.following = [w.at(c, self.c_row), w.at(ahead, fetch.ahead), a, b, *now]
+            loop.following = [w.at(c, self.c_row), w.at(ahead, fetch.ahead if fetch.lines else 0), a, b, *now]
         return loop.carried[4:]
 
     def own_fetches(self) -> list[Far]:
