@@ -29,6 +29,8 @@ LEAST_SECONDS = 0.3
 """Compiling that takes less is waited for."""
 MOST_SHARE = 0.1
 """The share of the time to compile that one interpreted call may take."""
+PATIENCE = 20
+"""A call waits so many times as long as the last one was interpreted: the thread is hardly slowed down."""
 START, PER_PRODUCT, PER_NODE = 0.1, 0.045, 0.0025
 """Seconds of compiling: once, for each different matrix product, and for every other node. Measured on 2 cores at 2 GHz."""
 CALL, PER_ELEMENT, PER_FLOP = 10e-6, 2e-9, 3e-11
@@ -42,6 +44,7 @@ class BackgroundCompile:
         self._graph = graph
         self._process = os.getpid()
         self._done = threading.Event()
+        self._due = 0.0
         self._compiled: Compiled | None = None
         self._error: BaseException | None = None
         threading.Thread(target=self._run, name="weft_background", daemon=True).start()
@@ -56,8 +59,15 @@ class BackgroundCompile:
             self._done.set()
 
     def ready(self) -> bool:
-        """Whether `wait` need not wait."""
-        return self._done.is_set() or os.getpid() != self._process
+        """Whether `wait` need not wait; first gives the thread the time that is due to it."""
+        if os.getpid() != self._process:
+            return True
+        due, self._due = self._due, 0.0
+        return self._done.wait(due)
+
+    def note_call(self, seconds: float) -> None:
+        """A call was interpreted in this time, which is taken from the thread where it runs Python too."""
+        self._due = PATIENCE * seconds
 
     def wait(self) -> Compiled:
         """What was compiled, when it is ready. A forked child, whose thread is gone, compiles for itself."""

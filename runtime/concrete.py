@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import cached_property
@@ -72,9 +73,8 @@ class ConcreteFunction:
         with self._lock:
             if not self._tried_job and self._compiled is None:
                 self._tried_job, self._job = True, start_compile(self.graph, arrays)
-            if self._job is not None and not self._job.ready():
-                return None
-        return self.compiled
+            job = self._job
+        return None if job is not None and not job.ready() else self.compiled
 
     @cached_property
     def _updating(self) -> UpdateLock | None:
@@ -137,7 +137,16 @@ class ConcreteFunction:
         if self._function.jit_compile is False:
             return self._interpret(arrays)
         compiled = self._compiled or self._compiled_soon(arrays)
-        return self._interpret(arrays) if compiled is None else compiled.run(arrays)
+        return self._run_early(arrays) if compiled is None else compiled.run(arrays)
+
+    def _run_early(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """A call while a thread compiles."""
+        job, started = self._job, time.perf_counter()
+        try:
+            return self._interpret(arrays)
+        finally:
+            if job is not None:
+                job.note_call(time.perf_counter() - started)
 
     def call_again(self, args: Sequence[Any]) -> Any:
         """Runs on tensors or arrays like the latest call's and rebuilds the result; `NotImplemented` for anything else."""
