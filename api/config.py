@@ -73,9 +73,9 @@ def own_contractions() -> bool:
 def set_background_compile(mode: str) -> None:
     """Which functions may run their first calls with NumPy while a thread compiles them, where compiling takes long.
 
-    ``"stateless"``, the default: functions that write no variable. ``"on"``: all, so that a new train step starts at once too;
-    its first steps are rounded as NumPy rounds, and how many there are depends on the clock. ``"off"``: none; every call of a
-    function gives the same bits. ValueError for anything else.
+    ``"off"``, the default: none; every call of a function gives the same bits. ``"stateless"``: functions that write no
+    variable. ``"on"``: all, train steps too; their first steps are rounded as NumPy rounds, and how many there are depends on the
+    clock. The first result comes earlier, the tenth may come later, see docs/performance.md. ValueError for another name.
     """
     if mode not in BACKGROUND:
         raise ValueError(f"mode must be one of {', '.join(map(repr, BACKGROUND))}. Received: {mode!r}.")

@@ -106,12 +106,15 @@ class _Fusion:
     def merge(self, product: Term, group: Group) -> None:
         home = self.group_of[product]
         both = replace(group, members=[product, *group.members], phase={product: 0, **group.phase}, epilogue=group)
-        both.before = (home.before | group.before) - {home.index, group.index}
+        both.before = (home.before | group.before) & ~(home.bit | group.bit)
         self.merged[home] = self.merged[group] = both
         before = (self.before[home] | self.before[group]) - {home, group}
         for other in (home, group):
             self.before.pop(other)
-        self.before = {g: {both if b in (home, group) else b for b in needed} for g, needed in self.before.items()}
+        for needed in self.before.values():
+            if home in needed or group in needed:
+                needed -= {home, group}
+                needed.add(both)
         self.before[both] = before
         self.group_of |= dict.fromkeys(both.members, both)
         readers = [g for g in self.stores.readers[product] if g is not group]

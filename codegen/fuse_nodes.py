@@ -36,9 +36,14 @@ class Group:
     space: Shape
     split: int | None = None
     phase: dict[Term, int] = field(default_factory=dict)
-    before: set[int] = field(default_factory=set)  # groups that must run earlier, directly or not
+    before: int = 0  # a bit for each group that must run earlier, directly or not: sets would make large graphs quadratic
     arrays: set[Term] = field(default_factory=set)
     epilogue: Group | None = None
+
+    @property
+    def bit(self) -> int:
+        """This group in `before`."""
+        return 1 << self.index
 
     @property
     def own(self) -> bool:
@@ -96,13 +101,20 @@ class _Fusion:
         self.order_after(group, needed - {group})
 
     def order_after(self, group: Group, needed: set[Group]) -> None:
-        before = {g.index for g in needed}.union(*(g.before for g in needed)) if needed else set()
-        if before <= group.before:
+        before = 0
+        for g in needed:
+            before |= g.bit | g.before
+        if not before & ~group.before:
             return
         group.before |= before
+        self.pass_on(group)
+
+    def pass_on(self, group: Group) -> None:
+        """What runs before a group runs before those that it runs before."""
+        bit, before = group.bit, group.before
         for other in self.groups:
-            if group.index in other.before:
-                other.before |= group.before
+            if other.before & bit:
+                other.before |= before
 
     def choose(self, term: Term, reads: Accesses, needed: set[Group]) -> tuple[Group, _Fit] | None:
         """The group that gains most, merging independent producers first."""
@@ -140,7 +152,7 @@ class _Fusion:
         return self.fit_reads(term, group, reads, mine)
 
     def acyclic(self, group: Group, needed: set[Group]) -> bool:
-        return all(g is group or group.index not in g.before for g in needed)
+        return all(g is group or not g.before & group.bit for g in needed)
 
     def fit_reads(self, term: Term, group: Group, reads: Accesses, mine: Shape) -> _Fit | None:
         phase, split, produced, shared = 0, group.split, 0, 0
@@ -193,7 +205,7 @@ class _Fusion:
 
     def merge(self, group: Group, other: Group) -> bool:
         """Takes the other group's members in, if neither depends on the other and they run alike."""
-        independent = group.index not in other.before and other.index not in group.before
+        independent = not (other.before & group.bit or group.before & other.bit)
         shared = min(len(group.space), len(other.space))
         alike = group.space[:shared] == other.space[:shared]
         alike = alike and (group.split == other.split or None in (group.split, other.split))
@@ -211,17 +223,14 @@ class _Fusion:
         group.arrays |= other.arrays
         for t in other.members:
             self.group_of[t] = group
-        for term, readers in self.readers.items():
-            if other in readers:
-                self.readers[term] = list(dict.fromkeys(group if g is other else g for g in readers))
+        for term in dict.fromkeys(t for member in other.members for t in self.roots.accesses[member]):
+            self.readers[term] = list(dict.fromkeys(group if g is other else g for g in self.readers[term]))
         for g in self.groups:
-            if other.index in g.before:
-                g.before.add(group.index)
+            if g.before & other.bit:
+                g.before |= group.bit
         other.members = []
-        group.before = (group.before | other.before) - {group.index, other.index}
-        for g in self.groups:
-            if group.index in g.before:
-                g.before |= group.before
+        group.before = (group.before | other.before) & ~(group.bit | other.bit)
+        self.pass_on(group)
 
     def absorb_scalars(self) -> None:
         """Lets a group of mere scalars run at the end of a group that has scalars to finish anyway: one kernel less."""
@@ -243,7 +252,7 @@ class _Fusion:
 
 
 def lies_between(group: Group, first: Group, last: Group) -> bool:
-    return first.index in group.before and group.index in last.before
+    return bool(group.before & first.bit and last.before & group.bit)
 
 
 def has_fault(term: Term) -> bool:

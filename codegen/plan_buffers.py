@@ -70,6 +70,7 @@ class _Planner:
         self.buffers = Buffers()
         self.free: set[int] = set()
         self.slot_of: dict[Term, int] = {}
+        self.holder: dict[int, Term] = {}  # by slot: the latest term in it, the only one that may still be needed
 
     def place_targets(self) -> None:
         storage = {(b.kind, b.index): i for i, b in enumerate(self.buffers.table)}
@@ -100,8 +101,9 @@ class _Planner:
                 born_unread = [t for t in step.members if t in self.slot_of and t not in last]
             else:
                 dying, born_unread = [t for t in self.targets.effects[step] if t in self.slot_of and last[t] == i], []
-            taken = {self.slot_of[t] for t in self.slot_of if last.get(t, -1) > i}
-            self.free |= {self.slot_of[t] for t in (*dying, *born_unread)} - taken
+            for slot in {self.slot_of[t] for t in (*dying, *born_unread)}:
+                if last.get(self.holder[slot], -1) <= i:
+                    self.free.add(slot)
 
     def place_term(self, term: Term, group: Group, dying: list[Term]) -> None:
         reads = self.stores.reads[group]
@@ -112,7 +114,7 @@ class _Planner:
             self.buffers.taken.setdefault(term, []).append(victim)
         else:
             slot = self.find_slot(term)
-        self.slot_of[term] = slot
+        self.slot_of[term], self.holder[slot] = slot, term
         size = term.size * term.dtype.size
         if size not in self.buffers.slots[slot]:
             self.buffers.slots[slot].append(size)
@@ -150,9 +152,10 @@ class _Planner:
     def note_variables(self) -> None:
         """A variable's new value overwrites its old one; a kernel that reads the old one must do so first."""
         leaves = {t.rule: t for t in self.buffers.of_term if isinstance(t.rule, Leaf)}
+        groups = {t: s for s in reversed(self.schedule.steps) if isinstance(s, Group) for t in s.phase}
         for term, where in self.schedule.homes.items():
             for kind, index in where:
-                group = next((s for s in self.schedule.steps if isinstance(s, Group) and term in s.phase), None)
+                group = groups.get(term)
                 leaf = leaves.get(Leaf(kind, index))
                 if kind == "variable" and group is not None and leaf in self.stores.reads[group].positions:
                     assert leaf is not None

@@ -96,7 +96,7 @@ class _Scheduler:
         readers = self.readers_of[variable] - {group}
         if group in first and not readers <= first:
             return False
-        if any(group in self.ancestors([r]) for r in readers):
+        if group in self.ancestors(list(readers)):
             return False
         self.before[group] |= readers
         return True

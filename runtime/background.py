@@ -2,8 +2,8 @@
 
 Until the job is done, calls run the graph with the NumPy kernels (`graph.evaluate`). It pays where compiling takes long and a
 call takes little of that; both are guessed from the graph before anything is planned. Whether it is wanted is what
-``config.background_compile`` says: by default not for functions that write variables. How many of their steps are rounded in
-NumPy's way would depend on the clock, so that the same seed would no longer give the same run.
+``config.background_compile`` says, by default no: on two cores only the first few calls gain by it, and how many steps of a
+training are rounded in NumPy's way depends on the clock, so that the same seed no longer gives the same run.
 
 The job holds the lock of all compilations, which a fork waits for. At exit nothing is waited for but a running call of LLVM.
 """

@@ -51,7 +51,7 @@ class Config:
     inter_op_threads: int = 0
     team_delay: float = 0.1
     result_pool_bytes: int = 256 * 1024 * 1024
-    background_compile: str = "stateless"
+    background_compile: str = "off"
     run_functions_eagerly: bool = False
 
 

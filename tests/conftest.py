@@ -14,9 +14,6 @@ def pytest_configure(config: pytest.Config) -> None:
         folder = tempfile.TemporaryDirectory(prefix="weft-tests-")
         config.add_cleanup(folder.cleanup)
         os.environ["WEFT_CACHE_DIR"] = folder.name
-    from weft.runtime.config import config as settings  # reads the environment, so not before
-
-    settings.background_compile = "off"  # which calls are interpreted would depend on the clock
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:

@@ -60,6 +60,36 @@ def test_equality_and_hash_count_compared_fields_of_one_class() -> None:
     assert Thing(1) != Thing(1) and len({Thing(1), Thing(1)}) == 2
 
 
+def test_records_made_many_times_stay_the_same() -> None:
+    @record
+    class Pair:
+        """Gets methods of its own on the way."""
+
+        first: int
+        rest: list[int] = field(default_factory=list, compare=False)
+        label: str = "x"
+
+    early = [Pair(i) for i in range(3)]
+    shared, hashes = Pair.__init__, [hash(p) for p in early]
+    late = [Pair(i) for i in range(1000)][:3]
+    assert Pair.__init__ is not shared
+    assert early == late and [hash(p) for p in late] == hashes == [hash(p) for p in early]
+    assert late[0].rest == [] and late[0].rest is not late[1].rest and repr(Pair(1, label="y")) == repr(Pair(1, [], "y"))
+    with pytest.raises(TypeError, match="Pair"):
+        Pair()  # type: ignore[call-arg]
+    with pytest.raises(AttributeError):
+        late[0].first = 2  # type: ignore[misc]
+    single = [_Single(5) for _ in range(500)]
+    assert len({hash(s) for s in single}) == 1 and len(set(single)) == 1
+
+
+@record
+class _Single:
+    """One field."""
+
+    value: int
+
+
 def test_frozen_records_do_not_change_and_others_do() -> None:
     with pytest.raises(AttributeError, match="x = 3"):
         Point(1).x = 3  # type: ignore[misc]
