@@ -148,12 +148,16 @@ class ConcreteFunction:
             if job is not None:
                 job.note_call(time.perf_counter() - started)
 
+    def run_again(self, arrays: Sequence[Any]) -> list[np.ndarray] | None:
+        """`run` on arrays like the latest call's; None, with nothing done, for anything else and before there is machine code."""
+        compiled = self._compiled
+        return None if compiled is None or self._function.jit_compile is False else compiled.run_again(arrays)
+
     def call_again(self, args: Sequence[Any]) -> Any:
         """Runs on tensors or arrays like the latest call's and rebuilds the result; `NotImplemented` for anything else."""
-        compiled = self._compiled
-        if compiled is None or watching() or self._function.jit_compile is False:
+        if watching():
             return NotImplemented
-        outputs = compiled.run_again([a._array if a.__class__ is EagerTensor else a for a in args])
+        outputs = self.run_again([a._array if a.__class__ is EagerTensor else a for a in args])
         return NotImplemented if outputs is None else self.traced.pack([EagerTensor(a) for a in outputs])
 
     def call_flat(self, tensors: Sequence[Any], arrays: Sequence[np.ndarray]) -> Any:

@@ -315,7 +315,7 @@ def test_memory_before_the_first_step():
     assert report.inputs == 16 * (6 * 4 + 8)
     assert report.total == sum(report.variables.values()) + report.constants + report.arena + report.inputs + report.outputs
     assert model.memory(X, Y, batch_size=64).arena > report.arena
-    assert model.memory(X, mode="predict").total < report.total
+    assert model.memory(X, batch_size=16, mode="predict").total < report.total
     assert model.memory(weft.data.Dataset.from_tensor_slices((X, Y)).batch(16)) == report
     model.fit(X[:96], Y[:96], batch_size=16, verbose=0)
     concrete, _ = model.concrete_step("train", X, Y)

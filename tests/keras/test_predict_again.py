@@ -128,11 +128,23 @@ def test_nested_outputs_and_inputs(shortened: list[bool]) -> None:
     again = model.predict(X, verbose=0)
     assert shortened == [False, True] and set(again) == {"a", "b"}
     assert np.array_equal(first["a"], again["a"]) and np.array_equal(first["b"][0], again["b"][0])
-    two = keras.Model([p := keras.Input((6,)), q := keras.Input((6,))], keras.layers.add([p, q]))
+
+
+def test_nested_inputs(shortened: list[bool]) -> None:
+    inputs = [keras.Input((6,), name="p"), keras.Input((6,), name="q")]
+    model = keras.Model(inputs, inputs[0] - 2 * inputs[1])
+    y, tensor = X * 3, weft.constant(X)
+    for first in ([X, y], (X, y), {"p": X, "q": y}):
+        for x in (first, type(first)(first), first):
+            assert np.allclose(model.predict(x, verbose=0), X - 2 * y)
+    assert np.allclose(model.predict({"q": X, "p": y}, verbose=0), y - 2 * X)
+    assert np.allclose(model.predict({"q": tensor, "p": y}, verbose=0), y - 2 * X)
+    assert shortened == [False, True, True] * 3 + [True, True]
     shortened.clear()
-    for _ in range(2):
-        assert np.allclose(two.predict([X, X], verbose=0), 2 * X)
-    assert shortened == [False, False]
+    for wrong in ([X, y[:5]], [X], [X.tolist(), y.tolist()], [], {}):
+        with pytest.raises((ValueError, TypeError)):
+            model.predict(wrong, verbose=0)
+    assert not any(shortened)
 
 
 def test_random_layers_and_stopping() -> None:

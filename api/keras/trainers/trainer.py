@@ -227,15 +227,12 @@ class Trainer(TrainingSteps):
         return outputs
 
     def _predict_again(self, x: Any, batch_size: Any) -> Any:
-        """The predictions for an array that is one batch like the latest one; `NotImplemented` for anything else."""
-        array = x._array if x.__class__ is EagerTensor else x
-        if array.__class__ is not np.ndarray or batch_size.__class__ is not int or not array.ndim:
-            return NotImplemented
+        """The predictions for arrays that are one batch like the latest one; `NotImplemented` for anything else."""
         state = self._compiled_state
-        if not 0 < array.shape[0] <= batch_size or state is None or self.run_eagerly or weft.config.functions_run_eagerly():
+        if state is None or batch_size.__class__ is not int or self.run_eagerly or weft.config.functions_run_eagerly():
             return NotImplemented
         self.stop_predicting = False
-        return state.steps.predict_again(array)
+        return state.steps.predict_again(x._array if x.__class__ is EagerTensor else x, batch_size)
 
     def _step(self, mode: str, layout: Any, arrays: list[np.ndarray]) -> Step:
         if self._compiled_state is None:
