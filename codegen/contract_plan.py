@@ -19,13 +19,15 @@ from .target import Target
 
 ISSUED = 2  # multiply-adds per cycle, and loads per cycle
 LATENCY = 4  # cycles of a multiply-add
-DEEP = 256  # elements of k per block: what is summed before it is added to c; a panel of b of this depth stays in the L1 cache
+DEEP = 256  # elements of k per block: what is summed before it is added to c, where c comes from beyond the L2 cache
+SHALLOW = 128  # ... where it does not: panels of b are smaller and may be wider
 FEW = 128  # what an unknown size is taken for, if small ones are the more difficult case
 ANY = 240  # what an unknown number of rows or vectors is taken for: divisible by all tiles
 C_NEAR = 32 * 1024  # bytes of c that stay in the L1 cache
 PANEL_BYTES = 32 * 1024  # of b that stay in the L1 cache
 LARGE = 1200**3  # multiply-adds from which a library is ahead
 FAR = 1 << 25  # multiply-adds from which operands come from the L2 cache and beyond
+LOAD = 0.06  # cycles that a load costs beside multiply-adds: ports are shared with the core's other thread
 STEP = 1.0  # cycles that a step of k then costs beside its multiply-adds: measured, 8 x 2 is 12 % slower than 14 x 2
 ROWS_AT_LEAST = 24  # rows of a that pay for packing b
 
@@ -79,7 +81,7 @@ def plan_product(product: Product, target: Target) -> Plan:
     """The plan; a pure function of its arguments, so that results depend on shapes only."""
     lanes = Lanes(product.short, target.vector_bytes // product.size)
     available = registers(target)
-    deep, blocked = depth(product)
+    deep, blocked = depth(product, target)
     m, n, k = (ANY if s is None else s for s in (product.m, product.n, product.k))
     overhead = STEP if m * n * k >= FAR else 0.0
     tall, wide = choose_tile(product.m, vectors_of(product.n, lanes), deep, available, overhead)
@@ -181,14 +183,14 @@ def _cost(
 ) -> float:
     """Cycles per k; a share of what starting and storing a tile costs; and 1 % for each further function to compile.
 
-    Loads beside the multiply-adds are nearly free. Latency counts one cycle more than it has: issue is never even.
+    Latency counts one cycle more than it has: issue is never even.
     """
     total = 0.0
     down, across = _even(ANY if rows is None else rows, tile[0]), _even(ANY if vectors is None else vectors, tile[1])
     for r, many in down:
         for v, times in across:
             chains = r * v * splits(r, v, available)
-            step = max(r * v / ISSUED, (r + v) / ISSUED, (LATENCY + 1) * r * v / chains) + 0.02 * (r + v) + overhead
+            step = max(r * v / ISSUED, (r + v) / ISSUED, (LATENCY + 1) * r * v / chains) + LOAD * (r + v) + overhead
             if deep * v * 64 > PANEL_BYTES and many * len(down) > 1:
                 step = max(step, v * 64 / 24) + 0.1 * v  # b comes from the L2 cache, some 24 bytes per cycle
             total += many * times * (step + (20 + 2 * r * v) / deep)
@@ -229,17 +231,19 @@ def cut_columns(n: int | None, lanes: Lanes, most: int) -> tuple[Cut, ...]:
     return (Cut(most, None, 0),) if count is None else cut(count, most)
 
 
-def depth(product: Product) -> tuple[int, bool]:
+def depth(product: Product, target: Target) -> tuple[int, bool]:
     """(k per block, whether there may be several blocks). Blocks are as equal as possible; whole segments where there are any."""
+    rows, columns = (FEW if size is None else size for size in (product.m, product.n))
+    most = DEEP if rows * columns * product.size > target.l2_bytes // 2 or product.segments > 1 else SHALLOW
     if product.k is None:
-        return DEEP, True
+        return most, True
     if product.segments > 1:
         length = product.k // product.segments
-        each = max(1, DEEP // length)
+        each = max(1, most // length)
         return each * length, each < product.segments
-    if product.k <= DEEP + DEEP // 4:
+    if product.k <= most + most // 4:
         return max(product.k, 1), False
-    parts = -(-product.k // DEEP)
+    parts = -(-product.k // most)
     return round_up(-(-product.k // parts), 8), True
 
 
