@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from weft.graph.dims import Size
 from weft.graph.dtype import DType, int64
 
-from .emit_vectors import Lanes, print_vector_loop
+from .emit_vectors import Lanes, first_lanes, print_vector_loop
+from .hold_columns import Column, find_columns
 from .kernel import (
     Affine,
     Apply,
@@ -31,9 +32,9 @@ from .kernel import (
     divide,
     statements,
 )
-from .llvm_code import Code, Operand, memory_type, suffix, vector_type
+from .llvm_code import Code, MemoryPlace, Operand, memory_type, suffix, vector_type
 from .llvm_formulas import apply, cast, constant, name_sigmoid
-from .plan_vectors import plan_vectors
+from .plan_vectors import VectorPlan, plan_vectors
 from .program import PLACEHOLDER
 from .stream_memory import fetch_ahead, store_past
 from .target import Target
@@ -59,6 +60,7 @@ class KernelPrinter:
         self.names: dict[str, Operand] = {}
         self.slots: dict[str, str] = {}
         self.counters: dict[str, str] = {}
+        self.columns: dict[tuple[str, str], tuple[str, Operand]] = {}  # (array, position) -> stack slot and what it holds
         self.lanes: Lanes | None = None
         counts = Counter(s.name for s in statements(kernel.body) if isinstance(s, Let))
         self.mutable = {name for name, count in counts.items() if count > 1}
@@ -79,8 +81,7 @@ class KernelPrinter:
 
     def statement(self, statement: Statement) -> None:
         if isinstance(statement, Loop):
-            extent = self.extent(statement)
-            plan = plan_vectors(statement, int(extent) if extent.isdigit() else None, self.mutable)
+            plan = self.plan(statement, self.extent(statement))
             if plan is None:
                 self.scalar_loop(statement)
             else:
@@ -93,8 +94,36 @@ class KernelPrinter:
             assert isinstance(statement, Check)
             self.check(statement)
 
+    def plan(self, loop: Loop, extent: str) -> VectorPlan | None:
+        return plan_vectors(loop, int(extent) if extent.isdigit() else None, self.mutable)
+
     def scalar_loop(self, loop: Loop) -> None:
-        self.loop(loop.variable, "0", self.extent(loop), 1, lambda: self.body(loop.body))
+        columns = find_columns(loop, self.counters, lambda inner: self.plan(inner, self.size(inner.extent)))
+        extent = self.extent(loop)
+        for column in columns:
+            self.move_column(column, into=True)
+        self.loop(loop.variable, "0", extent, 1, lambda: self.body(loop.body))
+        for column in columns:
+            self.move_column(column, into=False)
+
+    def move_column(self, column: Column, into: bool) -> None:
+        """Loads the array's elements into stack slots, which become registers, or stores them again."""
+        variable, plan = column.loop.variable, column.plan
+        for position, count in plan.places():
+            self.counters[variable] = str(position)
+            self.lanes = Lanes(variable, plan.lanes, {}, first_lanes(plan.lanes, count))
+            key = (column.array, str(position))
+            if into:
+                value = self.load(Load(column.array, column.index, column.dtype))
+                slot = self.code.allocate(value.type)
+                self.code.do(f"store {value.type} {value.text}, ptr {slot}")
+                self.columns[key] = (slot, value)
+            else:
+                slot, kind = self.columns.pop(key)
+                value = Operand(self.code.emit(f"load {kind.type}, ptr {slot}"), kind.dtype, kind.lanes)
+                self.write(column.array, column.index, value)
+        self.lanes = None
+        del self.counters[variable]
 
     def loop(self, variable: str, first: str, last: str, step: int, body: Callable[[], None]) -> None:
         """``for variable in range(first, last, step)``, tested at its end."""
@@ -152,22 +181,50 @@ class KernelPrinter:
         code.label(passed)
 
     def store(self, statement: Store) -> None:
-        code, lanes = self.code, self.lanes
         value = self.expr(statement.value)
-        if lanes is not None:
-            value = code.widen(value, lanes.count)
+        if self.lanes is None:
+            self.write(statement.array, statement.index, value)
+            return
+        value = self.code.widen(value, self.lanes.count)
+        column = self.columns.get((statement.array, self.counters[self.lanes.variable]))
+        if column is None:
+            self.write(statement.array, statement.index, value)
+        else:
+            self.code.do(f"store {value.type} {value.text}, ptr {column[0]}")
+
+    def write(self, array: str, index: Affine, value: Operand) -> None:
+        """Stores the value in memory, in the lanes that count."""
+        code, lanes = self.code, self.lanes
         memory = vector_type(memory_type(value.dtype.short), value.lanes)
         text = value.text
         if value.dtype.is_bool:
             text = code.emit(f"zext {value.type} {text} to {memory}")
-        address = self.address(statement.array, statement.index, value.dtype)
+        address = self.address(array, index, value.dtype)
+        self.note(array, index, value)
         if lanes is None or not lanes.mask:
-            past = lanes is not None and statement.array in lanes.past
+            past = lanes is not None and array in lanes.past
             code.do(f"store {memory} {text}, ptr {address}, {store_past(self, value) if past else f'align {value.dtype.size}'}")
+            return
+        count = lanes.mask.count("true")
+        if count:
+            self.write_parts(memory, text, address, value, count)
             return
         function = f"llvm.masked.store.{suffix(memory_type(value.dtype.short), value.lanes)}.p0"
         mask = vector_type("i1", value.lanes)
         code.run(function, (memory, text), ("ptr", address), ("i32", str(value.dtype.size)), (mask, lanes.mask))
+
+    def write_parts(self, memory: str, text: str, address: str, value: Operand, count: int) -> None:
+        """The first ``count`` lanes in parts of 8, 4, 2 and 1. After a store under a mask the CPU lets loads wait that touch the
+        lanes left out: the next row of the same array."""
+        code, scalar, first = self.code, memory_type(value.dtype.short), 0
+        for lanes in (8, 4, 2, 1):
+            if not count & lanes:
+                continue
+            picks = ", ".join(f"i32 {first + i}" for i in range(lanes))
+            part = code.emit(f"shufflevector {memory} {text}, {memory} poison, <{lanes} x i32> <{picks}>")
+            at = code.emit(f"getelementptr inbounds {scalar}, ptr {address}, i64 {first}")
+            code.do(f"store <{lanes} x {scalar}> {part}, ptr {at}, align {value.dtype.size}")
+            first += lanes
 
     # Sizes and addresses ----------------------------------------------------------------------------------------------------
 
@@ -253,8 +310,14 @@ class KernelPrinter:
 
     def load(self, value: Load) -> Operand:
         code, lanes = self.code, self.lanes
-        address = self.address(value.array, value.index, value.dtype)
         count = lanes.count if lanes is not None and value.index.factor(lanes.variable) != 0 else 1
+        if lanes is not None and count > 1 and (value.array, self.counters[lanes.variable]) in self.columns:
+            slot, kind = self.columns[value.array, self.counters[lanes.variable]]
+            return Operand(code.emit(f"load {kind.type}, ptr {slot}"), kind.dtype, kind.lanes)
+        known = code.memory.get(self.memory_place(value.array, value.index))
+        if known is not None and known[0].lanes == count and known[1] == self.mask(count):
+            return known[0]
+        address = self.address(value.array, value.index, value.dtype)
         kind = vector_type(memory_type(value.dtype.short), count)
         if lanes is None or count == 1 or not lanes.mask:
             if lanes is not None and lanes.ahead and count > 1:
@@ -268,7 +331,23 @@ class KernelPrinter:
         if value.dtype.is_bool:
             zero = "zeroinitializer" if count > 1 else "0"
             text = code.emit(f"icmp ne {kind} {text}, {zero}")
-        return Operand(text, value.dtype, count)
+        loaded = Operand(text, value.dtype, count)
+        code.memory[self.memory_place(value.array, value.index)] = loaded, self.mask(count)
+        return loaded
+
+    def mask(self, count: int) -> str:
+        """The mask of what is being printed, if it has so many lanes."""
+        return self.lanes.mask if self.lanes is not None and count > 1 else ""
+
+    def memory_place(self, array: str, index: Affine) -> MemoryPlace:
+        return array, index, tuple(self.counters.get(name, name) for name, _ in index.terms)
+
+    def note(self, array: str, index: Affine, value: Operand) -> None:
+        """Remembers what the place now holds, for this block; places with another index might be the same one."""
+        memory = self.code.memory
+        for place in [p for p in memory if p[0] == array and p[1] != index]:
+            del memory[place]
+        memory[self.memory_place(array, index)] = value, self.mask(value.lanes)
 
 
 def print_formula(code: Code, value: Expr, registers: dict[str, Operand]) -> Operand:

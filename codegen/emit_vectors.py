@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from .emit_llvm import KernelPrinter
 
 COSTLY = 50  # operations per element
-UNROLLED = 64  # operations in straight-line code instead of a loop
 
 
 @record(frozen=False)
@@ -95,18 +94,20 @@ def _finish_accumulators(printer: KernelPrinter, lanes: Lanes, copies: int) -> N
 def _static_loop(printer: KernelPrinter, loop: Loop, plan: VectorPlan, extent: int) -> None:
     lanes, copies = printer.lanes, plan.copies
     assert lanes is not None
-    whole, rest = divmod(extent, plan.lanes)
     done = 0
-    if whole * max(plan.cost, 4) > UNROLLED and whole > copies:
-        done = whole // copies * copies
+    if not plan.straight:
+        done = extent // plan.lanes // copies * copies
         _whole_vectors(printer, loop, str(done * plan.lanes), copies)
-    for i in range(done, whole):
-        lanes.copy = i % copies
-        _at(printer, loop, str(i * plan.lanes))
-    if rest:
-        lanes.copy = whole % copies
-        lanes.mask = f"<{', '.join(f'i1 {i < rest}'.lower() for i in range(plan.lanes))}>"
-        _at(printer, loop, str(whole * plan.lanes))
+    for i, (position, count) in enumerate(plan.places()):
+        if i >= done:
+            lanes.copy = i % copies
+            lanes.mask = first_lanes(plan.lanes, count)
+            _at(printer, loop, str(position))
+
+
+def first_lanes(lanes: int, count: int) -> str:
+    """The mask of the first ``count`` lanes, "" for all."""
+    return "" if count == lanes else f"<{', '.join(f'i1 {i < count}'.lower() for i in range(lanes))}>"
 
 
 def _at(printer: KernelPrinter, loop: Loop, position: str) -> None:

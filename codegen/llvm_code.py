@@ -11,6 +11,8 @@ import struct
 from weft.graph.dtype import DType
 from weft.graph.record import record
 
+from .kernel import Affine
+
 _REAL = {"f32": "float", "f64": "double"}
 
 
@@ -80,10 +82,14 @@ class Operand:
         return vector_type(self.scalar, self.lanes)
 
 
+MemoryPlace = tuple[str, Affine, tuple[str, ...]]
+"""An element: the array, its index, and where the loops of the index stand."""
+
+
 class Code:
     """The body of one function. ``block`` is the label of the block being written, for phi nodes.
 
-    estimates: the CPU has AVX-512's estimates of inverses, see `vector_inverses`.
+    estimates: the CPU has AVX-512, whose estimates of inverses `vector_inverses` uses.
     """
 
     def __init__(self, estimates: bool = False) -> None:
@@ -94,6 +100,7 @@ class Code:
         self.block = "entry"
         self.count = 0
         self.known: dict[str, str] = {}  # instructions of this block whose result cannot change, and their results
+        self.memory: dict[MemoryPlace, tuple[Operand, str]] = {}  # what this block has read or stored, and under which mask
 
     def fresh(self, prefix: str) -> str:
         self.count += 1
@@ -119,6 +126,7 @@ class Code:
         self.lines.append(f"{name}:")
         self.block = name
         self.known.clear()
+        self.memory.clear()
 
     def jump(self, target: str) -> None:
         self.do(f"br label %{target}")

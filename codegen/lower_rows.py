@@ -10,10 +10,11 @@ from collections.abc import Callable
 from typing import Any
 
 from weft.graph.dims import Shape
-from weft.graph.dtype import DType, int64
+from weft.graph.dtype import DType, int32, int64
 from weft.graph.families import Row
 from weft.graph.ir import Node
 from weft.graph.op import broadcast_shapes
+from weft.graph.record import replace
 from weft.graph.scalar import names_in, parse
 
 from .lower_formula import EXPENSIVE
@@ -44,6 +45,7 @@ def lower_row(table: Terms, node: Node, args: list[Term]) -> Term:
 
     if op.check:
         _attach_check(table, op, scope, attrs, x.dtype)
+        _narrow_counter(table, scope, x.shape[-1:])
     for name, kind, expr in op.phases:
         values = formula(expr, x.shape, op.name)
         start = extreme(x.dtype, lowest=True) if kind == "max" else "0.0"
@@ -51,6 +53,7 @@ def lower_row(table: Terms, node: Node, args: list[Term]) -> Term:
             scope[name] = values
             continue
         fold = fold_rule((len(x.shape) - 1,), _COMBINE[kind], x.dtype, start, False, op.name)
+        fold = replace(fold, wide=fold.wide and not picks_one(expr))
         scope[name] = table.reshape(table.make(fold, (values,), x.dtype, x.shape[:-1]), row)
     return _result(table, op, formula, node)
 
@@ -97,6 +100,25 @@ def _attach_check(table: Terms, op: Row, scope: dict[str, Term], attrs: Attrs, d
     fault = Fault(op.check, op.error.__name__, f"{op.name}: {op.message}")
     rule = Formula(name, tuple(scope), x.dtype, attrs, op.name, fault)
     scope[name] = trim(table, rule, tuple(scope.values()), x.dtype, x.shape)
+
+
+def _narrow_counter(table: Terms, scope: dict[str, Term], shape: Shape) -> None:
+    """Counts columns in 32 bits, twice as many to a vector, now that what they are compared with is one."""
+    name = [n for n in scope if n in "abc"][-1]
+    x = scope[name]
+    if x.dtype is int64:
+        scope[name] = table.formula(Formula("a", ("a",), int64, (), "cast"), [x], int32, x.shape)
+        scope["j"] = table.make(Ramp(0), (), int32, shape)
+
+
+def picks_one(expr: str) -> bool:
+    """Whether at most one of the expression's values in a row is not 0, so that their sum is exact."""
+    tree = parse(expr)
+    if not isinstance(tree, ast.Call) or getattr(tree.func, "id", "") != "where":
+        return False
+    test, _, other = tree.args
+    compares = isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Eq) and "j" in names_in(test)
+    return compares and isinstance(other, ast.Constant) and other.value == 0
 
 
 def trim(table: Terms, rule: Formula, args: tuple[Term, ...], dtype: DType, shape: Shape) -> Term:

@@ -18,6 +18,7 @@ from .llvm_formulas import can_widen, identity
 from .lower_formula import EXPENSIVE
 
 LANES = 16
+UNROLLED = 64  # operations in straight-line code instead of a loop
 CHEAP = 12  # up to so many operations per element, waiting for the last sum costs more than the operations
 
 
@@ -33,6 +34,20 @@ class VectorPlan:
     copies: int
     cost: int
     accumulators: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def straight(self) -> bool:
+        """Whether the loop is printed without a loop, vector after vector."""
+        if self.extent is None:
+            return False
+        whole = self.extent // self.lanes
+        return whole * max(self.cost, 4) <= UNROLLED or whole <= self.copies
+
+    def places(self) -> Iterator[tuple[int, int]]:
+        """(position, how many lanes count) of each vector of a loop of known length."""
+        assert self.extent is not None
+        for start in range(0, self.extent, self.lanes):
+            yield start, min(self.lanes, self.extent - start)
 
 
 def plan_vectors(loop: Loop, extent: int | None, mutable: Collection[str]) -> VectorPlan | None:

@@ -154,8 +154,11 @@ class Maths:
         start = (self.format.bias + self.format.mantissa << self.format.mantissa) + (1 << self.format.mantissa - 1)
         return self.sub(shifted, self.number(magic)), self.op("sub", self.bits(shifted), self.integer(start))
 
-    def scale(self, x: str, n: str) -> str:
-        """x * 2**n with one rounding, also where the result is subnormal or infinite."""
+    def scale(self, x: str, real: str, n: str) -> str:
+        """x * 2**n with one rounding, also where the result is subnormal or infinite. n is given as a real and as an integer."""
+        if self.code.estimates and self.lanes == {"f32": 16, "f64": 8}[self.short]:  # one instruction for eight, the same result
+            args = [(self.real, x), (self.real, real), (self.real, "zeroinitializer"), (f"i{self.lanes}", "-1"), ("i32", "4")]
+            return self.code.call(f"llvm.x86.avx512.mask.scalef.p{'sd'[self.short == 'f64']}.512", self.real, *args)
         half = self.op("ashr", n, self.integer(1))
         return self.mul(self.mul(x, self.power_of_two(half)), self.power_of_two(self.op("sub", n, half)))
 
@@ -166,25 +169,25 @@ def _rounded(value: float, short: str) -> float:
     return float(struct.unpack("f", struct.pack("f", value))[0])
 
 
-def _exp_parts(m: Maths, x: str) -> tuple[str, str, str]:
-    """(the integer n, r, r's rounding error) with x = n log 2 + r and abs(r) <= log(2) / 2."""
+def _exp_parts(m: Maths, x: str) -> tuple[str, str, str, str]:
+    """(n as a real, as an integer, r, r's rounding error) with x = n log 2 + r and abs(r) <= log(2) / 2."""
     f = m.format
     n, whole = m.nearest(m.mul(x, m.number(1 / math.log(2))))
     high = m.fma(n, m.number(-f.log2_high), x)
     r = m.fma(n, m.number(-f.log2_low), high)
     error = m.fma(n, m.number(-f.log2_low), m.sub(high, r))
-    return whole, r, error
+    return n, whole, r, error
 
 
 def exp(m: Maths, x: str, careful: bool = False) -> str:
     """careful: with the rounding error of the reduction, for functions that add their own."""
     x = m.clamp(x, m.format.exp_low, m.format.exp_high)
-    n, r, error = _exp_parts(m, x)
+    real, n, r, error = _exp_parts(m, x)
     if careful:
         tail = m.add(r, m.fma(m.mul(r, r), m.polynomial(r, m.format.exp_tail), error))
     else:
         tail = m.fma(m.mul(r, r), m.polynomial(r, m.format.exp_tail), r)
-    return m.scale(m.add(tail, m.number(1.0)), n)
+    return m.scale(m.add(tail, m.number(1.0)), real, n)
 
 
 def sigmoid(m: Maths, x: str) -> str:
@@ -207,7 +210,7 @@ def sigmoid(m: Maths, x: str) -> str:
 def expm1(m: Maths, x: str) -> str:
     """2**n expm1(r) + (2**n - 1), computed at half size, so that 2**n does not overflow before the result does."""
     inside = m.clamp(x, m.format.exp_low, m.format.exp_high)
-    n, r, error = _exp_parts(m, inside)
+    _, n, r, error = _exp_parts(m, inside)
     tail = m.add(r, m.fma(m.mul(r, r), m.polynomial(r, m.format.exp_tail), m.fma(error, r, error)))
     half = m.power_of_two(m.op("sub", n, m.integer(1)))
     bounded = m.select(m.compare("olt", inside, m.number(-60.0)), m.number(0.0), half)  # there 2**n may be subnormal
@@ -268,7 +271,7 @@ def log1p(m: Maths, x: str) -> str:
 
 def tanh(m: Maths, x: str) -> str:
     size = m.clamp(m.intrinsic("fabs", x), 0.0, m.format.tanh_one)
-    n, r, _ = _exp_parts(m, m.add(size, size))
+    _, n, r, _ = _exp_parts(m, m.add(size, size))
     power = m.power_of_two(n)
     tail = m.fma(m.mul(r, r), m.polynomial(r, m.format.exp_tail), r)
     above_one = m.add(m.fma(power, tail, power), m.number(1.0))

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..build import expand_dims
 from ..dims import Dim
+from ..dtype import int32
 from ..errors import DTypeError, IndexRangeError, ShapeError
 from ..families import Row
 from ..ir import Node
@@ -133,8 +134,8 @@ def _require_class_labels(op: Op, types: Types, attrs: Attrs) -> None:
 
 def _sparse_gradient(o: Any, y: Node, g: Node) -> tuple[Node, None]:
     logits, labels = y.args
-    columns = o.iota(size=logits.shape[-1], dtype=labels.dtype)
-    hit = o.equal(expand_dims(labels, -1), columns)
+    chosen = labels if labels.dtype is int32 else o.cast(labels, dtype=int32)  # a label that is no column has raised
+    hit = o.equal(expand_dims(chosen, -1), o.iota(size=logits.shape[-1], dtype=int32))
     p = o.softmax(logits)
     return o.mul(o.where(hit, o.sub(p, 1), p), expand_dims(g, -1)), None
 
