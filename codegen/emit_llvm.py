@@ -125,6 +125,12 @@ class KernelPrinter:
         self.lanes = None
         del self.counters[variable]
 
+    def column(self, array: str, lanes: int) -> tuple[str, Operand] | None:
+        """The stack slot of the array's elements where the vector loop stands, if it has one."""
+        if self.lanes is None or lanes == 1:
+            return None
+        return self.columns.get((array, self.counters.get(self.lanes.variable, "")))
+
     def loop(self, variable: str, first: str, last: str, step: int, body: Callable[[], None]) -> None:
         """``for variable in range(first, last, step)``, tested at its end."""
         code = self.code
@@ -186,7 +192,7 @@ class KernelPrinter:
             self.write(statement.array, statement.index, value)
             return
         value = self.code.widen(value, self.lanes.count)
-        column = self.columns.get((statement.array, self.counters[self.lanes.variable]))
+        column = self.column(statement.array, value.lanes)
         if column is None:
             self.write(statement.array, statement.index, value)
         else:
@@ -311,8 +317,9 @@ class KernelPrinter:
     def load(self, value: Load) -> Operand:
         code, lanes = self.code, self.lanes
         count = lanes.count if lanes is not None and value.index.factor(lanes.variable) != 0 else 1
-        if lanes is not None and count > 1 and (value.array, self.counters[lanes.variable]) in self.columns:
-            slot, kind = self.columns[value.array, self.counters[lanes.variable]]
+        column = self.column(value.array, count)
+        if column is not None:
+            slot, kind = column
             return Operand(code.emit(f"load {kind.type}, ptr {slot}"), kind.dtype, kind.lanes)
         known = code.memory.get(self.memory_place(value.array, value.index))
         if known is not None and known[0].lanes == count and known[1] == self.mask(count):

@@ -11,11 +11,11 @@ import ast
 import numpy as np
 
 from weft.graph import scalar
-from weft.graph.dtype import DType
+from weft.graph.dtype import DType, int32
 from weft.graph.families import Reduce
 from weft.graph.ir import Node
 
-from .terms import Fold, Term, Terms
+from .terms import Fold, Formula, Ramp, Term, Terms
 
 
 def lower_reduce(table: Terms, node: Node, args: list[Term]) -> Term:
@@ -25,6 +25,8 @@ def lower_reduce(table: Terms, node: Node, args: list[Term]) -> Term:
     axes = tuple(node.attrs["axes"])
     if all(x.shape[i] == 1 for i in axes):
         return table.literal(0, node.dtype, node.shape) if op.index else table.reshape(x, node.shape)
+    if op.index and axes == (len(x.shape) - 1,) and not x.dtype.is_bool:
+        return table.reshape(_find_position(table, op, x, node.dtype), node.shape)
     rule = fold_rule(axes, op.combine, x.dtype, _start(op, x.dtype), op.index, op.name)
     shape = tuple(s for i, s in enumerate(x.shape) if i not in axes)
     return table.reshape(table.make(rule, (x,), node.dtype, shape), node.shape)
@@ -41,11 +43,28 @@ def _start(op: Reduce, dtype: DType) -> str:
     """The accumulator's first value; for reductions without one, the value that every element beats or equals."""
     if op.start is not None and not op.index:
         return repr(np.asarray(op.start(dtype), dtype.np).item())
+    return extreme(dtype, lowest=_larger_wins(op, dtype))
+
+
+def _larger_wins(op: Reduce, dtype: DType) -> bool:
     function, names = scalar.kernel(op.combine, dtype)
-    low, high = (dtype.np.type(0), dtype.np.type(1))
-    values = {"acc": low, "a": high}
-    larger_wins = bool(function(*[values[n] for n in names]))
-    return extreme(dtype, lowest=larger_wins)
+    values = {"acc": dtype.np.type(0), "a": dtype.np.type(1)}
+    return bool(function(*[values[n] for n in names]))
+
+
+def _find_position(table: Terms, op: Reduce, x: Term, dtype: DType) -> Term:
+    """The first place along the last axis of the extreme, or of NaN: two reductions that become vector code, where carrying a
+    value and its place along would not."""
+    axis, larger = len(x.shape) - 1, _larger_wins(op, x.dtype)
+    fold = fold_rule((axis,), f"{'maximum' if larger else 'minimum'}(acc, a)", x.dtype, extreme(x.dtype, larger), False, op.name)
+    best = table.reshape(table.make(fold, (x,), x.dtype, x.shape[:-1]), (*x.shape[:-1], 1))
+    column = table.make(Ramp(0), (), int32, x.shape[-1:])
+    hit = "(a == b) | (a != a)" if x.dtype.is_floating else "a == b"
+    choice = Formula(f"where({hit}, j, n)", ("a", "b", "j", "n"), x.dtype, (), op.name)
+    places = table.formula(choice, (x, best, column, table.literal(int32.max, int32)), int32, x.shape)
+    least = fold_rule((axis,), "minimum(acc, a)", int32, extreme(int32, lowest=False), False, op.name)
+    first = table.make(least, (places,), int32, x.shape[:-1])
+    return table.formula(Formula("a", ("a",), int32, (), "cast"), (first,), dtype, x.shape[:-1])
 
 
 def extreme(dtype: DType, lowest: bool) -> str:

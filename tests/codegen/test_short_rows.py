@@ -84,3 +84,19 @@ def test_a_label_outside_raises_before_it_is_narrowed(label: int) -> None:
     labels[3] = label
     with pytest.raises(weft.errors.InvalidArgumentError):
         loss_and_gradients(x, np.zeros(10, np.float32), labels)
+
+
+@pytest.mark.parametrize("columns", [2, 3, 10, 17, 100])
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.int32, np.int64, np.uint8])
+def test_positions(columns: int, kind: type) -> None:
+    """Ties, NaN, infinities and the least integers, in every row length's whole vectors and rest."""
+    x = np.random.default_rng(columns).integers(0, 4, (64, columns)).astype(kind)
+    if np.issubdtype(kind, np.floating):
+        x[:8] = -np.inf
+        x[3:12:2, columns // 2] = np.nan
+        x[20:30, -1] = np.inf
+    else:
+        x[:8] = np.iinfo(kind).min
+    found = weft.function(lambda x: (weft.argmax(x, axis=1), weft.argmin(x, axis=1), weft.argmax(x, axis=0)))(x)
+    for position, expected in zip(found, (x.argmax(1), x.argmin(1), x.argmax(0)), strict=True):
+        np.testing.assert_array_equal(position.numpy(), expected)
