@@ -1,6 +1,9 @@
 """From process start to the first finished train step. In: peers' Python; out: seconds, with a cold and a warm cache for weft.
 
-    python benchmarks/startup.py --peers /path/to/peers/bin/python
+    python benchmarks/startup.py --peers /path/to/peers/bin/python --write
+
+A process says when its first step is finished; what it needs to end is in the second column. As after an ordinary installation,
+Python finds bytecode of all packages: a first round, which writes it, is not counted. "Cold" is weft's own cache.
 """
 
 from __future__ import annotations
@@ -13,6 +16,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
+
+from document import replace_part, table
 
 MODEL = """
 dense = keras.layers.Dense
@@ -31,40 +37,62 @@ loss = torch.nn.functional.cross_entropy(model(torch.rand(64, 784)), torch.zeros
 loss.backward()
 optimizer.step()
 """
-KERAS = "import numpy, os\nos.environ['KERAS_BACKEND'] = '{}'\nos.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'\nimport keras\n" + MODEL
+FINISHED = "import time\nprint(repr(time.time()))\n"
+BACKENDS = "os.environ['KERAS_BACKEND'] = '{}'\nos.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'\n"
+KERAS = "import numpy, os\n" + BACKENDS + "import keras\n" + MODEL
 WEFT = "import numpy\nfrom weft import keras\n" + MODEL
 
 
-def seconds(python: str, program: str, environment: dict[str, str]) -> float:
-    """Wall-clock time of a whole process."""
-    started = time.perf_counter()
-    subprocess.run([python, "-c", program], check=True, env={**os.environ, **environment}, stderr=subprocess.DEVNULL)
-    return time.perf_counter() - started
+def seconds(python: str, program: str, cache: str) -> tuple[float, float]:
+    """Wall-clock time until the first step was finished, and until the process had ended."""
+    environment = {**os.environ, "WEFT_CACHE_DIR": cache}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    if python == sys.executable:
+        environment["PYTHONPYCACHEPREFIX"] = f"{cache}-bytecode"  # a checkout has none of its own, or not for this text
+    wall, started = time.time(), time.perf_counter()
+    done = subprocess.run([python, "-c", program + FINISHED], check=True, env=environment, capture_output=True, text=True)
+    return float(done.stdout.split()[-1]) - wall, time.perf_counter() - started
+
+
+def report(times: dict[str, list[tuple[float, float]]]) -> str:
+    """Medians of both times; ratios to weft's with a cache."""
+    base = statistics.median(first for first, _ in times["weft, cached"])
+    rows = []
+    for name, values in times.items():
+        first, whole = zip(*values, strict=True)
+        middle = statistics.median(first)
+        spread = f"{middle:.2f} ({min(first):.2f} … {max(first):.2f})"
+        rows.append([name, spread, f"{statistics.median(whole):.2f}", f"{middle / base:.1f}"])
+    return table(["", "first step finished, s (min … max)", "process ended, s", "first step ÷ weft's cached"], rows)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers", help="Python of an environment with tensorflow, keras, jax, torch")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--write", action="store_true", help="write the table into docs/performance.md")
     arguments = parser.parse_args()
-    cache = tempfile.mkdtemp(prefix="weft-startup-")
-    programs = {"weft, cold cache": (sys.executable, WEFT), "weft, cached": (sys.executable, WEFT)}
+    folder = tempfile.mkdtemp(prefix="weft-startup-")
+    programs = {"weft, cold cache": (sys.executable, WEFT), "weft, cached": (sys.executable, WEFT), "Python, NumPy": (
+        sys.executable, "import numpy\n")}  # fmt: skip
     if arguments.peers:
         programs["Keras on TF"] = (arguments.peers, KERAS.format("tensorflow"))
         programs["Keras on JAX"] = (arguments.peers, KERAS.format("jax"))
         programs["torch eager"] = (arguments.peers, TORCH)
-    times: dict[str, list[float]] = {name: [] for name in programs}
-    for _ in range(arguments.rounds):
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in programs}
+    for counted in range(arguments.rounds + 1):
         for name, (python, program) in programs.items():
+            cache = os.path.join(folder, "cache")
             if "cold" in name:
                 shutil.rmtree(cache, ignore_errors=True)
-            times[name].append(seconds(python, program, {"WEFT_CACHE_DIR": cache}))
-    base = statistics.median(times["weft, cached"])
-    print("| | seconds (min … max) | time ÷ weft's cached |\n|---|---|---|")
-    for name, values in times.items():
-        middle = statistics.median(values)
-        print(f"| {name} | {middle:.2f} ({min(values):.2f} … {max(values):.2f}) | {middle / base:.1f} |")
-    shutil.rmtree(cache, ignore_errors=True)
+            taken = seconds(python, program, cache)
+            if counted:
+                times[name].append(taken)
+    shutil.rmtree(folder, ignore_errors=True)
+    text = report(times)
+    print(text)
+    if arguments.write:
+        replace_part(Path(__file__).resolve().parents[1] / "docs" / "performance.md", "startup", text)
 
 
 if __name__ == "__main__":

@@ -95,7 +95,8 @@ class _StepBuild:
         """Of the whole step in the cache."""
         program = self._program
         facts = repr((program.kernels, self._identities, self._flush, config.kernels, blas.contract_dtypes()))
-        return content_key("stored step", program.source, *program.llvm.values(), facts, printer_version(), machine_key())
+        texts = [text for _, text in sorted(program.llvm.items())]  # a stored program has them in another order
+        return content_key("stored step", program.source, *texts, facts, printer_version(), machine_key())
 
     def load(self) -> tuple[int, Any] | None:
         """(address, what keeps it) of the step as an earlier process compiled it, or None."""

@@ -183,6 +183,37 @@ def test_a_second_process_compiles_nothing_and_imports_no_compiler(tmp_path: Pat
     assert (int(compiled), int(loaded), third) == (kernels, 0, first)
 
 
+TRAINING = """
+import sys
+before = set(sys.modules)  # an editable installation brings some along
+import numpy as np
+from weft import keras
+from weft.runtime import jit
+model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(5, "tanh"), keras.layers.Dropout(0.5), keras.layers.Dense(3)])
+model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+model.train_on_batch(np.ones((4, 6), np.float32), np.zeros(4, np.int32))
+print(jit.counters.kernels_compiled, jit.counters.steps_compiled, "weft.codegen.generate" in sys.modules)
+heavy = {"llvmlite", "numba", "weft.graph.passes.pipeline", "pathlib", "logging", "shutil", "tempfile", "difflib"}
+print(*sorted(heavy & set(sys.modules) - before))
+"""
+
+
+def test_the_second_process_of_a_training_finds_everything(tmp_path: Path) -> None:
+    environment = {**os.environ, "WEFT_CACHE_DIR": str(tmp_path)}
+
+    def train() -> list[str]:
+        done = subprocess.run([sys.executable, "-c", TRAINING], env=environment, capture_output=True, text=True, check=True)
+        return done.stdout.splitlines()
+
+    assert int(train()[0].split()[0]) > 3
+    stored = {path for path in files(tmp_path) if "steps" in path.parts}
+    counts, imported = train()
+    assert counts.split()[:3] == ["0", "0", "False"]
+    if sys.platform == "linux" and platform.machine() == "x86_64":
+        assert imported == ""
+    assert {path for path in files(tmp_path) if "steps" in path.parts} == stored  # found under the key it was stored under
+
+
 @pytest.mark.compiles
 def test_processes_may_share_a_folder(tmp_path: Path) -> None:
     text = CHILD.format(tests=str(Path(__file__).parent))
