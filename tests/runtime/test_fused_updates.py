@@ -12,7 +12,7 @@ from weft.codegen import Program, Target, generate, order_variables
 from weft.graph import ArrayType, Dim, Graph, VariableRef, as_dtype, o, parameter, read
 from weft.graph.evaluate import evaluate
 from weft.graph.passes import optimize
-from weft.runtime import frame
+from weft.runtime import frame, team_products
 from weft.runtime.config import config
 from weft.runtime.executable import build
 from weft.runtime.machine import detect_target
@@ -169,7 +169,9 @@ def test_same_bits_for_any_number_of_threads(batch, columns, monkeypatch):
     monkeypatch.setattr(config, "team_delay", 0)
     monkeypatch.setattr(frame, "choose_threads", lambda program, dims: thread_count())
     graph = optimize(update("adam", 1100, columns))
-    program = generate(graph, host(1024 * 1024))
+    target = host(1024 * 1024)
+    monkeypatch.setattr(team_products, "detect_target", lambda: target)  # parts are cut for the machine of the whole
+    program = generate(graph, target)
     assert fused(program) == 1
     results = []
     for threads in (1, 3):
