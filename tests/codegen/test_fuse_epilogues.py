@@ -15,6 +15,7 @@ from weft.graph.evaluate import evaluate
 from weft.runtime.executable import build
 
 sys.path.insert(0, str(Path(__file__).parent))
+from random_graphs import RandomGraph
 
 F32, F64 = as_dtype("float32"), as_dtype("float64")
 BATCH = Dim("batch")
@@ -23,10 +24,6 @@ OWN = Target(64, 32, own_contracts=("f32", "f64"), several_cores=True)
 
 def tensor(*shape, dtype=F32, name="x") -> Node:
     return parameter(ArrayType(dtype, shape), name)
-
-
-def variable(name: str, *shape: int, dtype=F32) -> VariableRef:
-    return VariableRef(name, ArrayType(dtype, shape))
 
 
 def fused(program: Program) -> list[str]:
@@ -157,3 +154,24 @@ def test_the_younger_of_two_products_takes_the_sum():
     d, e, f = product("nn", BATCH, 20, 4)
     program = agree(Graph((a, b, d, e), (o.tanh(o.add(c, f)),)))
     assert len(program.calls) == 2 and len(fused(program)) == 1
+
+
+def test_random_graphs_keep_their_bits():
+    """As plain Python, a product with what follows it computes what both compute apart, bit by bit."""
+    small = Target(64, 32, 1024, 16 * 1024, own_contracts=("f32", "f64"), several_cores=True)
+    seen = 0
+    for seed in range(40):
+        case = RandomGraph(seed, 12 + seed % 30)
+        program = generate(case.graph, small)
+        seen += len(fused(program))
+        if not fused(program):
+            continue
+        variables = order_variables(case.graph)
+        inputs = case.inputs(1 + seed % 5)
+        results = []
+        for each in (program, generate(case.graph)):
+            storages = [case.values[ref].copy() for ref in variables]
+            results.append([*build(each, storages, "python")(inputs), *storages])
+        for one, two in zip(*results, strict=True):
+            np.testing.assert_array_equal(one, two)
+    assert seen > 10
