@@ -31,8 +31,8 @@ from .team_walk import CLAIM, WALK
 
 SPIN_NS = 30_000
 """How long a waiting thread spins before it lets others have its core."""
-YIELDS = 40
-"""How often it then yields before it sleeps."""
+AWAKE_NS = 400_000
+"""How long it waits in all, offering its core, before it sleeps: to be woken takes longer than many a step."""
 TRIES = 4
 """So many jobs in a row that no other thread came for count as slower, too."""
 BACK_OFF = 16
@@ -143,14 +143,14 @@ spin.time:
 spin.on:
   br label %spin
 yield:
-  %j = phi i64 [ 0, %spin.time ], [ %j.next, %yield.on ]
   %y = call i32 @sched_yield()
   %v2 = load atomic i64, ptr %word acquire, align 8
   %ok2 = icmp sge i64 %v2, %target
   br i1 %ok2, label %finish, label %yield.on
 yield.on:
-  %j.next = add i64 %j, 1
-  %enough = icmp sge i64 %j.next, {YIELDS}
+  %later = call i64 @now()
+  %lost = sub i64 %later, %start
+  %enough = icmp sgt i64 %lost, {AWAKE_NS}
   br i1 %enough, label %sleep, label %yield
 sleep:
   %mutex = getelementptr i8, ptr %ctl, i64 {MUTEX}
