@@ -25,7 +25,6 @@ FEW = 128  # what an unknown size is taken for, if small ones are the more diffi
 ANY = 240  # what an unknown number of rows or vectors is taken for: divisible by all tiles
 C_NEAR = 32 * 1024  # bytes of c that stay in the L1 cache
 PANEL_BYTES = 32 * 1024  # of b that stay in the L1 cache
-LARGE = 1200**3  # multiply-adds from which a library is ahead
 FAR = 1 << 25  # multiply-adds from which operands come from the L2 cache and beyond
 LOAD = 0.06  # cycles that a load costs beside multiply-adds: ports are shared with the core's other thread
 STEP = 1.0  # cycles that a step of k then costs beside its multiply-adds: measured, 8 x 2 is 12 % slower than 14 x 2
@@ -138,17 +137,6 @@ def _fetch(product: Product, target: Target, pack_b: bool, tile: tuple[int, int,
     count = -(-(FEW if product.m is None else product.m) // tall)  # tiles that share the rows of the panel
     lines = 1 if product.k is None else max(1, min(4, -(-wide * width // count)))
     return Fetch(far, tuple(i * (product.k or 0) for i in range(lines)), line, every, rows)
-
-
-def covers(product: Product, library: bool) -> bool:
-    """Whether to use these kernels. library: a BLAS would do the product otherwise.
-
-    Measured against OpenBLAS (docs/contractions.md): it is ahead only where all operands together are far larger than the caches.
-    """
-    if not library:
-        return True
-    m, n, k = (ANY if s is None else s for s in (product.m, product.n, product.k))
-    return m * n * k < LARGE
 
 
 def round_up(x: int, to: int) -> int:

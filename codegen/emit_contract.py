@@ -1,7 +1,7 @@
 """Matrix products of a graph as kernels of their own shape. In: type, transpositions and sizes; out: Python and LLVM text.
 
-There are none where the target asks for no micro-kernels of this type, or for a shape that a library is faster at (see
-`contract_plan.covers`): then the step calls the canonical kernel, to which the run time binds a library.
+There are none where the target asks for no micro-kernels of this type: then the step calls the canonical kernel, to which the run
+time binds a library.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .build_own import contract_text
 from .contract_dot import is_dot
 from .contract_formula import FormulaEpilogue, declare_epilogue
 from .contract_kernel import print_contract
-from .contract_plan import covers, plan_product, plan_together
+from .contract_plan import plan_product, plan_together
 from .contract_product import Product, is_narrow, matrix_product
 from .emit_python import print_behind
 from .kernel import Kernel
@@ -84,8 +84,7 @@ def own_product(
     if dtype.short not in target.own_contracts:
         return None
     batch, m, n, k = (s if isinstance(s, int) else None for s in sizes[:4])
-    product = matrix_product(dtype.short, transpose_a, transpose_b, batch, m, n, k)
-    return product if covers(product, dtype.short in target.library_contracts and not target.several_cores) else None
+    return matrix_product(dtype.short, transpose_a, transpose_b, batch, m, n, k)
 
 
 def takes_epilogue(

@@ -10,19 +10,15 @@ class Target:
     """Facts about the CPU. Generated text may depend on them, so a cache key has to include ``repr(target)``.
 
     vector_bytes: width of a SIMD register; vector_registers: how many there are (AVX-512 always has 32). l1_bytes, l2_bytes: data
-    caches of one core. library_contracts: dtype short names for which a library's matrix product is bound. own_contracts: those
-    whose products get micro-kernels of their own. static_extent: inner loops up to this length are printed with their length
-    as a number, so that LLVM unrolls them; longer ones get it as an argument and can be shared between shapes. several_cores:
-    products that threads can share are preferred to a library's, however many threads are allowed now. estimates: the CPU
-    has the instructions that `vector_inverses` is about.
+    caches of one core. own_contracts: dtype short names whose products get micro-kernels of their own. static_extent: inner loops
+    up to this length are printed with their length as a number, so that LLVM unrolls them; longer ones get it as an argument and
+    can be shared between shapes. estimates: the CPU has the instructions that `vector_inverses` is about.
     """
 
     vector_bytes: int = 32
     vector_registers: int = 16
     l1_bytes: int = 32 * 1024
     l2_bytes: int = 512 * 1024
-    library_contracts: tuple[str, ...] = ("f32", "f64")
     own_contracts: tuple[str, ...] = ()
     static_extent: int = 1024
-    several_cores: bool = False
     estimates: bool = False

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import functools
-import os
 import platform
 
 from weft.codegen.target import Target
 
-from .blas import contract_dtypes
 from .config import config
 from .host import cpu_features
 
@@ -17,11 +15,8 @@ def detect_target() -> Target:
     """What the code generator needs to know about this machine and the settings."""
     width, (l1, l2, _) = vector_bytes(), cache_bytes()
     own = ("f32", "f64") if config.own_contractions else ()
-    several = (os.cpu_count() or 1) > 1
-    return Target(
-        width, vector_registers(), l1, l2, library_contracts=contract_dtypes(), own_contracts=own, several_cores=several,
-        estimates={"avx512f", "avx512vl"} <= cpu_features(),
-    )  # fmt: skip
+    estimates = {"avx512f", "avx512vl"} <= cpu_features()
+    return Target(width, vector_registers(), l1, l2, own_contracts=own, estimates=estimates)
 
 
 @functools.cache

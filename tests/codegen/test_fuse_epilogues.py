@@ -19,7 +19,7 @@ from random_graphs import RandomGraph
 
 F32, F64 = as_dtype("float32"), as_dtype("float64")
 BATCH = Dim("batch")
-OWN = Target(64, 32, own_contracts=("f32", "f64"), several_cores=True)
+OWN = Target(64, 32, own_contracts=("f32", "f64"))
 
 
 def tensor(*shape, dtype=F32, name="x") -> Node:
@@ -158,7 +158,7 @@ def test_the_younger_of_two_products_takes_the_sum():
 
 def test_random_graphs_keep_their_bits():
     """As plain Python, a product with what follows it computes what both compute apart, bit by bit."""
-    small = Target(64, 32, 1024, 16 * 1024, own_contracts=("f32", "f64"), several_cores=True)
+    small = Target(64, 32, 1024, 16 * 1024, own_contracts=("f32", "f64"))
     seen = 0
     for seed in range(40):
         case = RandomGraph(seed, 12 + seed % 30)

@@ -23,7 +23,7 @@ from train_step import Step
 
 F32, F64 = as_dtype("float32"), as_dtype("float64")
 BATCH = Dim("batch")
-SMALL = Target(64, 32, 4 * 1024, 64 * 1024, own_contracts=("f32", "f64"), several_cores=True)
+SMALL = Target(64, 32, 4 * 1024, 64 * 1024, own_contracts=("f32", "f64"))
 """A machine with caches so small that small updates stream; its code is only read as Python."""
 
 
@@ -31,7 +31,7 @@ def host(l2: int | None = None) -> Target:
     """This machine, perhaps with a smaller cache."""
     real = detect_target()
     sizes = (real.vector_bytes, real.vector_registers, real.l1_bytes, l2 or real.l2_bytes)
-    return Target(*sizes, own_contracts=("f32", "f64"), several_cores=True)
+    return Target(*sizes, own_contracts=("f32", "f64"))
 
 
 def fused(program: Program) -> int:

@@ -58,15 +58,13 @@ def test_a_matrix_times_itself() -> None:
     np.testing.assert_allclose(gram.numpy(), x @ x.T, rtol=1e-4, atol=1e-5)
 
 
-def test_large_products_are_left_to_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On one core. Several cores share the micro-kernels, whatever number of threads is set."""
+def test_large_products_get_micro_kernels_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A library that is there does not change the program."""
     large = (2048, 2048), (2048, 2048)
-    monkeypatch.setattr("os.cpu_count", lambda: 2)
-    assert product_program("float32", *large).llvm
-    monkeypatch.setattr("os.cpu_count", lambda: 1)
-    assert bool(product_program("float32", *large).llvm) != bool(detect_target().library_contracts)
+    text = product_program("float32", *large).llvm
+    assert text
     monkeypatch.setattr(config, "use_blas", False)
-    assert product_program("float32", *large).llvm
+    assert product_program("float32", *large).llvm == text
 
 
 def test_micro_kernels_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
