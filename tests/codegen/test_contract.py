@@ -96,6 +96,23 @@ def test_blocks_and_narrow_vectors(short: str) -> None:
     check_product(short, (False, False), (70, 530, 300), batch=2, shared=True, target=narrow())
 
 
+@pytest.mark.parametrize("unknown", ["", "m", "k", "mk"])
+def test_stretches_of_rows(unknown: str) -> None:
+    """Rows whose packed elements do not fit the L2 cache come in stretches, known or not; b is packed again for each."""
+    for flags in FORMS:
+        check_product("f32", flags, (150, 70, 200), unknown, target=narrow(), more_rows=(0, 1, 37) if "m" in unknown else ())
+
+
+@pytest.mark.parametrize("short", ["f32", "f64"])
+@pytest.mark.parametrize("unknown", ["k", "mk"])
+def test_packed_rows(short: str, unknown: str) -> None:
+    """Panels of a hold the elements of one row tile, whichever way a is stored."""
+    for flags in FORMS:
+        known = [None if name in unknown else size for name, size in zip("mnk", (259, 150, 60))]
+        assert plan_product(matrix_product(short, *flags, 1, *known), host()).pack_a
+        check_product(short, flags, (259, 150, 60), unknown)
+
+
 def test_special_values_propagate() -> None:
     run = compile_product(matrix_product("f32", False, False, 1, 20, 18, 33), host())
     a, b, _ = operands("f32", (False, False), (20, 18, 33))
