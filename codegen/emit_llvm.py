@@ -319,8 +319,8 @@ class KernelPrinter:
         count = lanes.count if lanes is not None and value.index.factor(lanes.variable) != 0 else 1
         column = self.column(value.array, count)
         if column is not None:
-            slot, kind = column
-            return Operand(code.emit(f"load {kind.type}, ptr {slot}"), kind.dtype, kind.lanes)
+            slot, held = column
+            return Operand(code.emit(f"load {held.type}, ptr {slot}"), held.dtype, held.lanes)
         known = code.memory.get(self.memory_place(value.array, value.index))
         if known is not None and known[0].lanes == count and known[1] == self.mask(count):
             return known[0]
