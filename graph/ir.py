@@ -165,7 +165,7 @@ def make(op: Op, args: Sequence[Node] = (), attrs: Mapping[str, Any] | None = No
     else:
         attrs = {}
         key = (op.name, args, ())
-    origins = current_origins()
+    origins = current_origins() if args else ()  # sources are no one line's: programs share them
     with _lock:
         entry = _table.get(key)
         node = None if entry is None else entry()
