@@ -17,7 +17,7 @@ from weft.graph.record import record, replace
 from .contract_dot import is_dot, print_dot
 from .contract_ending import Ending
 from .contract_pack import print_panel_copy, print_rows_copy, print_tile_copy, print_transposed_copy
-from .contract_plan import Cut, panel_size, plan_product, plan_together, round_up, tiles
+from .contract_plan import FAR, Cut, panel_size, plan_product, plan_together, round_up, tiles
 from .contract_product import Product, is_narrow, transposed
 from .contract_text import Lanes, Operand, Writer
 from .contract_tile import TileFacts, print_tiles, tile_parameters
@@ -130,6 +130,8 @@ class Nest(Ending):
         known_a = place.k is not None and "stretch" not in order
         if self.plan.pack_a and place.packed_a is None and known_a:
             place = self.pack_a(place)
+        if order[:1] == ("columns",) and known_a and self.product.transpose_a and self.plan.blocked and not self.plan.pack_a:
+            self.fetch_a(place)
         if not order:
             self.run_tiles(place)
             return
@@ -250,6 +252,16 @@ class Nest(Ending):
             self.call("rows", source, to, block.count, place.deep, self.k, size)
         return replace(place, packed_a=start, packed_row=first)
 
+    def fetch_a(self, place: Place) -> None:
+        """Asks for this block of a transposed a line by line: tiles read it across its lines, which no hardware foresees."""
+        w = self.w
+        far = w.least(w.div(self.k, FAR * self.plan.deep), 1)  # a short sum's operands are in the cache
+        with w.loop(0, w.mul(far, place.deep)) as step:
+            row = w.at(place.a, w.mul(w.add(place.k or 0, step.index), self.m))
+            for block in self.blocks(self.plan.rows, place.stretch, 1):
+                with w.loop(block.begin, block.end, 64 // self.product.size) as column:
+                    w.fetch(w.at(row, column.index), False)
+
     def call(self, name: str, source: str, to: str, *sizes: Operand) -> None:
         arguments = ", ".join([f"ptr {source}", f"ptr {to}", *(f"i64 {s}" for s in sizes)])
         self.w.line(f"call fastcc void @KERNEL.{name}({arguments})")
@@ -363,8 +375,6 @@ def print_contract(product: Product, target: Target, ranged: str = "") -> Contra
     nest = Nest(product, target, swapped, ranged, narrow)
     plan = nest.plan
     main = nest.print()
-    functions: list[str] = []
-    declared = set(nest.w.declared)
     tiles, more = print_tiles(plan.sizes, nest.facts)
     copies = []
     if plan.pack_b and not product.transpose_b:
@@ -377,9 +387,8 @@ def print_contract(product: Product, target: Target, ranged: str = "") -> Contra
         copies.append(print_rows_copy("rows", plan.lanes, plan.a_pitch))
     if narrow:
         copies.append(print_transposed_copy("turn", plan.lanes, exact=True))
-    for text, needed in copies:
-        functions.append(text)
-        declared |= needed
+    functions = [text for text, _ in copies]
+    declared = set(nest.w.declared).union(*(needed for _, needed in copies))
     extra = (product.m or 0) * (product.n or 0) * product.size + 64 if narrow else 0
     own = product.epilogue
     if own is not None:

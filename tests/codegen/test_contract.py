@@ -75,6 +75,13 @@ def test_vectors(sizes: tuple[int, int, int]) -> None:
     check_product("f32", (False, False), sizes, "m" if sizes[0] > 1 else "n")
 
 
+@pytest.mark.parametrize("unknown", ["", "k", "mnk"])
+def test_long_sums_of_a_transposed_a(unknown: str) -> None:
+    """So long that the block of a is fetched line by line before it is used."""
+    check_product("f32", (True, False), (45, 40, 1100), unknown)
+    check_product("f64", (True, False), (17, 19, 700), unknown)
+
+
 @pytest.mark.parametrize("unknown", ["", "k"])
 def test_narrow_results(unknown: str) -> None:
     for short, flags, sizes in itertools.product(("f32", "f64"), FORMS, [(63, 5, 9), (64, 6, 300), (3, 20, 40)]):
