@@ -39,6 +39,10 @@ class Source(Op):
     rule: Callable[[Attrs], Type]
     compute: Callable[..., Any] | None = None
 
+    @property
+    def own(self) -> bool:
+        return self.compute is None
+
     def infer(self, types: Types, attrs: Attrs) -> Type:
         return self.rule(attrs)
 

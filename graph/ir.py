@@ -111,13 +111,15 @@ class VariableRef:
 class Node:
     """One operation in a graph. Never construct it: call `make`, or the builders in ``build``."""
 
-    __slots__ = ("__weakref__", "args", "attrs", "op", "origins", "type")
+    __slots__ = ("__weakref__", "args", "attrs", "op", "origins", "own", "type")
 
     op: Op
     args: tuple[Node, ...]
     attrs: Mapping[str, Any]
     type: Any  # Type; Any spares every reader of .shape a cast
     origins: Origins
+    own: bool
+    """Whether it depends on an argument or a variable. Numbers and sizes do not: programs share them, so they have no origins."""
 
     @property
     def dtype(self) -> DType:
@@ -165,13 +167,14 @@ def make(op: Op, args: Sequence[Node] = (), attrs: Mapping[str, Any] | None = No
     else:
         attrs = {}
         key = (op.name, args, ())
-    origins = current_origins() if args else ()  # sources are no one line's: programs share them
+    own = any([a.own for a in args]) if args else op.own
+    origins = current_origins() if own else ()
     with _lock:
         entry = _table.get(key)
         node = None if entry is None else entry()
         if node is None:
             node = object.__new__(Node)
-            node.op, node.args, node.attrs, node.origins = op, args, attrs, origins
+            node.op, node.args, node.attrs, node.origins, node.own = op, args, attrs, origins, own
             node.type = op.infer(tuple([a.type for a in args]), attrs)
             _table[key] = entry = _Entry(node, _forget)
             entry.key = key

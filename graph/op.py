@@ -78,6 +78,11 @@ class Op(Record):
     samples: Callable[[], Sequence[Sample]] = tuple
     doc: str = ""
 
+    @property
+    def own(self) -> bool:
+        """Of an op without arguments: whether its value comes with a call, as an argument's or a variable's does."""
+        return False
+
     def canonical(self, attrs: Attrs) -> Attrs:
         """The attributes in declared order with defaults filled in; TypeError for unknown or missing ones."""
         declared = self.attributes
