@@ -167,7 +167,7 @@ def make(op: Op, args: Sequence[Node] = (), attrs: Mapping[str, Any] | None = No
     else:
         attrs = {}
         key = (op.name, args, ())
-    own = any([a.own for a in args]) if args else op.own
+    own = any(a.own for a in args) if args else op.own
     origins = current_origins() if own else ()
     with _lock:
         entry = _table.get(key)
