@@ -8,7 +8,7 @@ element stands in ``prepare``, runs once before the first tile, and leaves its r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from weft.graph.dims import Dim
 from weft.graph.dtype import DType
@@ -49,8 +49,8 @@ ELEMENTS, BY_COLUMN, BY_ROW = "elements", "columns", "rows"
 class EpilogueNest(Nest):
     """A nest over a product: the product is the array ``c``, all others are ``e0``, ``e1``, ..."""
 
-    def __init__(self, product: Term, storage: Storage, alias: object, overwritten: Overwritten) -> None:
-        super().__init__(storage, alias, overwritten)  # type: ignore[arg-type]
+    def __init__(self, product: Term, storage: Storage, alias: Callable[[int], object], overwritten: Overwritten) -> None:
+        super().__init__(storage, alias, overwritten)
         self.product = product
         self.params[product] = Param(PRODUCT, product.dtype, product.size)
         self.buffers.append(storage(product)[0])

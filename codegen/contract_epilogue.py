@@ -121,7 +121,7 @@ class _Plain:
         return []
 
     def print_block(self, w: Writer, start: Tile, values: str, rows: Operand, columns: Operand) -> None:
-        raise NotImplementedError
+        raise NotImplementedError  # nobody asks: these do not stream
 
 
 class _Simple(_Plain):

@@ -61,10 +61,10 @@ class ModuleWriter:
     def add_step(self, step: Group | int) -> None:
         if not isinstance(step, Group):
             self.add_effect(step)
-        elif step.own and step.members[0].rule.family == "contract":  # type: ignore[union-attr]
+        elif step.own and step.members[0].rule.family == "contract":  # type: ignore[union-attr]  # an op: it is a step of its own
             self.comment(step.members)
             self.add_contract(step)
-        elif step.own and step.members[0].rule.family == "random":  # type: ignore[union-attr]
+        elif step.own and step.members[0].rule.family == "random":  # type: ignore[union-attr]  # an op: it is a step of its own
             self.add_random(step.members[0])
         else:
             self.add_nest(step)

@@ -68,7 +68,7 @@ def _make_record(cls: Any, frozen: bool, eq: bool) -> Any:
         elif isinstance(given, Field):
             delattr(cls, name)
     cls.__record__ = fields
-    cls.__match_args__ = tuple(fields)  # type: ignore[misc]
+    cls.__match_args__ = tuple(fields)  # type: ignore[misc]  # declared final in the stubs
     cls.__init__ = _constructor(cls, fields, frozen, eq)
     if "__repr__" not in cls.__dict__:
         cls.__repr__ = _show

@@ -106,7 +106,7 @@ def _unite(roots: set[_Group]) -> _Group:
 def _reset() -> None:
     """In a forked child: locks that other threads held stay locked for ever, so there are new ones."""
     global _nesting
-    if not _nesting._is_owned():  # type: ignore[attr-defined]
+    if not _nesting._is_owned():  # type: ignore[attr-defined]  # not in the stubs
         _nesting = threading.RLock()
         _held.clear()
     for group in list(_groups):
