@@ -17,7 +17,7 @@ from weft.graph.record import record, replace
 from .contract_dot import is_dot, print_dot
 from .contract_ending import Ending
 from .contract_pack import print_panel_copy, print_rows_copy, print_tile_copy, print_transposed_copy
-from .contract_plan import FAR, Cut, panel_size, plan_product, plan_together, round_up, tiles
+from .contract_plan import LONG, Cut, panel_size, plan_product, plan_together, round_up, tiles
 from .contract_product import Product, is_narrow, transposed
 from .contract_text import Lanes, Operand, Writer
 from .contract_tile import TileFacts, print_tiles, tile_parameters
@@ -92,7 +92,7 @@ class Nest(Ending):
         return TileFacts(
             plan.lanes, a_row or 0, a_step, None if plan.pack_b else product.n, product.n,
             a_packed=plan.pack_a, segments=product.segments > 1, segment=product.segment, masked=masked,
-            b_masked=masked and not plan.pack_b,
+            ending=plan.columns[-1].size if plan.columns else 0, b_masked=masked and not plan.pack_b,
             multiple=multiple or 1, blocked=plan.blocked or self.waits, accumulate=product.accumulate,
             fetch=plan.fetch, epilogue=product.epilogue,
         )  # fmt: skip
@@ -255,7 +255,7 @@ class Nest(Ending):
     def fetch_a(self, place: Place) -> None:
         """Asks for this block of a transposed a line by line: tiles read it across its lines, which no hardware foresees."""
         w = self.w
-        far = w.least(w.div(self.k, FAR * self.plan.deep), 1)  # a short sum's operands are in the cache
+        far = w.least(w.div(self.k, LONG * self.plan.deep), 1)  # a short sum's operands are in the cache
         with w.loop(0, w.mul(far, place.deep)) as step:
             row = w.at(place.a, w.mul(w.add(place.k or 0, step.index), self.m))
             for block in self.blocks(self.plan.rows, place.stretch, 1):

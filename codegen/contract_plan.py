@@ -28,7 +28,7 @@ PANEL_BYTES = 32 * 1024  # of b that stay in the L1 cache
 FAR = 1 << 25  # multiply-adds from which operands come from the L2 cache and beyond
 LOAD = 0.06  # cycles that a load costs beside multiply-adds: ports are shared with the core's other thread
 STEP = 1.0  # cycles that a step of k then costs beside its multiply-adds: measured, 8 x 2 is 12 % slower than 14 x 2
-FAR = 4  # blocks of k from which a transposed a is taken to lie in memory
+LONG = 4  # blocks of k from which a transposed a is taken to lie in memory
 ROWS_AT_LEAST = 24  # rows of a that pay for packing b
 
 

@@ -53,9 +53,9 @@ class TileFacts:
 
     a_row: elements from one row of a to the next. a_step, b_step: elements from one k to the next, c_row: from one row of c to
     the next; None if the call says it. a_packed: the tile's elements of a follow one another, k by k. segments: whether k runs
-    over several stretches of a, ``segment`` elements apart. masked: the last vector of a row may be cut off; b_masked: b's rows
-    end there too. multiple: what every k is a multiple of. blocked: k comes in several calls, sums in between wait in c.
-    accumulate: the product is added to what c holds.
+    over several stretches of a, ``segment`` elements apart. masked: the last vector of a row may be cut off, and lies in a tile
+    of ``ending`` vectors if n is known; b_masked: b's rows end there too. multiple: what every k is a multiple of. blocked: k
+    comes in several calls, sums in between wait in c. accumulate: the product is added to what c holds.
     """
 
     lanes: Lanes
@@ -67,12 +67,19 @@ class TileFacts:
     segments: bool = False
     segment: int = 0
     masked: bool = False
+    ending: int = 0
     b_masked: bool = False
     multiple: int = 1
     blocked: bool = False
     accumulate: bool = False
     fetch: Fetch | None = None
     epilogue: Epilogue | None = None
+
+    def cut_off(self, vectors: int) -> range:
+        """Which vectors of a tile with so many may be cut off: any of them, if only the call says where a row ends."""
+        if not self.masked or (self.c_row is not None and vectors != self.ending):
+            return range(0)
+        return range(0 if self.c_row is None else vectors - 1, vectors)
 
     @property
     def own_pointers(self) -> int:
@@ -100,12 +107,15 @@ def tile_parameters(facts: TileFacts) -> dict[str, str]:
 
 
 LINE_BYTES = 64  # of memory, fetched at once
+Masks = list[str | None]  # per vector: the lanes that exist, None if all do
 
 
 class _TilePrinter:
     def __init__(self, size: TileSize, facts: TileFacts) -> None:
         self.size, self.facts, self.w = size, facts, Writer(facts.lanes)
-        self.masks: list[str | None] = [None] * size.vectors
+        self.masks: Masks = [None] * size.vectors
+        self.b_masks: Masks = [None] * size.vectors
+        self.spills = False  # whether rows of b are read so
         self.a_row = 1 if facts.a_packed else facts.a_row
         self.a_step: Operand = size.rows if facts.a_packed else "%a_step" if facts.a_step is None else facts.a_step
         self.b_step: Operand = "%b_step" if facts.b_step is None else facts.b_step
@@ -115,9 +125,11 @@ class _TilePrinter:
 
     def print(self) -> str:
         w, size, facts = self.w, self.size, self.facts
-        if facts.masked:
-            width = facts.lanes.width
-            self.masks = [w.lanes_below(w.sub("%left", v * width)) for v in range(size.vectors)]
+        for v in facts.cut_off(size.vectors):
+            self.masks[v] = w.lanes_below(w.sub("%left", v * facts.lanes.width))
+        self.spills = facts.b_masked and self.masks[-1] is not None and (facts.c_row or 0) >= facts.lanes.width
+        if facts.b_masked and not self.spills:
+            self.b_masks = self.masks
         zero = ["zeroinitializer"] * (size.rows * size.vectors * size.splits)
         sums = self.segments(zero) if facts.segments else self.along_k("%a", "%b", zero)[1]
         self.finish(self.joined(sums))
@@ -137,36 +149,44 @@ class _TilePrinter:
         return loop.carried[2:]
 
     def along_k(self, a: str, b: str, sums: list[str]) -> tuple[str, list[str]]:
-        """(where b ends, sums)"""
-        unroll = self.size.unroll
+        """(where b ends, sums)
+
+        A masked load takes a place among the multiply-adds. So the last vector of a row of b is read whole, a piece of the next
+        row with it, and only the last row behind its mask."""
+        w, unroll = self.w, self.size.unroll
+        many: Operand = "%k"
+        if self.spills:
+            many = w.sub(w.most("%k", 1), 1)
+        if unroll > 1 and (self.spills or self.facts.multiple % unroll):
+            many = w.let(f"and i64 {many}, {-unroll}")
         if self.fetch is not None:
-            return "", self.steps_and_fetches(self.fetch, sums)
-        if self.facts.multiple % unroll == 0:
-            return self.steps(a, b, sums, "%k", unroll)[1:]
-        w = self.w
-        many = w.let(f"and i64 %k, {-unroll}")
-        a, b, sums = self.steps(a, b, sums, many, unroll)
-        return self.steps(a, b, sums, w.sub("%k", many), 1)[1:]
+            a, b, sums = self.steps_and_fetches(self.fetch, a, b, sums, many)
+        else:
+            a, b, sums = self.steps(a, b, sums, many, unroll)
+        if many != "%k":
+            a, b, sums = self.steps(a, b, sums, w.sub("%k", many), 1, self.masks if self.spills else None)
+        return b, sums
 
     def steps(
-        self, a: str, b: str, sums: list[str], count: Operand, unroll: int, some: bool = False
+        self, a: str, b: str, sums: list[str], count: Operand, unroll: int, masks: Masks | None = None, some: bool = False
     ) -> tuple[str, str, list[str]]:
+        """``count`` steps of k; there are ``some`` of them for sure."""
         w, kind = self.w, self.facts.lanes.vector
         with w.loop(0, count, unroll, [("ptr", a), ("ptr", b), *((kind, s) for s in sums)], some) as loop:
             a, b, *now = loop.carried
             for u in range(unroll):
-                self.step(a, b, u, now)
+                self.step(a, b, u, now, masks or self.b_masks)
             loop.following = [w.at(a, w.mul(self.a_step, unroll)), w.at(b, w.mul(self.b_step, unroll)), *now]
         return loop.carried[0], loop.carried[1], loop.carried[2:]
 
-    def steps_and_fetches(self, fetch: Fetch, sums: list[str]) -> list[str]:
+    def steps_and_fetches(self, fetch: Fetch, a: str, b: str, sums: list[str], count: Operand) -> tuple[str, str, list[str]]:
         """Stretches of k, with a few fetches before each: many at once would hold up the tile's own loads."""
         w, kind, size = self.w, self.facts.lanes.vector, self.size
-        starts = [("ptr", "%c"), ("ptr", "%ahead" if fetch.lines else "%b"), ("ptr", "%a"), ("ptr", "%b")]
+        starts = [("ptr", "%c"), ("ptr", "%ahead" if fetch.lines else "%b"), ("ptr", a), ("ptr", b)]
         epilogue = self.facts.epilogue
         own = self.own_fetches() if fetch.result else []
         result = fetch.result and (epilogue is None or epilogue.keeps)
-        with w.loop(0, "%k", fetch.every, [*starts, *((kind, s) for s in sums)]) as loop:
+        with w.loop(0, count, fetch.every, [*starts, *((kind, s) for s in sums)]) as loop:
             c, ahead, a, b, *now = loop.carried
             for v in range(0, size.vectors if result else 0, max(1, LINE_BYTES // (w.lanes.width * w.lanes.size))):
                 w.fetch(w.at(c, v * w.lanes.width), written=True)
@@ -174,9 +194,9 @@ class _TilePrinter:
                 w.fetch(w.at(ahead, line), written=False)
             for array in own:
                 self.fetch_rows(array, loop.index, fetch.every)
-            a, b, now = self.steps(a, b, now, w.least(w.sub("%k", loop.index), fetch.every), 1, some=True)
+            a, b, now = self.steps(a, b, now, w.least(w.sub(count, loop.index), fetch.every), 1, some=True)
             loop.following = [w.at(c, self.c_row), w.at(ahead, fetch.ahead if fetch.lines else 0), a, b, *now]
-        return loop.carried[4:]
+        return loop.carried[2], loop.carried[3], loop.carried[4:]
 
     def own_fetches(self) -> list[Far]:
         """The epilogue's arrays shaped like c; before the last block of k it is c itself that will be touched."""
@@ -199,11 +219,10 @@ class _TilePrinter:
             for line in range(0, size.vectors * w.lanes.width * array.size, LINE_BYTES):
                 w.fetch(w.at(at, line, "i8"), written=array.written)
 
-    def step(self, a: str, b: str, u: int, sums: list[str]) -> None:
+    def step(self, a: str, b: str, u: int, sums: list[str], masks: Masks) -> None:
         """One k: a rank-one update of the tile."""
         w, size, width = self.w, self.size, self.facts.lanes.width
         row_a, row_b = w.at(a, w.mul(self.a_step, u)), w.at(b, w.mul(self.b_step, u))
-        masks = self.masks if self.facts.b_masked else [None] * size.vectors
         vectors = [w.load(w.at(row_b, v * width), masks[v]) for v in range(size.vectors)]
         first = (u % size.splits) * size.rows * size.vectors
         for r in range(size.rows):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import itertools
+import mmap
 from collections.abc import Callable
 
 import numpy as np
@@ -56,3 +57,16 @@ def operands(
     left = a.swapaxes(1, 2) if flags[0] else a
     right = b.swapaxes(1, 2) if flags[1] else b
     return a, b, left.astype(np.longdouble) @ right.astype(np.longdouble)
+
+
+def fenced(array: np.ndarray) -> np.ndarray:
+    """A copy whose last element is the last before memory that nobody may touch."""
+    size = -(-array.nbytes // mmap.PAGESIZE) * mmap.PAGESIZE
+    pages = mmap.mmap(-1, size + mmap.PAGESIZE)
+    protect = ctypes.CDLL(None, use_errno=True).mprotect
+    protect.argtypes = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
+    fence = ctypes.addressof(ctypes.c_char.from_buffer(pages)) + size
+    assert protect(fence, mmap.PAGESIZE, 0) == 0, ctypes.get_errno()
+    out = np.frombuffer(pages, np.uint8, array.nbytes, size - array.nbytes).view(array.dtype).reshape(array.shape)
+    out[...] = array
+    return out

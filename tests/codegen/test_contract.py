@@ -15,7 +15,7 @@ from weft.codegen.contract_product import matrix_product
 from weft.codegen.target import Target
 
 sys.path.insert(0, str(Path(__file__).parent))
-from contract_run import KINDS, compile_product, host, narrow, operands
+from contract_run import KINDS, compile_product, fenced, host, narrow, operands
 
 FORMS = list(itertools.product([False, True], repeat=2))
 pytestmark = pytest.mark.compiles
@@ -131,6 +131,17 @@ def test_special_values_propagate() -> None:
         expected = a @ b
     np.testing.assert_array_equal(np.isnan(c), np.isnan(expected))
     np.testing.assert_array_equal(np.isinf(c), np.isinf(expected))
+
+
+@pytest.mark.parametrize("sizes", [(20, 18, 33), (20, 61, 300), (30, 3, 40), (97, 90, 1), (7, 33, 2), (40, 100, 70)])
+def test_nothing_is_read_behind_an_operand(sizes: tuple[int, int, int]) -> None:
+    """Vectors may reach from one row of b into the next, but not beyond the last."""
+    m, n, k = sizes
+    for short, flags in itertools.product(("f32", "f64"), FORMS):
+        a, b, expected = operands(short, flags, sizes)
+        c = fenced(np.full((1, m, n), np.nan, KINDS[short]))
+        compile_product(matrix_product(short, *flags, 1, m, n, k), host())(fenced(a), fenced(b), c, (1, m, n, k, 0, 0))
+        np.testing.assert_allclose(c, expected, rtol=1e-3, atol=1e-3)
 
 
 def test_bits_depend_on_shapes_only() -> None:
