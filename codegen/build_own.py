@@ -98,7 +98,7 @@ _BUILDERS: dict[str, Callable[[Term, tuple[Any, ...], Nest], None]] = {
 
 def contract_sizes(term: Term) -> tuple[Size, ...]:
     """batch, m, n, k, stride_a, stride_b of the canonical call; strides count elements from one matrix to the next."""
-    rule, (a, b) = term.rule, term.args
+    rule, (a, b) = term.rule, term.args[:2]
     assert isinstance(rule, Own)
     transpose_a = rule.attrs[0]
     m, n = term.shape[-2:]
@@ -114,35 +114,37 @@ def _stride(own: Size, batch: Size, size: Size) -> Size:
 
 
 CONTRACT = '''def {name}(a, b, c, batch, m, n, k, stride_a, stride_b):
-    """c = {a} @ {b}, per matrix; stride_a and stride_b count elements from one matrix to the next."""
+    """c {sets} {a} @ {b}, per matrix; stride_a and stride_b count elements from one matrix to the next."""
     a = view(a, batch * m * k)
     b = view(b, batch * k * n)
     c = view(c, batch * m * n)
-    zero = {cast}(0)
     for i0 in range(batch):
         for i1 in range(m):
             row = (i0 * m + i1) * n
-            for i2 in range(n):
-                c[row + i2] = zero
-            for i3 in range(k):
+{clear}            for i3 in range(k):
                 t0 = a[i0 * stride_a + {at_a}]
                 for i2 in range(n):
                     c[row + i2] = {add}
     return 0
 '''
+CLEAR = """            for i2 in range(n):
+                c[row + i2] = {cast}(0)
+"""
 
 
-def contract_text(dtype: Any, transpose_a: bool, transpose_b: bool) -> tuple[str, str]:
-    """The name and plain text of a matrix product; the run time may bind a library's routine under the same name."""
+def contract_text(dtype: Any, transpose_a: bool, transpose_b: bool, accumulate: bool = False) -> tuple[str, str]:
+    """The name and plain text of a matrix product; the run time may bind a library's routine under the same name, but not for
+    one that is added to what c holds."""
     letters = "nt"
-    name = f"matmul_{dtype.short}_{letters[transpose_a]}{letters[transpose_b]}"
+    name = f"matmul_{dtype.short}_{letters[transpose_a]}{letters[transpose_b]}{'_added' * accumulate}"
     at_b = "i2 * k + i3" if transpose_b else "i3 * n + i2"
     term = f"c[row + i2] + t0 * b[i0 * stride_b + {at_b}]"
     text = CONTRACT.format(
         name=name,
         a="a.T" if transpose_a else "a",
         b="b.T" if transpose_b else "b",
-        cast=dtype.name,
+        sets="+=" if accumulate else "=",
+        clear="" if accumulate else CLEAR.format(cast=dtype.name),
         at_a="i3 * m + i1" if transpose_a else "i1 * k + i3",
         add=term if dtype.is_floating else f"{dtype.name}({term})",
     )

@@ -33,6 +33,9 @@ _print_once = functools.lru_cache(maxsize=256)(print_contract)  # layers of one 
 SIGNATURE = "(a, b, c, "
 """How what the canonical text takes begins; a kernel of its own shape takes scratch memory next."""
 
+Facts = tuple[bool, bool, bool]
+"""What the rule of a product's term says: which operands are transposed, and whether it is added to what c holds."""
+
 
 @record
 class PrintedContract:
@@ -56,13 +59,13 @@ class Ending:
 
 
 def emit_contract(
-    dtype: DType, transpose_a: bool, transpose_b: bool, sizes: Sequence[Size], target: Target, ending: Ending | None = None
+    dtype: DType, facts: Facts, sizes: Sequence[Size], target: Target, ending: Ending | None = None
 ) -> PrintedContract | None:
     """sizes: batch, m, n, k, stride_a, stride_b."""
-    product = own_product(dtype, transpose_a, transpose_b, sizes, target)
+    product = own_product(dtype, facts, sizes, target)
     if product is None:
         return None
-    canonical, text = contract_text(dtype, transpose_a, transpose_b)
+    canonical, text = contract_text(dtype, *facts)
     if ending is None:
         kernel = _print_once(product, target)
         text, name = _named(text, canonical, kernel.text, "")
@@ -77,25 +80,21 @@ def emit_contract(
     return PrintedContract(name, text, kernel.text, kernel.work, decl, more)
 
 
-def own_product(
-    dtype: DType, transpose_a: bool, transpose_b: bool, sizes: Sequence[Size], target: Target
-) -> Product | None:
+def own_product(dtype: DType, facts: Facts, sizes: Sequence[Size], target: Target) -> Product | None:
     """The product as the micro-kernels see it, None if it is left to a library or to loops."""
     if dtype.short not in target.own_contracts:
         return None
     batch, m, n, k = (s if isinstance(s, int) else None for s in sizes[:4])
-    return matrix_product(dtype.short, transpose_a, transpose_b, batch, m, n, k)
+    return matrix_product(dtype.short, *facts[:2], batch, m, n, k, accumulate=facts[2])
 
 
-def takes_epilogue(
-    dtype: DType, transpose_a: bool, transpose_b: bool, sizes: Sequence[Size], target: Target, streams: int
-) -> bool:
+def takes_epilogue(dtype: DType, facts: Facts, sizes: Sequence[Size], target: Target, streams: int) -> bool:
     """Whether the product's own kernel ends in register tiles over the result as it lies in memory, and an epilogue pays there.
 
     streams: how many arrays shaped like the product the epilogue touches, if it reads any. It pays if all together do not stay in
     the L2 cache anyway, and if the epilogue can run in the tiles.
     """
-    product = own_product(dtype, transpose_a, transpose_b, sizes, target)
+    product = own_product(dtype, facts, sizes, target)
     if product is None or is_dot(product) or 1 in (product.m, product.n):
         return False
     if is_narrow(product, target.vector_bytes // product.size):

@@ -20,7 +20,7 @@ from .build_epilogue import PRODUCT, EpilogueNest, build_epilogue
 from .build_nest import Nest, build_group
 from .build_own import build_own, contract_sizes, contract_text
 from .count_work import Work, add_work, count_product, count_work
-from .emit_contract import Ending, emit_contract
+from .emit_contract import Ending, Facts, emit_contract
 from .emit_llvm_random import random_llvm
 from .emit_python import print_kernel
 from .find_roots import base
@@ -113,7 +113,7 @@ class ModuleWriter:
 
     def operands(self, term: Term) -> list[int]:
         """The buffers of a kernel of fixed form: arguments, result."""
-        return [*(self.storage(base(a))[0] for a in term.args), self.storage(term)[0]]
+        return [*(self.storage(base(a))[0] for a in term.args[:2]), self.storage(term)[0]]
 
     def add_random(self, term: Term) -> None:
         """Random numbers: a kernel with a fixed text."""
@@ -133,16 +133,16 @@ class ModuleWriter:
         assert isinstance(rule, Own)
         sizes, buffers = contract_sizes(term), self.operands(term)
         ending, behind = self.ending(group)
-        transpose_a, transpose_b = rule.attrs
-        own = emit_contract(term.dtype, transpose_a, transpose_b, sizes, self.target, ending)
+        facts: Facts = rule.attrs  # type: ignore[assignment]  # of a product
+        own = emit_contract(term.dtype, facts, sizes, self.target, ending)
         touched = [t.size for t in (*term.args, *([] if ending and not ending.keeps else [term]))]
         work = count_product(sizes[:4], term.dtype.size, touched)
         if own is None:
-            name, text = contract_text(term.dtype, *rule.attrs)
-            decl = KernelDecl(name, (short,) * 3, 6, (2,), contract=ContractDecl(short, transpose_a, transpose_b))
+            name, text = contract_text(term.dtype, *facts)
+            decl = KernelDecl(name, (short,) * 3, 6, (2,), contract=ContractDecl(short, *facts[:2]))
         else:
             name, text, self.llvm[own.name] = own.name, own.text, own.llvm
-            decl = declare_contract(name, ContractDecl(short, transpose_a, transpose_b, own.epilogue))
+            decl = declare_contract(name, ContractDecl(short, *facts[:2], own.epilogue, facts[2]))
             buffers = [*buffers, self.buffers.add_work(own.work, term.dtype), *behind]
             sizes = (*sizes, *own.sizes)
         if ending is not None:

@@ -11,7 +11,7 @@ from weft.graph.record import replace
 
 from .build_epilogue import EpilogueNest, build_epilogue, split_epilogue
 from .build_own import contract_sizes
-from .emit_contract import takes_epilogue
+from .emit_contract import Facts, takes_epilogue
 from .fuse_nodes import Group, groups_by_member
 from .kernel import Loop, variable
 from .plan_stores import Reads, Stores
@@ -69,8 +69,8 @@ class _Fusion:
         parts = split_epilogue(build_epilogue(group, self.stores.stored, nest))
         if parts is None or (batched and "rows" in parts.kinds.values()):
             return False
-        transpose_a, transpose_b = rule.attrs
-        if not takes_epilogue(product.dtype, transpose_a, transpose_b, contract_sizes(product), self.target, parts.streams):
+        facts: Facts = rule.attrs  # type: ignore[assignment]  # of a product
+        if not takes_epilogue(product.dtype, facts, contract_sizes(product), self.target, parts.streams):
             return False
         (loop,) = (s for s in parts.finish.body if isinstance(s, Loop))
         inner = loop.body[-1]

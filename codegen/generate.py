@@ -1,7 +1,7 @@
 """The code generator's one entry. In: an optimised `Graph` and a `Target`; out: a `Program`.
 
-lower_graph -> plan_targets -> find_roots -> fuse_terms -> plan_stores -> fuse_epilogues -> schedule_groups -> plan_buffers ->
-kernels -> text.
+lower_graph -> accumulate_products -> plan_targets -> find_roots -> fuse_terms -> plan_stores -> fuse_epilogues ->
+schedule_groups -> plan_buffers -> kernels -> text.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from weft.graph.ir import Graph
 
+from .accumulate_products import accumulate_products
 from .emit_module import ModuleWriter
 from .find_roots import find_roots
 from .fuse_epilogues import fuse_epilogues
@@ -32,6 +33,7 @@ def generate(graph: Graph, target: Target | None = None, watch: Callable[[Kernel
     """
     target = target or Target()
     lowered = lower_graph(graph)
+    accumulate_products(graph, lowered, target)
     targets = plan_targets(graph, lowered)
     roots = find_roots(targets.required)
     groups = fuse_terms(roots)

@@ -131,7 +131,7 @@ def numeric_attrs(node: Node) -> tuple[tuple[str, Any], ...]:
 
 
 def _contract(lowered: Lowered, node: Node, args: list[Term]) -> Term:
-    facts = (bool(node.attrs["transpose_a"]), bool(node.attrs["transpose_b"]))
+    facts = (bool(node.attrs["transpose_a"]), bool(node.attrs["transpose_b"]), False)
     leading = node.shape[:-2]
     args = [broadcast_leading(lowered.table, a, leading) for a in args]
     return lowered.table.make(Own("contract", facts), args, node.dtype, node.shape)

@@ -13,6 +13,7 @@ from weft.graph.dims import Size, size_value
 from weft.graph.dtype import DType
 from weft.graph.record import field, record
 
+from .accumulate_products import accumulates
 from .fuse_nodes import Group
 from .plan_stores import Reads, Stores
 from .plan_targets import Targets
@@ -59,6 +60,7 @@ def plan_buffers(schedule: Schedule, stores: Stores, targets: Targets, leaves: S
         assert isinstance(leaf.rule, Leaf)
         planner.buffers.of_term[leaf] = [planner.buffers.add(leaf.rule.kind, leaf.rule.index, leaf)]
     planner.place_targets()
+    planner.place_sums_so_far()
     planner.place_scratch()
     planner.note_variables()
     return planner.buffers
@@ -80,6 +82,12 @@ class _Planner:
                 buffer = storage[key] if key in storage else self.buffers.add(kind, index, term)
                 self.buffers.of_term.setdefault(term, []).append(buffer)
 
+    def place_sums_so_far(self) -> None:
+        """What a product is added to lies where the result will be. Where that is an output, the first product is made there."""
+        for step in reversed(self.schedule.steps):
+            if isinstance(step, Group) and accumulates(step.members[0]) and step.members[0] in self.buffers.of_term:
+                self.buffers.of_term[step.members[0].args[2]] = self.buffers.of_term[step.members[0]][:1]
+
     def last_uses(self) -> dict[Term, int]:
         last: dict[Term, int] = {}
         for i, step in enumerate(self.schedule.steps):
@@ -93,6 +101,8 @@ class _Planner:
         for i, step in enumerate(self.schedule.steps):
             if isinstance(step, Group):
                 dying = [t for t in self.stores.reads[step].positions if t in self.slot_of and last[t] == i]
+                if accumulates(step.members[0]):
+                    self.place_onto(*step.members[0].args[2:], step.members[0])
                 for term in step.members:
                     if term in self.stores.stored and term not in self.buffers.of_term:
                         self.place_term(term, step, dying)
@@ -104,6 +114,13 @@ class _Planner:
             for slot in {self.slot_of[t] for t in (*dying, *born_unread)}:
                 if last.get(self.holder[slot], -1) <= i:
                     self.free.add(slot)
+
+    def place_onto(self, before: Term, product: Term) -> None:
+        """The product is added in the memory of the sum so far."""
+        self.buffers.of_term.setdefault(product, self.buffers.of_term[before])
+        if before in self.slot_of:
+            slot = self.slot_of[product] = self.slot_of[before]
+            self.holder[slot] = product
 
     def place_term(self, term: Term, group: Group, dying: list[Term]) -> None:
         reads = self.stores.reads[group]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from weft.graph.ir import Graph
 from weft.graph.record import field, record
 
+from .accumulate_products import accumulates
 from .find_roots import base
 from .lower_graph import Lowered
 from .terms import Leaf, Own, Term
@@ -45,6 +46,7 @@ def plan_targets(graph: Graph, lowered: Lowered) -> Targets:
 def _add(targets: Targets, lowered: Lowered, term: Term, target: Target) -> None:
     single = isinstance(term.rule, Own) or kept_depth(term) is None  # such kernels write one buffer
     taken = term in targets.by_term and single
+    taken |= target[0] == "variable" and accumulates(term)  # sums so far must not be in the variable
     if isinstance(term.rule, Leaf) or taken:
         term = lowered.table.copy(term, target)
     targets.by_term.setdefault(term, []).append(target)

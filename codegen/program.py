@@ -54,13 +54,14 @@ class EpilogueDecl:
 
 @record
 class ContractDecl:
-    """A matrix product: element type (short name) and which operands are transposed. A library routine may replace it if it has
-    no epilogue."""
+    """A matrix product: element type (short name) and which operands are transposed. accumulate: it is added to what c holds.
+    A library routine may replace it if there is no LLVM text of it."""
 
     dtype: str
     transpose_a: bool
     transpose_b: bool
     epilogue: EpilogueDecl | None = None
+    accumulate: bool = False
 
 
 @record

@@ -44,7 +44,8 @@ def share_products(program: Program, step: ast.FunctionDef) -> dict[str, SharedP
         sizes = node.args[len(decls[name].pointers) :][:4]
         epilogue = FormulaEpilogue(contract.epilogue) if contract.epilogue else None
         batch, m, n, k = (s.value if isinstance(s, ast.Constant) and isinstance(s.value, int) else None for s in sizes)
-        product = matrix_product(contract.dtype, contract.transpose_a, contract.transpose_b, batch, m, n, k, epilogue)
+        transposed = contract.transpose_a, contract.transpose_b
+        product = matrix_product(contract.dtype, *transposed, batch, m, n, k, epilogue, contract.accumulate)
         cut = plan_parts(product, target, parts)
         if cut is not None:
             kernel = print_contract(product, target, cut.axis)
