@@ -28,7 +28,7 @@ class _ElementPrinter(KernelPrinter):
     def __init__(self, kernel: Kernel, values: str, target: Target, masked: bool) -> None:
         super().__init__(kernel, (), target)
         self.values = values
-        self.lanes = Lanes("i1", target.vector_bytes // kernel.params[0].dtype.size, {}, "%mask" if masked else "")
+        self.lanes = Lanes("i1", target.vector_bytes // kernel.params[0].dtype.size, {}, mask="%mask" if masked else "")
 
     def address(self, array: str, index: Affine, dtype: DType) -> str:
         if index.offset != 0:

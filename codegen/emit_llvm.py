@@ -111,7 +111,7 @@ class KernelPrinter:
         variable, plan = column.loop.variable, column.plan
         for position, count in plan.places():
             self.counters[variable] = str(position)
-            self.lanes = Lanes(variable, plan.lanes, {}, first_lanes(plan.lanes, count))
+            self.lanes = Lanes(variable, plan.lanes, {}, mask=first_lanes(plan.lanes, count))
             key = (column.array, str(position))
             if into:
                 value = self.load(Load(column.array, column.index, column.dtype))
@@ -155,13 +155,12 @@ class KernelPrinter:
         del self.counters[variable]
 
     def let(self, statement: Let) -> None:
-        value = self.expr(statement.value)
-        if statement.name not in self.mutable:
-            self.names[statement.name] = value
-        elif self.lanes is not None and statement.name in self.lanes.accumulators:
-            self.lanes.keep(self, statement.name, value)
+        if self.lanes is not None and statement.name in self.lanes.accumulators:
+            self.lanes.accumulate(self, statement)
+        elif statement.name in self.mutable:
+            self.assign(statement.name, self.expr(statement.value))
         else:
-            self.assign(statement.name, value)
+            self.names[statement.name] = self.expr(statement.value)
 
     def assign(self, name: str, value: Operand) -> None:
         """A new value for an accumulator."""

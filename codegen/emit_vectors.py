@@ -1,20 +1,22 @@
 """Vector loops. In: a loop and its `VectorPlan`; out: LLVM text: whole vectors first, then the rest under a mask.
 
 Each accumulator of the loop becomes ``copies`` vectors, so that one addition need not wait for the last one. Afterwards they are
-combined in a fixed tree.
+combined in a fixed tree. A float64 sum of float32 numbers is such vectors of float32 for `RUN` additions at a time: conversions
+would take longer than all the rest.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from weft.graph.dtype import int32
+from weft.graph.dtype import DType, float32, float64, int32
 from weft.graph.record import field, record
 
-from .kernel import Loop
+from .kernel import Apply, Let, Loop
 from .llvm_code import Operand, vector_type
-from .llvm_formulas import apply, identity, reduce_lanes
-from .plan_vectors import VectorPlan
+from .llvm_formulas import apply, cast, identity, reduce_lanes
+from .plan_vectors import RUN, VectorPlan
 from .stream_memory import is_long, print_streaming
 
 if TYPE_CHECKING:
@@ -27,15 +29,18 @@ COSTLY = 50  # operations per element
 class Lanes:
     """What of a vector loop is being printed: variable, lanes, the mask ("" for whole vectors), the copy of the accumulators.
 
-    ahead: what is read is fetched ahead. past: arrays whose elements are stored past the caches.
+    narrow: float64 accumulators whose copies are float32; totals: what the copies of those are added to after every run of a long
+    loop. ahead: what is read is fetched ahead. past: arrays whose elements are stored past the caches.
     """
 
     variable: str
     count: int
     accumulators: dict[str, str]
+    narrow: frozenset[str] = frozenset()
     mask: str = ""
     copy: int = 0
     slots: dict[tuple[str, int], tuple[str, Operand]] = field(default_factory=dict)
+    totals: dict[str, tuple[str, Operand]] = field(default_factory=dict)
     ahead: bool = False
     past: frozenset[str] = frozenset()
 
@@ -43,10 +48,16 @@ class Lanes:
         slot, kind = self.slots[name, self.copy]
         return Operand(printer.code.emit(f"load {kind.type}, ptr {slot}"), kind.dtype, kind.lanes)
 
-    def keep(self, printer: KernelPrinter, name: str, value: Operand) -> None:
+    def accumulate(self, printer: KernelPrinter, statement: Let) -> None:
         """The accumulator's new value, in the lanes that are there."""
+        name, value, code = statement.name, statement.value, printer.code
         slot, kind = self.slots[name, self.copy]
-        code, text = printer.code, value.text
+        if name in self.narrow:
+            assert isinstance(value, Apply) and isinstance(value.args[1], Apply)
+            (term,) = value.args[1].args
+            text = apply(code, value.function, [self.current(printer, name), printer.expr(term)], float32).text
+        else:
+            text = printer.expr(value).text
         if self.mask:
             old = self.current(printer, name)
             text = code.emit(f"select {vector_type('i1', self.count)} {self.mask}, {kind.type} {text}, {kind.type} {old.text}")
@@ -54,8 +65,8 @@ class Lanes:
 
 
 def print_vector_loop(printer: KernelPrinter, loop: Loop, plan: VectorPlan) -> None:
-    lanes = Lanes(loop.variable, plan.lanes, plan.accumulators)
-    _start_accumulators(printer, lanes, plan.copies)
+    lanes = Lanes(loop.variable, plan.lanes, plan.accumulators, plan.narrow)
+    _start_accumulators(printer, lanes, plan)
     printer.lanes = lanes
     if plan.extent is not None:
         _static_loop(printer, loop, plan, plan.extent)
@@ -65,30 +76,86 @@ def print_vector_loop(printer: KernelPrinter, loop: Loop, plan: VectorPlan) -> N
     _finish_accumulators(printer, lanes, plan.copies)
 
 
-def _start_accumulators(printer: KernelPrinter, lanes: Lanes, copies: int) -> None:
-    code = printer.code
+def _start_accumulators(printer: KernelPrinter, lanes: Lanes, plan: VectorPlan) -> None:
     for name, function in lanes.accumulators.items():
-        start = identity(function, printer.names[name].dtype)
-        assert start is not None
-        wide = code.widen(start, lanes.count)
+        narrow = name in lanes.narrow
+        for copy in range(plan.copies):
+            lanes.slots[name, copy] = _start(printer, lanes, function, float32 if narrow else printer.names[name].dtype)
+        if narrow and not plan.short:
+            lanes.totals[name] = _start(printer, lanes, function, float64)
+
+
+def _start(printer: KernelPrinter, lanes: Lanes, function: str, dtype: DType) -> tuple[str, Operand]:
+    """A slot that holds a vector of what the reduction starts with."""
+    start = identity(function, dtype)
+    assert start is not None
+    wide = printer.code.widen(start, lanes.count)
+    slot = printer.code.allocate(wide.type)
+    printer.code.do(f"store {wide.type} {wide.text}, ptr {slot}")
+    return slot, wide
+
+
+def _combine_copies(printer: KernelPrinter, lanes: Lanes, name: str, copies: int) -> Operand:
+    """The copies of an accumulator as one vector."""
+    parts, function = [], lanes.accumulators[name]
+    for copy in range(copies):
+        lanes.copy = copy
+        parts.append(lanes.current(printer, name))
+    while len(parts) > 1:
+        pairs = [apply(printer.code, function, parts[i : i + 2], parts[0].dtype) for i in range(0, len(parts) - 1, 2)]
+        parts = pairs + parts[len(pairs) * 2 :]
+    return parts[0]
+
+
+def _end_run(printer: KernelPrinter, lanes: Lanes, copies: int) -> None:
+    """Adds the float32 sums of a run to their float64 totals."""
+    code = printer.code
+    for name, (slot, kind) in lanes.totals.items():
+        run = _combine_copies(printer, lanes, name, copies)
+        wide = Operand(cast(code, run, float64, lanes.count), float64, lanes.count)
+        before = Operand(code.emit(f"load {kind.type}, ptr {slot}"), float64, lanes.count)
+        total = apply(code, lanes.accumulators[name], [before, wide], float64)
+        code.do(f"store {kind.type} {total.text}, ptr {slot}")
         for copy in range(copies):
-            slot = code.allocate(wide.type)
-            lanes.slots[name, copy] = (slot, wide)
-            code.do(f"store {wide.type} {wide.text}, ptr {slot}")
+            part, start = lanes.slots[name, copy]
+            code.do(f"store {start.type} {start.text}, ptr {part}")
 
 
 def _finish_accumulators(printer: KernelPrinter, lanes: Lanes, copies: int) -> None:
+    code = printer.code
+    _end_run(printer, lanes, copies)
     for name, function in lanes.accumulators.items():
-        parts = []
-        for copy in range(copies):
-            lanes.copy = copy
-            parts.append(lanes.current(printer, name))
-        while len(parts) > 1:
-            pairs = [apply(printer.code, function, parts[i : i + 2], parts[0].dtype) for i in range(0, len(parts) - 1, 2)]
-            parts = pairs + parts[len(pairs) * 2 :]
-        total = reduce_lanes(printer.code, function, parts[0])
+        if name in lanes.totals:
+            slot, kind = lanes.totals[name]
+            value = Operand(code.emit(f"load {kind.type}, ptr {slot}"), float64, lanes.count)
+        else:
+            value = _combine_copies(printer, lanes, name, copies)
+        total = reduce_lanes(code, function, value)
         before = printer.expr_of(name)
-        printer.assign(name, apply(printer.code, function, [before, total], total.dtype))
+        if name in lanes.narrow:
+            total = Operand(cast(code, total, float64, 1), float64)
+        printer.assign(name, apply(code, function, [before, total], total.dtype))
+
+
+def _vectors(printer: KernelPrinter, places: tuple[str, str], copies: int, body: Callable[[], None]) -> None:
+    """The body for every vector, or every few, from one place to another; the sums of a long loop in runs."""
+    lanes = printer.lanes
+    assert lanes is not None
+    first, last = places
+    step = lanes.count * copies
+    if not lanes.totals:
+        printer.loop(lanes.variable, first, last, step, body)
+        return
+    outer = f"{lanes.variable}.run"
+
+    def run() -> None:
+        start = printer.counters[outer]
+        end = printer.code.emit(f"add nsw i64 {start}, {RUN * step}")
+        end = printer.code.call("llvm.smin.i64", "i64", ("i64", end), ("i64", last))
+        printer.loop(lanes.variable, start, end, step, body)
+        _end_run(printer, lanes, copies)
+
+    printer.loop(outer, first, last, RUN * step, run)
 
 
 def _static_loop(printer: KernelPrinter, loop: Loop, plan: VectorPlan, extent: int) -> None:
@@ -132,7 +199,7 @@ def _whole_vectors(printer: KernelPrinter, loop: Loop, last: str, copies: int) -
             shifted = first if copy == 0 else printer.code.emit(f"add nsw i64 {first}, {copy * lanes.count}")
             _at(printer, loop, shifted)
 
-    printer.loop(loop.variable, "0", last, lanes.count * copies, body)
+    _vectors(printer, ("0", last), copies, body)
 
 
 def _dynamic_loop(printer: KernelPrinter, loop: Loop, plan: VectorPlan) -> None:
@@ -158,4 +225,7 @@ def _dynamic_loop(printer: KernelPrinter, loop: Loop, plan: VectorPlan) -> None:
         lanes.mask = code.emit(f"icmp ult {wide.type} {steps}, {wide.text}")
         printer.body(loop.body)
 
-    printer.loop(loop.variable, whole, extent, lanes.count, body)
+    if whole == "0":
+        _vectors(printer, (whole, extent), 1, body)
+    else:
+        printer.loop(loop.variable, whole, extent, lanes.count, body)

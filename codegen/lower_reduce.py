@@ -1,7 +1,8 @@
 """Reductions -> terms. In: a reduce node; out: a `Fold`, reshaped if the axes are kept.
 
-Floating sums and products of float32 run in float64 along the inner axes, so they are at least as accurate as NumPy's pairwise
-summation. Sums over leading axes add row to row in memory, as NumPy does.
+Floating sums and products of float32 run in float64 along the inner axes, vector code's sums in short runs of float32
+(`emit_vectors`), so they are at least as accurate as NumPy's pairwise summation. Sums over leading axes add row to row in
+memory, as NumPy does.
 """
 
 from __future__ import annotations

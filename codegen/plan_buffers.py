@@ -2,7 +2,8 @@
 
 A scratch buffer lives from the kernel that writes it to the last that reads it; then its slot is free for the next. A kernel's
 result takes over the slot of an array that dies in this very kernel, if each element is read only where it is overwritten: a
-bias and an activation are then added in place, over the matrix product.
+bias and an activation are then added in place, over the matrix product. What a kernel keeps in memory between two of its phases
+waits where one of its results will be.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from .plan_stores import Reads, Stores
 from .plan_targets import Targets
 from .program import Buffer
 from .schedule_groups import Schedule, can_overwrite
-from .terms import Leaf, Term
+from .terms import Fold, Leaf, Own, Term
 
 TYPICAL = 64  # what a symbolic size is taken for when slots are compared
 
@@ -103,8 +104,9 @@ class _Planner:
                 dying = [t for t in self.stores.reads[step].positions if t in self.slot_of and last[t] == i]
                 if accumulates(step.members[0]):
                     self.place_onto(*step.members[0].args[2:], step.members[0])
-                for term in step.members:
-                    if term in self.stores.stored and term not in self.buffers.of_term:
+                unplaced = [t for t in step.members if t in self.stores.stored and t not in self.buffers.of_term]
+                for term in sorted(unplaced, key=lambda t: t not in last):  # results first
+                    if term in last or not self.place_inside(term, step):
                         self.place_term(term, step, dying)
                 if step.epilogue is not None and step.members[0] not in self.buffers.of_term:
                     self.place_sums(step)
@@ -121,6 +123,21 @@ class _Planner:
         if before in self.slot_of:
             slot = self.slot_of[product] = self.slot_of[before]
             self.holder[slot] = product
+
+    def place_inside(self, term: Term, group: Group) -> bool:
+        """Lets what only later phases of the group read wait where one of the group's results will be, if there is such a one."""
+        reads = self.stores.reads[group]
+        if term not in reads.own or isinstance(term.rule, (Own, Fold)):
+            return False
+        for result in group.members:
+            buffers, old = self.buffers.of_term.get(result, []), self.buffers.taken.get(result, [])
+            free = buffers and self.buffers.table[buffers[0]].kind in ("scratch", "output")
+            free = free and all(t in reads.positions and self.fits(group, reads, t, term) for t in old)
+            if free and self.alike(result, term) and can_overwrite(group, reads.own[term], reads.last[term], result):
+                self.buffers.of_term[term] = [buffers[0]]
+                self.buffers.taken[term], self.buffers.taken[result] = old, [term]
+                return True
+        return False
 
     def place_term(self, term: Term, group: Group, dying: list[Term]) -> None:
         reads = self.stores.reads[group]
@@ -150,8 +167,10 @@ class _Planner:
         self.place_term(product, group, [])
 
     def fits(self, group: Group, reads: Reads, old: Term, term: Term) -> bool:
-        same_bytes = old.size == term.size and old.dtype is term.dtype
-        return same_bytes and can_overwrite(group, reads.positions[old], reads.last[old], term)
+        return self.alike(old, term) and can_overwrite(group, reads.positions[old], reads.last[old], term)
+
+    def alike(self, old: Term, term: Term) -> bool:
+        return old.size == term.size and old.dtype is term.dtype
 
     def find_slot(self, term: Term) -> int:
         """A free slot, the one that wastes least; else a new one."""

@@ -25,10 +25,13 @@ COSTLY = 15
 
 @record(frozen=False)
 class Reads:
-    """What a group loads from memory: per array the positions, and the first and last phase that does."""
+    """What a group loads from memory: per array the positions, and the last phase that does. own: the same of the results of its
+    own that a later phase loads again.
+    """
 
     positions: dict[Term, set[Affine]] = field(default_factory=dict)
     last: dict[Term, int] = field(default_factory=dict)
+    own: dict[Term, set[Affine]] = field(default_factory=dict)
 
 
 @record(frozen=False)
@@ -165,6 +168,9 @@ def group_reads(group: Group, stored: set[Term]) -> Reads:
             for t, positions in collect_reads(place, partial(is_available, group, stored, member)).items():
                 if t not in own:
                     _note(reads, t, positions, phase)
+                elif not isinstance(t.rule, Fold):
+                    reads.own.setdefault(t, set()).update(positions)
+                    reads.last[t] = max(reads.last.get(t, 0), phase)
     return reads
 
 

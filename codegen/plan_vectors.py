@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from weft.graph.dtype import float32, float64
 from weft.graph.record import field, record
 
 from .collapse_loops import values
@@ -20,13 +21,16 @@ from .lower_formula import EXPENSIVE
 LANES = 16
 UNROLLED = 64  # operations in straight-line code instead of a loop
 CHEAP = 12  # up to so many operations per element, waiting for the last sum costs more than the operations
+RUN = 8
+"""So many float32 numbers are added in float32 before float64 takes over: fewer one after the other than in NumPy's sums."""
 
 
 @record
 class VectorPlan:
     """extent: the loop's length, None if it is an argument. lanes: elements per vector. copies: independent accumulators.
 
-    cost: operations per element, roughly. accumulators: name to the function that combines.
+    cost: operations per element, roughly. accumulators: name to the function that combines. narrow: those of them that
+    are float64 sums of float32 numbers.
     """
 
     extent: int | None
@@ -34,6 +38,12 @@ class VectorPlan:
     copies: int
     cost: int
     accumulators: dict[str, str] = field(default_factory=dict)
+    narrow: frozenset[str] = frozenset()
+
+    @property
+    def short(self) -> bool:
+        """Whether no part of an accumulator takes in more than `RUN` elements."""
+        return self.extent is not None and self.extent <= RUN * self.copies * self.lanes
 
     @property
     def straight(self) -> bool:
@@ -64,7 +74,7 @@ def plan_vectors(loop: Loop, extent: int | None, mutable: Collection[str]) -> Ve
     copies = 4 if search.accumulators and cost <= CHEAP else 1
     if extent is not None:
         copies = max(1, min(copies, extent // lanes))
-    return VectorPlan(extent, lanes, copies, cost, search.accumulators)
+    return VectorPlan(extent, lanes, copies, cost, search.accumulators, frozenset(search.narrow))
 
 
 def _lanes(loop: Loop, extent: int | None) -> int:
@@ -80,6 +90,10 @@ def _cost(value: Expr) -> int:
     return sum(20 if f in EXPENSIVE else 1 for f in applied)
 
 
+def _widens(value: Expr) -> bool:
+    return isinstance(value, Apply) and value.function == "cast" and (value.args[0].dtype, value.dtype) == (float32, float64)
+
+
 class _Search:
     """Looks for anything that needs one element at a time."""
 
@@ -87,6 +101,7 @@ class _Search:
         self.loop, self.mutable = loop, mutable
         self.varying = {loop.variable}
         self.accumulators: dict[str, str] = {}
+        self.narrow: list[str] = []
 
     def run(self) -> bool:
         return all(self.accepts(s) for s in self.loop.body) and self.memory_is_independent()
@@ -108,6 +123,8 @@ class _Search:
         if not isinstance(acc, Name) or acc.name != name or self.uses(name) != 1 or not self.can_be_vector(term):
             return False
         self.accumulators[name] = value.function
+        if value.function == "sum_add" and _widens(term):
+            self.narrow.append(name)
         return True
 
     def uses(self, name: str) -> int:

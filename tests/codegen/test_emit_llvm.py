@@ -107,12 +107,39 @@ def reduction(function: str, start: object, dtype: DType, of: Expr, n: int, sour
     return Kernel("test", [Param("a", source or dtype, n), Param("out", dtype, 1, written=True)], body)
 
 
-def test_sums_are_wide_and_complete() -> None:
-    term = op("cast", Load("a", at("i0"), float32), dtype=float64)
-    for n in LENGTHS:
-        a = numbers(n, float32)
-        _, (_, out) = run_both(reduction("sum_add", 0.5, float64, term, n, float32), [a, np.zeros(1)])
-        np.testing.assert_allclose(out[0], 0.5 + a.astype(np.float64).sum(), rtol=1e-12)
+WIDE = op("cast", Load("a", at("i0"), float32), dtype=float64)
+
+
+def test_sums_are_complete() -> None:
+    for n in (*LENGTHS, 1000, 2000):
+        a = np.random.default_rng(n).integers(-100, 100, n).astype(np.float32)  # exact in any order
+        _, (_, out) = run_both(reduction("sum_add", 0.5, float64, WIDE, n, float32), [a, np.zeros(1)])
+        assert out[0] == 0.5 + a.sum()
+
+
+def test_the_order_of_a_wide_sum_is_fixed() -> None:
+    """Eight vectors of float32 per part, four parts; those runs are added in float64."""
+    n = 16 * 4 * 8 * 2 + 16 * 4 + 16 + 5
+    a = numbers(n, float32) * np.float32(1000)
+    _, (_, out) = run_both(reduction("sum_add", 0.0, float64, WIDE, n, float32), [a, np.zeros(1)])
+    total = np.zeros(16)
+    for start in range(0, 1024, 512):
+        total += tree(a[start : start + 512].reshape(8, 4, 16))
+    padded = np.concatenate([a[1024:1088], np.full(64, -0.0, np.float32)]).reshape(2, 4, 16)
+    padded[1].flat[:21] = a[1088:]
+    total += tree(padded[:1])
+    total += tree(padded[1:])
+    while total.size > 1:
+        total = total[: total.size // 2] + total[total.size // 2 :]
+    assert out[0] == total[0]
+
+
+def tree(runs: np.ndarray) -> np.ndarray:
+    """Runs of four float32 vectors added one by one, then the four."""
+    sums = np.full(runs.shape[1:], -0.0, np.float32)
+    for vectors in runs:
+        sums += vectors
+    return (sums[0] + sums[1]) + (sums[2] + sums[3])
 
 
 @pytest.mark.parametrize("function", ["maximum", "minimum"])
