@@ -25,7 +25,9 @@ from .emit_llvm_random import random_llvm
 from .emit_python import print_kernel
 from .find_roots import base
 from .fuse_nodes import Group
+from .group_key import GroupKey
 from .kernel import Kernel, Load, Loop, Param, Store, variable
+from .known_kernels import KernelKeys, KnownCall, KnownProduct
 from .lower_graph import Lowered, origin_text
 from .plan_buffers import Buffers
 from .plan_stores import Stores
@@ -55,6 +57,9 @@ class ModuleWriter:
         read = {b for term in stores.readers for b in buffers.of_term.get(term, ())}
         self.unread = {i for i, b in enumerate(buffers.table) if b.kind == "output"} - read
         self.about = ("", "", "")  # of the next call: ops, what it stores, the user's lines
+        self.keys = KernelKeys(stores.stored, buffers, self.unread)
+        self.known: dict[Any, KnownCall] = {}
+        self.known_products: dict[Any, KnownProduct] = {}
 
     # Steps ------------------------------------------------------------------------------------------------------------------
 
@@ -70,30 +75,41 @@ class ModuleWriter:
             self.add_nest(step)
 
     def add_nest(self, group: Group) -> None:
+        key = self.keys.of_group(group)
+        known = self.known.get(key.facts)
+        if known is None:
+            known = self.known[key.facts] = self.print_nest(group, key)
+        self.comment(group.members)
+        first = len(self.checks)
+        self.checks += [CheckDecl(f.error, f.message, _lines(key.terms[i])) for f, i in known.faults]
+        buffers = self.keys.resolve(key, known.buffers)
+        self.call(known.name, buffers, known.sizes, known.work, first if known.faults else None)
+
+    def print_nest(self, group: Group, key: GroupKey) -> KnownCall:
         nest = Nest(self.storage, self.buffers.place, lambda t: self.buffers.taken.get(t, ()))
         if group.own:
             nest.available = lambda t: t in self.buffers.of_term and t is not group.members[0]
             build_own(group.members[0], nest)
         else:
             build_group(group, self.stores.stored, nest)
-        self.comment(group.members)
-        self.call_kernel(nest.kernel(), nest.buffers, nest)
+        kernel = nest.kernel()
+        name, sizes = self.print_kernel(kernel, nest.buffers)
+        faults = tuple((f, key.terms.index(t)) for f, t in zip(nest.faults, nest.fault_terms))
+        return KnownCall(name, self.keys.positions(key, nest.buffers), sizes, count_work(kernel), faults)
 
     def storage(self, term: Term) -> Sequence[int]:
         return self.buffers.of_term[term]
 
-    def call_kernel(self, kernel: Kernel, buffers: Sequence[int], nest: Nest | None = None) -> None:
+    def print_kernel(self, kernel: Kernel, buffers: Sequence[int]) -> tuple[str, tuple[Size, ...]]:
+        """The kernel's name and the sizes that it takes."""
         printed = print_kernel(kernel, self.target, [p.name for p, b in zip(kernel.params, buffers) if b in self.unread])
-        first = len(self.checks)
-        if nest is not None:
-            self.checks += [CheckDecl(f.error, f.message, _lines(t)) for f, t in zip(nest.faults, nest.fault_terms)]
         if printed.name not in self.kernels:
             written = tuple(i for i, p in enumerate(kernel.params) if p.written)
             pointers = tuple(p.dtype.short for p in kernel.params)
             decl = KernelDecl(printed.name, pointers, len(printed.sizes), written, kernel.checks > 0, split=printed.split)
             self.declare(decl, printed.text)
             self.llvm[printed.name] = printed.llvm
-        self.call(printed.name, buffers, printed.sizes, count_work(kernel), first if kernel.checks else None)
+        return printed.name, printed.sizes
 
     def declare(self, kernel: KernelDecl, text: str) -> None:
         self.kernels[kernel.name] = kernel
@@ -129,34 +145,45 @@ class ModuleWriter:
     def add_contract(self, group: Group) -> None:
         """A matrix product: micro-kernels for its shape, or the canonical kernel that a library may replace."""
         term = group.members[0]
+        key = self.keys.of_product(term, group.epilogue)
+        known = self.known_products.get(key.facts)
+        if known is None:
+            known = self.known_products[key.facts] = self.print_product(group, key)
+        buffers = self.operands(term)
+        if known.scratch is not None:
+            buffers.append(self.buffers.add_work(known.scratch, term.dtype))
+        call = known.call
+        self.call(call.name, [*buffers, *self.keys.resolve(key, call.buffers)], call.sizes, call.work)
+
+    def print_product(self, group: Group, key: GroupKey) -> KnownProduct:
+        term = group.members[0]
         rule, short = term.rule, term.dtype.short
         assert isinstance(rule, Own)
-        sizes, buffers = contract_sizes(term), self.operands(term)
+        sizes = contract_sizes(term)
         ending, behind = self.ending(group)
         facts: Facts = rule.attrs  # type: ignore[assignment]  # of a product
         own = emit_contract(term.dtype, facts, sizes, self.target, ending)
         touched = [t.size for t in (*term.args, *([] if ending and not ending.keeps else [term]))]
         work = count_product(sizes[:4], term.dtype.size, touched)
+        if ending is not None:
+            work = add_work(work, count_work(ending.kernel, known=PRODUCT))
         if own is None:
             name, text = contract_text(term.dtype, *facts)
             decl = KernelDecl(name, (short,) * 3, 6, (2,), contract=ContractDecl(short, *facts[:2]))
-        else:
-            name, text, self.llvm[own.name] = own.name, own.text, own.llvm
-            decl = declare_contract(name, ContractDecl(short, *facts[:2], own.epilogue, facts[2]))
-            buffers = [*buffers, self.buffers.add_work(own.work, term.dtype), *behind]
-            sizes = (*sizes, *own.sizes)
-        if ending is not None:
-            work = add_work(work, count_work(ending.kernel, known=PRODUCT))
-        self.declare(decl, text)
-        self.call(name, buffers, sizes, work)
+            self.declare(decl, text)
+            return KnownProduct(KnownCall(name, (), sizes, work))
+        self.llvm[own.name] = own.llvm
+        decl = declare_contract(own.name, ContractDecl(short, *facts[:2], own.epilogue, facts[2]))
+        self.declare(decl, own.text)
+        return KnownProduct(KnownCall(own.name, self.keys.positions(key, behind), (*sizes, *own.sizes), work), own.work)
 
     def ending(self, group: Group) -> tuple[Ending | None, list[int]]:
         """What the product's kernel does with the finished product, and the buffers that it takes for that."""
         if group.epilogue is None:
             return None, []
         product = group.members[0]
-        taken = {t: [o for o in old if o is not product] for t, old in self.buffers.taken.items()}
-        nest = EpilogueNest(product, self.storage, self.buffers.place, lambda t: taken.get(t, ()))
+        taken = lambda t: [o for o in self.buffers.taken.get(t, ()) if o is not product]  # noqa: E731
+        nest = EpilogueNest(product, self.storage, self.buffers.place, taken)
         kernel = build_epilogue(group.epilogue, self.stores.stored, nest)
         return Ending(kernel, product in self.stores.stored), nest.buffers[1:]
 
@@ -177,7 +204,9 @@ class ModuleWriter:
         for term, index in late:
             self.lines.append("    # copied at the end, because the old value was needed until now")
             self.about = ("copy", f"{term.dtype.short}[{','.join(map(str, term.shape))}]", _lines(term))
-            self.call_kernel(copy_kernel(term.dtype, term.size), [self.storage(term)[0], targets[index]])
+            kernel, buffers = copy_kernel(term.dtype, term.size), [self.storage(term)[0], targets[index]]
+            name, sizes = self.print_kernel(kernel, buffers)
+            self.call(name, buffers, sizes, count_work(kernel))
 
     def comment(self, members: Sequence[Term]) -> None:
         """What the call computes, for the reader."""

@@ -6,6 +6,8 @@ product's own elements, from arrays that lie like its elements, rows or columns.
 
 from __future__ import annotations
 
+from typing import Any
+
 from weft.graph.dims import product as multiply
 from weft.graph.record import replace
 
@@ -13,12 +15,13 @@ from .build_epilogue import EpilogueNest, build_epilogue, split_epilogue
 from .build_own import contract_sizes
 from .emit_contract import Facts, takes_epilogue
 from .fuse_nodes import Group, groups_by_member
+from .group_key import group_key
 from .kernel import Loop, variable
 from .plan_stores import Reads, Stores
 from .plan_targets import Targets
 from .plan_vectors import plan_vectors
 from .target import Target
-from .terms import Formula, Own, Term
+from .terms import Formula, Leaf, Own, Term
 from .walk_terms import space
 
 WHOLE = variable("whole")
@@ -42,6 +45,7 @@ class _Fusion:
         self.group_of = dict(groups_by_member(self.groups))
         self.required = set(self.targets.required)
         self.before = {g: self.reads_from(g) for g in self.groups}
+        self.judged: dict[Any, bool] = {}  # by what a product and a group are made of: whether one can end in the other
 
     def reads_from(self, group: Group) -> set[Group]:
         return {self.group_of[t] for t in self.stores.reads[group].positions if t in self.group_of}
@@ -62,6 +66,20 @@ class _Fusion:
         home = self.group_of[product]
         if home in self.merged or not self.same_elements(product, group) or not self.can_wait(product, group):
             return False
+        facts = self.facts(product, group)
+        if facts not in self.judged:
+            self.judged[facts] = self.can_end(product, group)
+        return self.judged[facts]
+
+    def facts(self, product: Term, group: Group) -> Any:
+        """Equal for pairs that `can_end` judges alike."""
+        stored = self.stores.stored
+        given = lambda t: t is product or (t not in group.phase and (isinstance(t.rule, Leaf) or t in stored))  # noqa: E731
+        key = group_key(group.members, group.phase, given, lambda t: (t is product, t in stored), (group.space, None))
+        return product.kind, *(a.shape for a in product.args), key.facts
+
+    def can_end(self, product: Term, group: Group) -> bool:
+        """Whether the product's kernel can compute the group tile by tile and gains by it."""
         rule = product.rule
         assert isinstance(rule, Own)
         batched = contract_sizes(product)[0] != 1

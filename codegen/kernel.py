@@ -33,12 +33,18 @@ class Affine:
     terms: tuple[tuple[str, Size], ...] = ()
 
     def __add__(self, other: Affine) -> Affine:
+        if other.terms == () and other.offset == 0:
+            return self
+        if self.terms == () and self.offset == 0:
+            return other
         factors = dict(self.terms)
         for name, factor in other.terms:
             factors[name] = factors.get(name, 0) + factor
         return affine(self.offset + other.offset, factors.items())
 
     def scale(self, by: Size) -> Affine:
+        if by == 1:
+            return self
         return affine(self.offset * by, ((n, f * by) for n, f in self.terms))
 
     def factor(self, variable: str) -> Size:
@@ -50,7 +56,7 @@ class Affine:
 
 
 def affine(offset: Size, terms: Iterable[tuple[str, Size]] = ()) -> Affine:
-    return Affine(offset, tuple(sorted((n, f) for n, f in terms if f != 0)))
+    return Affine(offset, tuple(sorted([t for t in terms if t[1] != 0])))
 
 
 def divide(size: Size, by: Size) -> Size | None:
@@ -70,9 +76,10 @@ def variable(name: str) -> Affine:
 def flatten_index(index: Sequence[Affine], shape: Sequence[Size]) -> Affine:
     """The position in row-major order of an element of an array of that shape."""
     flat, stride = ZERO, 1  # type: Affine, Size
-    for position, size in zip(reversed(index), reversed(shape)):
-        flat = flat + position.scale(stride)
-        stride = stride * size
+    for axis in range(len(index) - 1, -1, -1):
+        flat = flat + index[axis].scale(stride)
+        if axis:  # nothing lies outside of the first axis, and its size is often the one that is no number
+            stride = stride * shape[axis]
     return flat
 
 

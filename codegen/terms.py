@@ -133,21 +133,22 @@ Rule = Union[Leaf, Literal, SizeValue, Ramp, Formula, Strided, Reshape, Fold, Pi
 
 
 class Term:
-    """An array-valued expression. Identity is equality within one `Terms` table. ``nodes``: where it comes from."""
+    """An array-valued expression. Identity is equality within one `Terms` table. ``nodes``: where it comes from.
 
-    __slots__ = ("args", "dtype", "nodes", "order", "rule", "shape")
+    kind: a number that terms with equal rules share, titles included.
+    """
 
-    def __init__(self, rule: Rule, args: tuple[Term, ...], dtype: DType, shape: Shape, order: int) -> None:
+    __slots__ = ("args", "dtype", "kind", "nodes", "order", "rule", "shape", "size")
+
+    def __init__(self, rule: Rule, kind: int, args: tuple[Term, ...], dtype: DType, shape: Shape, order: int) -> None:
         self.rule = rule
+        self.kind = kind
         self.args = args
         self.dtype = dtype
         self.shape = shape
+        self.size: Size = product(shape)
         self.order = order  # every argument has a smaller one
         self.nodes: list[Node] = []
-
-    @property
-    def size(self) -> Size:
-        return product(self.shape)
 
     @property
     def title(self) -> str:
@@ -164,6 +165,7 @@ class Terms:
 
     def __init__(self) -> None:
         self._table: dict[Any, Term] = {}
+        self._kinds: dict[Any, int] = {}
         self.node: Node | None = None  # the node being lowered
 
     def make(self, rule: Rule, args: Sequence[Term], dtype: DType, shape: Iterable[Size]) -> Term:
@@ -171,10 +173,16 @@ class Terms:
         key = (type(rule), rule, tuple(a.order for a in args), dtype.name, shape)
         term = self._table.get(key)
         if term is None:
-            term = self._table[key] = Term(rule, tuple(args), dtype, shape, len(self._table))
+            term = self._table[key] = Term(rule, self.kind(rule), tuple(args), dtype, shape, len(self._table))
         if self.node is not None and self.node not in term.nodes:
             term.nodes.append(self.node)
         return term
+
+    def kind(self, rule: Rule) -> int:
+        """The number of the rule. Texts tell numbers apart that are equal but not the same, such as 0.0 and -0.0."""
+        attrs = getattr(rule, "attrs", ())
+        key = (type(rule), rule, getattr(rule, "title", ""), repr(attrs) if attrs else "")
+        return self._kinds.setdefault(key, len(self._kinds))
 
     def formula(self, rule: Formula, args: Sequence[Term], dtype: DType, shape: Iterable[Size]) -> Term:
         return self.make(rule, args, dtype, shape)

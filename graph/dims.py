@@ -80,8 +80,10 @@ class Dim:
         return -self + other
 
     def __mul__(self, other: Size) -> Size:
-        if not isinstance(other, (int, Dim)):
-            return NotImplemented
+        if not isinstance(other, Dim):
+            if not isinstance(other, int):
+                return NotImplemented
+            return self if other == 1 else Dim._of({m: c * other for m, c in self.terms})
         terms: dict[Monomial, int] = {}
         for m, c in self.terms:
             for n, d in _terms(other):
