@@ -36,7 +36,7 @@ def lower_row(table: Terms, node: Node, args: list[Term]) -> Term:
     attrs = tuple((k, v) for k, v in node.attrs.items() if type(v) in (int, float))
 
     def formula(expr: str, shape: Shape, title: str) -> Term:
-        tree = _SplitCalls(table, scope, attrs, x.dtype).visit(ast.parse(expr, mode="eval").body)
+        tree = _SplitRow(table, scope, attrs, x.dtype, row).visit(ast.parse(expr, mode="eval").body)
         if isinstance(tree, ast.Name) and scope[tree.id].shape == shape and scope[tree.id].dtype is x.dtype:
             return scope[tree.id]
         expr = ast.unparse(tree)
@@ -58,21 +58,38 @@ def lower_row(table: Terms, node: Node, args: list[Term]) -> Term:
     return _result(table, op, formula, node)
 
 
-class _SplitCalls(ast.NodeTransformer):
-    """Makes every costly call a term of its own, so that two phases that need it compute it once."""
+class _SplitRow(ast.NodeTransformer):
+    """Makes every costly call a term of its own, so that two phases that need it compute it once, and whatever is the same along
+    the row, so that it is computed once per row. A quotient by such a thing (the sum of a softmax, which lies between 1 and the
+    row's length) is a product with its inverse: a division keeps the CPU's divider busy for longer than an exponential takes.
+    """
 
-    def __init__(self, table: Terms, scope: dict[str, Term], attrs: Attrs, dtype: DType) -> None:
-        self.table, self.scope, self.attrs, self.dtype = table, scope, attrs, dtype
+    def __init__(self, table: Terms, scope: dict[str, Term], attrs: Attrs, dtype: DType, row: Shape) -> None:
+        self.table, self.scope, self.attrs, self.dtype, self.row = table, scope, attrs, dtype, row
 
     def visit_Call(self, tree: ast.Call) -> ast.expr:
         self.generic_visit(tree)
         function = getattr(tree.func, "id", "")
-        if function not in EXPENSIVE:
-            return tree
+        return self.split(tree, function) if function in EXPENSIVE or (function == "where" and self.is_even(tree)) else tree
+
+    def visit_BinOp(self, tree: ast.BinOp) -> ast.expr:
+        self.generic_visit(tree)
+        if isinstance(tree.op, ast.Div) and self.is_even(tree.right) and not self.is_even(tree):
+            inverse = ast.BinOp(ast.Constant(1.0), ast.Div(), tree.right)
+            return ast.BinOp(tree.left, ast.Mult(), self.split(inverse, "inverse"))
+        return tree
+
+    def is_even(self, tree: ast.expr) -> bool:
+        """Whether the expression is the same along the row, and of the row's type wherever it is not a condition."""
+        used = [self.scope[n] for n in names_in(tree) if n in self.scope]
+        return bool(used) and all(t.shape == self.row and t.dtype is self.dtype for t in used)
+
+    def split(self, tree: ast.expr, title: str) -> ast.Name:
+        """A name for the expression, which becomes a term."""
         used = [self.scope[n] for n in names_in(tree) if n in self.scope]
         shape = broadcast_shapes([t.shape for t in used], lambda: ast.unparse(tree))
-        rule = Formula(ast.unparse(tree), tuple(self.scope), self.dtype, self.attrs, function)
-        name = f"{function}_{len(self.scope)}"
+        rule = Formula(ast.unparse(tree), tuple(self.scope), self.dtype, self.attrs, title)
+        name = f"{title}_{len(self.scope)}"
         self.scope[name] = trim(self.table, rule, tuple(self.scope.values()), self.dtype, shape)
         return ast.Name(name, ast.Load())
 
