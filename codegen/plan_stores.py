@@ -1,8 +1,9 @@
 """Which results go to memory. In: groups; out: the set of stored terms and what each group reads from memory.
 
 Within its group a term lives in a register. It is stored if another group, the caller or a variable needs it, with two
-exceptions. A cheap result that can be recomputed from one array which is in memory anyway is recomputed by its readers (the mask
-of a relu's gradient). A costly one that two phases of its own group need is stored between them (the exponentials of a softmax).
+exceptions. A cheap result that can be recomputed from one array which is in memory anyway, or two, is recomputed by its readers
+(the mask of a relu's gradient). A costly one that two phases of its own group need is stored between them (the exponentials of a
+softmax).
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from weft.graph.record import field, record
 
 from .find_roots import Roots, base, collect_reads, scatter_place, start_places, whole_arguments
 from .fuse_nodes import Group, groups_by_member
-from .kernel import Affine
+from .kernel import Affine, divide
 from .lower_formula import cost
 from .terms import Fold, Formula, Leaf, Own, Pick, Term
 from .walk_terms import NotAffine, Place, arguments, loop_index
 
 CHEAP = 6
 COSTLY = 15
+FEW = 8
 
 
 @record(frozen=False)
@@ -84,15 +86,24 @@ class _Planner:
         if any(isinstance(t.rule, (Fold, Own, Pick)) or getattr(t.rule, "fault", None) for t in closure):
             return False
         price = sum(cost(t.rule.expr) for t in closure if isinstance(t.rule, Formula))
-        arrays = [t for t in reads if t.size != 1]
-        return price <= CHEAP and len(arrays) <= 1 and all(self.stays(a, term, outside) for a in arrays)
+        arrays = [t for t in reads if t.size != 1 and not is_small(t, term)]
+        return price <= CHEAP and self.pays(arrays, outside) and all(self.stays(a, term, outside) for a in reads if a.size != 1)
+
+    def pays(self, arrays: list[Term], outside: set[Group]) -> bool:
+        """Whether the readers load no more than the loads and the store that are saved. A loop in phases would load two arrays in
+        each of them."""
+        if len(arrays) <= 1:
+            return True
+        more = sum(group not in self.readers.get(array, ()) for array in arrays for group in outside)
+        return more <= len(outside) + 1 and all(group.split is None for group in outside)
 
     def stays(self, array: Term, term: Term, outside: set[Group]) -> bool:
         """Whether the array is in memory anyway when the readers of the term run."""
         if isinstance(array.rule, Leaf):
             return array.rule.kind != "variable" or outside <= self.readers.get(array, set())
         home = self.group_of[term]
-        return self.group_of[array] is home or bool(self.readers.get(array, set()) - {home}) or array in self.required
+        needed = self.group_of[array] is home or bool(self.readers.get(array, set()) - {home}) or array in self.required
+        return needed or is_small(array, term)
 
     def readable(self, group: Group) -> bool:
         """Whether the group can still evaluate all its members."""
@@ -127,6 +138,12 @@ class _Planner:
             for t in what.positions:
                 readers.setdefault(t, []).append(group)
         return Stores(self.stored, reads, readers)
+
+
+def is_small(array: Term, term: Term) -> bool:
+    """Whether the array is one row, or one column, of the term: it stays in the L1 cache."""
+    rows = divide(term.size, array.size)
+    return rows is not None and (not isinstance(rows, int) or rows >= FEW)
 
 
 def evaluate_inline(start: Place, stored: Callable[[Term], bool], top: Term | None = None) -> tuple[list[Term], set[Term]]:

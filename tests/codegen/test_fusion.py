@@ -91,6 +91,27 @@ def test_cheap_mask_is_recomputed_not_stored():
     assert all(b.dtype == "f32" for b in program.buffers)
 
 
+def test_rows_do_not_count_among_what_is_recomputed_from():
+    """The difference from a column's mean is needed behind two sums: it is computed anew each time."""
+    x = tensor(BATCH, 64)
+    mean = o.mul(o.reduce_sum(x, axes=(0,), keepdims=True), 0.25)
+    centred = o.sub(x, mean)
+    squares = o.reduce_sum(o.square(centred), axes=(0,), keepdims=True)
+    program = compiled([x], [o.mul(centred, squares)])
+    assert not [b for b in program.buffers if b.kind == "scratch" and "64" in b.shape and "batch" in b.shape]
+
+
+@pytest.mark.parametrize(("shape", "stored"), [((BATCH, 64), 0), ((BATCH, 64, 5), 1)])
+def test_two_arrays_are_read_again_by_one_reader_in_one_pass(shape, stored):
+    """The second reader runs over its loops twice, and would load both arrays twice."""
+    x, y = tensor(*shape), tensor(*shape)
+    total = o.add(x, y)
+    sums = o.reduce_sum(total, axes=(0,), keepdims=True)
+    last = o.sub(total, sums)
+    program = compiled([x, y], [o.softmax(last) if stored else last])
+    assert len([b for b in program.buffers if b.kind == "scratch" and "batch" in b.shape]) == stored
+
+
 def test_vector_is_not_recomputed_per_row():
     x, v = tensor(BATCH, 4), tensor(4)
     program = compiled([x, v], [o.mul(x, o.exp(o.sqrt(o.abs(v))))])
