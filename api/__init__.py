@@ -2,130 +2,136 @@
 
 from __future__ import annotations
 
-import importlib
+import gc
 from typing import TYPE_CHECKING, Any
 
-from weft.graph.dtype import (
-    DType,
-    as_dtype,
-    float16,
-    float32,
-    float64,
-    int8,
-    int16,
-    int32,
-    int64,
-    uint8,
-    uint16,
-    uint32,
-    uint64,
-)
-from weft.graph.dtype import bool_ as bool
-from weft.runtime.function import function
-from weft.tracer import (
-    GradientTape,
-    Tensor,
-    TensorShape,
-    TensorSpec,
-    UnconnectedGradients,
-    Variable,
-    convert_to_tensor,
-    custom_gradient,
-    executing_eagerly,
-    init_scope,
-    inside_function,
-)
-from weft.tracer.ops import (
-    Assert,
-    acosh,
-    add_n,
-    argmax,
-    argmin,
-    argsort,
-    asinh,
-    assert_equal,
-    assert_greater,
-    assert_less,
-    assert_rank,
-    atanh,
-    boolean_mask,
-    broadcast_dynamic_shape,
-    broadcast_static_shape,
-    broadcast_to,
-    cast,
-    clip_by_global_norm,
-    clip_by_norm,
-    clip_by_value,
-    concat,
-    constant,
-    cumsum,
-    divide,
-    einsum,
-    ensure_shape,
-    expand_dims,
-    eye,
-    fill,
-    gather,
-    gather_nd,
-    identity_n,
-    is_tensor,
-    linspace,
-    matmul,
-    meshgrid,
-    norm,
-    one_hot,
-    ones,
-    ones_like,
-    pad,
-    print,
-    range,
-    rank,
-    reduce_all,
-    reduce_any,
-    reduce_logsumexp,
-    reduce_max,
-    reduce_mean,
-    reduce_min,
-    reduce_prod,
-    reduce_sum,
-    repeat,
-    reshape,
-    reverse,
-    roll,
-    saturate_cast,
-    scalar_mul,
-    scatter_nd,
-    sequence_mask,
-    shape,
-    size,
-    slice,
-    sort,
-    split,
-    squeeze,
-    stack,
-    strided_slice,
-    tensor_scatter_nd_add,
-    tensor_scatter_nd_sub,
-    tensor_scatter_nd_update,
-    tensordot,
-    tile,
-    transpose,
-    truediv,
-    truncatediv,
-    truncatemod,
-    unstack,
-    where,
-    zeros,
-    zeros_like,
-)
-from weft.tracer.ops.generated import namespace as _namespace
-
-from . import config, math, nn, random
-from .module import Module
-from .scopes import control_dependencies, device, get_static_value, group, name_scope, no_op
+_collecting = gc.isenabled()
+gc.disable()  # nothing that an import makes is garbage: the collector would look at it all in vain
+try:
+    from weft.graph.dtype import (
+        DType,
+        as_dtype,
+        float16,
+        float32,
+        float64,
+        int8,
+        int16,
+        int32,
+        int64,
+        uint8,
+        uint16,
+        uint32,
+        uint64,
+    )
+    from weft.graph.dtype import bool_ as bool
+    from weft.tracer.late_names import late_names
+    from weft.tracer.ops.generated import namespace as _namespace
+finally:
+    if _collecting:
+        gc.enable()
 
 if TYPE_CHECKING:
-    from . import bitwise, data, debug, debugging, dtypes, errors, keras, linalg, nest
+    from weft.runtime.function import function
+    from weft.tracer import (
+        GradientTape,
+        Tensor,
+        TensorShape,
+        TensorSpec,
+        UnconnectedGradients,
+        Variable,
+        convert_to_tensor,
+        executing_eagerly,
+        init_scope,
+        inside_function,
+    )
+    from weft.tracer.custom_gradient import custom_gradient
+    from weft.tracer.ops import (
+        Assert,
+        acosh,
+        add_n,
+        argmax,
+        argmin,
+        argsort,
+        asinh,
+        assert_equal,
+        assert_greater,
+        assert_less,
+        assert_rank,
+        atanh,
+        boolean_mask,
+        broadcast_dynamic_shape,
+        broadcast_static_shape,
+        broadcast_to,
+        cast,
+        clip_by_global_norm,
+        clip_by_norm,
+        clip_by_value,
+        concat,
+        constant,
+        cumsum,
+        divide,
+        einsum,
+        ensure_shape,
+        expand_dims,
+        eye,
+        fill,
+        gather,
+        gather_nd,
+        identity_n,
+        is_tensor,
+        linspace,
+        matmul,
+        meshgrid,
+        norm,
+        one_hot,
+        ones,
+        ones_like,
+        pad,
+        print,
+        range,
+        rank,
+        reduce_all,
+        reduce_any,
+        reduce_logsumexp,
+        reduce_max,
+        reduce_mean,
+        reduce_min,
+        reduce_prod,
+        reduce_sum,
+        repeat,
+        reshape,
+        reverse,
+        roll,
+        saturate_cast,
+        scalar_mul,
+        scatter_nd,
+        sequence_mask,
+        shape,
+        size,
+        slice,
+        sort,
+        split,
+        squeeze,
+        stack,
+        strided_slice,
+        tensor_scatter_nd_add,
+        tensor_scatter_nd_sub,
+        tensor_scatter_nd_update,
+        tensordot,
+        tile,
+        transpose,
+        truediv,
+        truncatediv,
+        truncatemod,
+        unstack,
+        where,
+        zeros,
+        zeros_like,
+    )
+
+    from . import bitwise, config, data, debug, debugging, dtypes, errors, keras, linalg, math, nest, nn, random
+    from .module import Module
+    from .scopes import control_dependencies, device, get_static_value, group, name_scope, no_op
 
 double, half = float64, float16
 newaxis = None
@@ -261,34 +267,49 @@ __all__ = [
     "where",
     "zeros",
     "zeros_like",
-]
+]  # fmt: skip
 
-_generated = {n: f for n, f in _namespace("").items() if n not in globals()}
-globals().update(_generated)
-__all__ += list(_generated)
+_MODULES = (
+    "bitwise", "config", "data", "debug", "debugging", "dtypes", "errors", "keras", "linalg", "math", "nest", "nn", "random",
+)  # fmt: skip
+_LATE = dict.fromkeys(_MODULES, ()) | {
+    "module": ("Module",),
+    "scopes": ("control_dependencies", "device", "get_static_value", "group", "name_scope", "no_op"),
+    "weft.runtime.function": ("function",),
+    "weft.tracer": (
+        "GradientTape", "Tensor", "TensorShape", "TensorSpec", "UnconnectedGradients", "Variable", "convert_to_tensor",
+        "executing_eagerly", "init_scope", "inside_function",
+    ),
+    "weft.tracer.custom_gradient": ("custom_gradient",),
+    "weft.tracer.ops": (
+        "Assert", "acosh", "add_n", "argmax", "argmin", "argsort", "asinh", "assert_equal", "assert_greater", "assert_less",
+        "assert_rank", "atanh", "boolean_mask", "broadcast_dynamic_shape", "broadcast_static_shape", "broadcast_to", "cast",
+        "clip_by_global_norm", "clip_by_norm", "clip_by_value", "concat", "constant", "cumsum", "divide", "einsum",
+        "ensure_shape", "expand_dims", "eye", "fill", "gather", "gather_nd", "identity_n", "is_tensor", "linspace", "matmul",
+        "meshgrid", "norm", "one_hot", "ones", "ones_like", "pad", "print", "range", "rank", "reduce_all", "reduce_any",
+        "reduce_logsumexp", "reduce_max", "reduce_mean", "reduce_min", "reduce_prod", "reduce_sum", "repeat", "reshape",
+        "reverse", "roll", "saturate_cast", "scalar_mul", "scatter_nd", "sequence_mask", "shape", "size", "slice", "sort",
+        "split", "squeeze", "stack", "strided_slice", "tensor_scatter_nd_add", "tensor_scatter_nd_sub",
+        "tensor_scatter_nd_update", "tensordot", "tile", "transpose", "truediv", "truncatediv", "truncatemod", "unstack",
+        "where", "zeros", "zeros_like",
+    ),
+    # TensorFlow's other names for what Keras has
+    "weft.keras": ("initializers", "losses", "metrics", "optimizers", "regularizers"),
+    "weft.layers.initializers": (
+        "Constant as constant_initializer", "Ones as ones_initializer", "RandomNormal as random_normal_initializer",
+        "RandomUniform as random_uniform_initializer", "Zeros as zeros_initializer",
+    ),
+}  # fmt: skip
+_GENERATED = _namespace("")
 
-_LATE = ("bitwise", "data", "debug", "debugging", "dtypes", "errors", "keras", "linalg", "nest")  # imported when first used
-_INITIALIZERS = {
-    "constant_initializer": "Constant",
-    "ones_initializer": "Ones",
-    "random_normal_initializer": "RandomNormal",
-    "random_uniform_initializer": "RandomUniform",
-    "zeros_initializer": "Zeros",
-}
-_KERAS = ("initializers", "losses", "metrics", "optimizers", "regularizers")  # TensorFlow's other names for Keras' modules
+_load, __dir__ = late_names(__name__, _LATE, _GENERATED)
+
+__all__ += [name for name in _GENERATED if name not in __all__]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LATE:
-        return importlib.import_module(f"weft.{name}")
-    if name in _KERAS:
-        return getattr(importlib.import_module("weft.keras"), name)
-    if name in _INITIALIZERS:
-        return getattr(importlib.import_module("weft.keras").initializers, _INITIALIZERS[name])
     if name == "__version__":
-        return importlib.import_module("importlib.metadata").version("weft")
-    raise AttributeError(f"module 'weft' has no attribute {name!r}")
+        from importlib.metadata import version  # reads files, for those who ask
 
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_LATE, *_INITIALIZERS, *_KERAS})
+        return version("weft")
+    return _load(name)

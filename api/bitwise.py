@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+from weft.tracer.late_names import late_names
 from weft.tracer.ops.generated import namespace
 
-_generated = {n: f for n, f in namespace("bitwise").items() if n not in globals()}
-globals().update(_generated)
-__all__ = list(_generated)
+_GENERATED = namespace("bitwise")
 
-if TYPE_CHECKING:
+__all__ = list(_GENERATED)
 
-    def __getattr__(name: str) -> Any: ...
+__getattr__, __dir__ = late_names(__name__, {}, _GENERATED)

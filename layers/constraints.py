@@ -7,7 +7,7 @@ from typing import Any
 from weft.tracer import ops
 
 from .precision import epsilon
-from .serialization import deserialize_object, name_table, public, resolve, serialize_object
+from .serialization import NameTable, deserialize_object, public, resolve, serialize_object
 
 
 class Constraint:
@@ -81,7 +81,7 @@ class MinMaxNorm(Constraint):
         return {"min_value": self.min_value, "max_value": self.max_value, "rate": self.rate, "axis": self.axis}
 
 
-TABLE = name_table(MaxNorm, NonNeg, UnitNorm, MinMaxNorm)
+TABLE = NameTable(__name__, ("MaxNorm", "NonNeg", "UnitNorm", "MinMaxNorm"))
 
 
 def get(identifier: Any) -> Any:

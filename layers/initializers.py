@@ -16,7 +16,7 @@ import numpy as np
 from weft.tracer.tensor import as_dtype
 
 from .precision import floatx
-from .serialization import deserialize_object, known_settings, name_table, public, resolve, serialize_object
+from .serialization import NameTable, deserialize_object, known_settings, public, resolve, serialize_object
 
 TRUNCATED_STDDEV = 0.87962566103423978  # of the standard normal cut off at two standard deviations
 
@@ -302,31 +302,14 @@ class Orthogonal(RandomInitializer):
 
 
 CLASSES = (
-    Zeros,
-    Ones,
-    Constant,
-    Identity,
-    RandomNormal,
-    TruncatedNormal,
-    RandomUniform,
-    VarianceScaling,
-    GlorotUniform,
-    GlorotNormal,
-    LecunNormal,
-    LecunUniform,
-    HeNormal,
-    HeUniform,
-    Orthogonal,
-)
-TABLE = name_table(
-    *CLASSES,
-    normal=RandomNormal,
-    uniform=RandomUniform,
-    zero=Zeros,
-    one=Ones,
-    IdentityInitializer=Identity,
-    OrthogonalInitializer=Orthogonal,
-)
+    "Zeros", "Ones", "Constant", "Identity", "RandomNormal", "TruncatedNormal", "RandomUniform", "VarianceScaling",
+    "GlorotUniform", "GlorotNormal", "LecunNormal", "LecunUniform", "HeNormal", "HeUniform", "Orthogonal",
+)  # fmt: skip
+ALIASES = {
+    "normal": "RandomNormal", "uniform": "RandomUniform", "zero": "Zeros", "one": "Ones", "IdentityInitializer": "Identity",
+    "OrthogonalInitializer": "Orthogonal",
+}  # fmt: skip
+TABLE = NameTable(__name__, CLASSES, ALIASES)
 
 
 def get(identifier: Any) -> Any:

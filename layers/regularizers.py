@@ -7,7 +7,7 @@ from typing import Any
 
 from weft.tracer import ops
 
-from .serialization import deserialize_object, name_table, public, resolve, serialize_object
+from .serialization import NameTable, deserialize_object, public, resolve, serialize_object
 
 
 class Regularizer:
@@ -101,7 +101,7 @@ def l1_l2(l1: float = 0.01, l2: float = 0.01) -> L1L2:
     return L1L2(l1, l2)
 
 
-TABLE = name_table(L1, L2, L1L2, OrthogonalRegularizer, l1_l2=L1L2)
+TABLE = NameTable(__name__, ("L1", "L2", "L1L2", "OrthogonalRegularizer"), {"l1_l2": "L1L2"})
 
 
 def get(identifier: Any) -> Any:

@@ -6,9 +6,11 @@ imported and no attribute is looked up because a file says so.
 
 from __future__ import annotations
 
+import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -21,6 +23,8 @@ T = TypeVar("T")
 
 _builtin: dict[str, Any] = {}  # class or function name -> object
 _modules: dict[Any, str] = {}  # object -> the public module it is written under
+_loaders: list[Callable[[], None]] = []  # import what is known but has not been imported
+_SECOND = ("keras.initializers", "keras.losses")  # a plain name that layers or metrics have as well means theirs
 _custom: dict[str, Any] = {}  # registered name -> the user's object
 _custom_names: dict[Any, str] = {}
 
@@ -37,12 +41,19 @@ def public(module: str) -> Callable[[T], T]:
 
     def decorate(target: T) -> T:
         name = target.__name__  # type: ignore[attr-defined]
-        _builtin[name] = target
+        if name not in _builtin or module not in _SECOND:
+            _builtin[name] = target
         _builtin[f"{module}.{name}"] = target  # losses and metrics share names
         _modules[target] = module
         return target
 
     return decorate
+
+
+def public_later(load: Callable[[], None]) -> Callable[[], None]:
+    """A decorator: the function imports files with public classes; it is called before a name is said to be unknown."""
+    _loaders.append(load)
+    return load
 
 
 def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable[[T], T]:
@@ -166,16 +177,24 @@ def known_settings(config: Mapping[str, Any]) -> dict[str, Any]:
 def find_object(name: str, fallback: str | None = None) -> Any:
     """The class or function of this name, registered or with its module, or else of the plain name: the user's own first."""
     keys = [name] if fallback is None else [name, fallback]
-    for lookup in (find_custom, _builtin.get):
-        for key in keys:
-            found = lookup(key)
-            if found is not None:
-                return found
+    found = next((f for f in map(find_custom, keys) if f is not None), None)
+    found = _find_builtin(keys) if found is None else found
+    if found is not None:
+        return found
     plain = [n for n in (*_builtin, *_custom, *_scope.objects) if "." not in n]
     raise ValueError(
         f"There is no class or function called {keys[-1]!r}. {near_matches(keys[-1], plain)} "
         "Register your own with keras.saving.register_keras_serializable() or pass custom_objects={...}."
     )
+
+
+def _find_builtin(keys: list[str]) -> Any | None:
+    """The first of the names that weft itself knows; files that may define it are imported."""
+    found = _builtin.get(keys[0])
+    if found is None or (_modules[found] in _SECOND and "." not in keys[0]):
+        for load in _loaders:
+            load()
+    return next((_builtin[key] for key in keys if key in _builtin), None)
 
 
 def resolve(kind: str, table: Mapping[str, Any], base: type | None, identifier: Any) -> Any:
@@ -201,11 +220,31 @@ def resolve(kind: str, table: Mapping[str, Any], base: type | None, identifier: 
     raise ValueError(f"The argument for the {kind} must be a name, an object or a function. Received: {found}")
 
 
-def name_table(*targets: Any, **aliases: Any) -> dict[str, Any]:
-    """Names to objects: every class under its own name and its snake_case form, plus the aliases."""
-    table: dict[str, Any] = {}
-    for target in targets:
-        table[target.__name__] = target
-        table.setdefault(to_snake_case(target.__name__), target)
-    table.update(aliases)
-    return table
+class NameTable(Mapping[str, Any]):
+    """The objects of a module by the names that strings may give them.
+
+    names: of classes, which are also known in snake_case, and of functions. aliases: other names. Of one name's meanings the
+    last group's counts. Names are only looked up in the module when they are asked for, so that it may load them late.
+    """
+
+    def __init__(self, module: str, *groups: Iterable[str] | Mapping[str, str]) -> None:
+        self._module, self._groups = module, groups
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for group in self._groups:
+            part = dict(group) if isinstance(group, Mapping) else {name: name for name in group}
+            for name in () if isinstance(group, Mapping) else list(part):
+                part.setdefault(to_snake_case(name), name)
+            found |= part
+        return found
+
+    def __getitem__(self, name: str) -> Any:
+        return getattr(sys.modules[self._module], self._names[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)

@@ -22,7 +22,6 @@ from weft.graph.record import record, replace
 from weft.graph.text import fingerprint
 
 from . import cache
-from .batch_loop import BatchRun, RunResult
 from .executable import Executable, build
 from .jit import compile_early
 from .kernel_workers import kernel_workers
@@ -30,6 +29,8 @@ from .machine import detect_target
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from .batch_loop import BatchRun, RunResult
 
 VARIABLE_ORDER = "variables"  # key in Program.notes: positions among the traced graph's variables
 

@@ -19,19 +19,18 @@ from weft.graph.text import to_text
 from weft.tracer import EagerTensor, TensorSpec, convert_to_tensor, executing_eagerly, tree, watching
 from weft.tracer.trace import Traced
 
-from .background import BackgroundCompile, start_compile
 from .compiler import Compiled, compile_graph, plan_graph
-from .differentiate import record_call
+from .config import config
 from .dispatch import match_sizes
-from .memory import MemoryReport, default_kind, report_memory
-from .team_memory import team_bytes
 from .trace_key import Baked, Call, static_key, tensor_value
 from .update_lock import UpdateLock
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from .background import BackgroundCompile
     from .function import Function
+    from .memory import MemoryReport
 
 
 class ConcreteFunction:
@@ -72,7 +71,11 @@ class ConcreteFunction:
         """What `compiled` is, or None while a thread still compiles it."""
         with self._lock:
             if not self._tried_job and self._compiled is None:
-                self._tried_job, self._job = True, start_compile(self.graph, arrays)
+                self._tried_job = True
+                if config.background_compile != "off":
+                    from .background import start_compile  # for those who ask for it
+
+                    self._job = start_compile(self.graph, arrays)
             job = self._job
         return None if job is not None and not job.ready() else self.compiled
 
@@ -124,13 +127,17 @@ class ConcreteFunction:
         """The graph as text, after the passes or as traced."""
         return to_text(passes.optimize(self.graph) if optimized else self.graph)
 
-    def memory(self, *, kind: Callable[[Any], str] = default_kind, **sizes: int) -> MemoryReport:
+    def memory(self, *, kind: Callable[[Any], str] | None = None, **sizes: int) -> MemoryReport:
         """What one step needs, known before the first: ``print(concrete.memory(batch=64))``.
 
-        kind: what a variable is listed as. sizes: the symbolic sizes by name; ValueError if one is missing.
+        kind: what a variable is listed as, by default "parameters" if it is trainable. sizes: the symbolic sizes by name;
+        ValueError if one is missing.
         """
+        from .memory import default_kind, report_memory
+        from .team_memory import team_bytes  # prints the step for a team of threads, which running it may not need
+
         program, variables, _ = plan_graph(self.graph)
-        return report_memory(program, variables, sizes, kind, team_bytes)
+        return report_memory(program, variables, sizes, kind or default_kind, team_bytes)
 
     def run(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The flat, fast way: input arrays of exactly the traced dtypes and matching shapes to output arrays."""
@@ -163,6 +170,8 @@ class ConcreteFunction:
     def call_flat(self, tensors: Sequence[Any], arrays: Sequence[np.ndarray]) -> Any:
         """Runs on matching arrays (``tensors`` are the same values as the caller gave them) and rebuilds the result."""
         if watching():
+            from .differentiate import record_call  # most functions hold the tapes that watch them
+
             return self.traced.pack(record_call(self, tensors, arrays))
         return self.traced.pack([EagerTensor(a) for a in self.run(arrays)])
 

@@ -20,8 +20,7 @@ from collections.abc import Callable, Sequence
 from weft.graph.record import field, record
 
 from .denormals import wrap_flushing
-
-STEP_SYMBOL = "weft_step"
+from .stored_step import STEP_SYMBOL
 
 
 @record

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -16,11 +16,13 @@ from weft.codegen.program import Port, Program
 from weft.graph.record import replace
 
 from . import failures
-from .batch_loop import BatchRun, RunResult, fit_outputs, run_batches
 from .entry import MISMATCH
 from .frame import Binding, Frame, Layout
 from .jit import compile_step
 from .update_lock import UpdateLock
+
+if TYPE_CHECKING:
+    from .batch_loop import BatchRun, RunResult
 
 
 class Executable(Protocol):
@@ -119,6 +121,8 @@ class CompiledStep:
     def run_many(
         self, run: BatchRun, into: Sequence[np.ndarray] | None = None, seconds: float | None = None, every: int = 1
     ) -> RunResult:
+        from .batch_loop import RunResult, fit_outputs, run_batches  # whoever made the run has imported it
+
         run = replace(run, sources=self._layout.prepare(run.sources))
         run.check()
         frame = self._take_frame()

@@ -21,7 +21,7 @@ from weft.graph.evaluate import solve_dims
 from weft.graph.ir import ArrayType
 from weft.tracer.blocks import aligned_copy
 
-from . import blas, entry
+from . import entry
 from .arena import Arena, SlotPlan
 from .jit import NativeStep
 from .result_pool import maker_of, new_result
@@ -174,6 +174,8 @@ class Binding:
             "move_count": len(layout.moves), "ndarray": id(np.ndarray),
         }  # fmt: skip
         if step.uses_blas:
+            from . import blas  # own kernels do without
+
             values |= dict(zip(("blas_count", "blas_get", "blas_set"), blas.thread_controls(), strict=True))
         return np.array([values.get(name, 0) for name in entry.HEADER], np.uint64)
 
@@ -182,6 +184,8 @@ class Binding:
 
     def _portable(self, layout: Layout, step: NativeStep, effect: int) -> Callable[[tuple[Any, ...]], int]:
         """The same through ctypes, a few microseconds slower, where objects are laid out in another way."""
+        from . import blas
+
         expected = [(t.dtype.np, _shape(t, self.dims)) for t in layout.inputs]
         function = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)(step.address)
 

@@ -11,7 +11,7 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from weft.graph.ir import ArrayType
 from weft.graph.op import DimConflict
@@ -22,10 +22,12 @@ from .concrete import ConcreteFunction
 from .config import config
 from .dispatch import Entry, TraceTable, concrete_types, match_sizes, pin_sizes, relax_types, resolve_conflict
 from .guards import Guards
-from .input_signature import InputSignature
-from .memory import MemoryReport
 from .retrace_reason import explain_miss
 from .trace_key import ArgumentBinder, Call, describe_call, plain_call
+
+if TYPE_CHECKING:
+    from .input_signature import InputSignature
+    from .memory import MemoryReport
 
 WARN_TRACES, WARN_WINDOW, WARN_LIMIT = 5, 10, 2  # warn when so many of the last calls traced, at most so often
 
@@ -51,7 +53,11 @@ class Function:
         self.table = TraceTable()
         functools.update_wrapper(self, python_function, updated=())
         self.__name__: str = name or str(getattr(python_function, "__name__", type(python_function).__name__))
-        self._signature = None if input_signature is None else InputSignature(input_signature, self.binder, self.__name__)
+        self._signature: InputSignature | None = None
+        if input_signature is not None:
+            from .input_signature import InputSignature  # most functions take what comes
+
+            self._signature = InputSignature(input_signature, self.binder, self.__name__)
         self._lock = threading.RLock()
         self._guards: Guards | None = None
         self._trace_count = 0

@@ -11,26 +11,25 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from weft.codegen.program import KernelDecl, Program
 from weft.graph.errors import UnimplementedError
 from weft.graph.record import record, replace
 
-from . import blas, driver
 from .config import config
 from .denormals import flushes_denormals
 from .engine import compile_lock, compile_text, engine
 from .host import machine_key
-from .kernel_module import export_kernel, merge_pattern, name_kernel
 from .kernel_workers import Kernel, kernel_workers
-from .module_text import ModuleText
 from .object_code import compiled_object
 from .source_version import printer_version
 from .store import content_key, load_bytes, store_bytes
-from .stored_step import Routine, StoredStep, pack_step, unpack_step
+from .stored_step import STEP_SYMBOL, Routine, StoredStep, pack_step, unpack_step
 from .team import team
-from .team_step import plan_team, print_team_step
+
+if TYPE_CHECKING:
+    from .module_text import ModuleText
 
 
 @record(eq=False)
@@ -88,15 +87,25 @@ class _StepBuild:
 
     @functools.cached_property
     def _module(self) -> ModuleText:
+        from .module_text import ModuleText  # a step from the cache is not taken apart
+
         return ModuleText.split(self._program.source)
 
     @functools.cached_property
     def _key(self) -> str:
         """Of the whole step in the cache."""
         program = self._program
-        facts = repr((program.kernels, self._identities, self._flush, config.kernels, blas.contract_dtypes()))
+        facts = repr((program.kernels, self._identities, self._flush, config.kernels, self._library_dtypes()))
         texts = [text for _, text in sorted(program.llvm.items())]  # a stored program has them in another order
         return content_key("stored step", program.source, *texts, facts, printer_version(), machine_key())
+
+    def _library_dtypes(self) -> tuple[str, ...]:
+        """What `blas.contract_dtypes` says, as far as it matters: a program with kernels of its own looks for no library."""
+        if all(k.contract is None or k.name in self._program.llvm for k in self._program.kernels):
+            return ()
+        from . import blas
+
+        return blas.contract_dtypes()
 
     def load(self) -> tuple[int, Any] | None:
         """(address, what keeps it) of the step as an earlier process compiled it, or None."""
@@ -112,10 +121,12 @@ class _StepBuild:
             else:
                 counters.kernels_loaded += 1
             self._addresses[symbol] = engine.keep(code, symbol)
-        return engine.load(stored.code, driver.STEP_SYMBOL, self._addresses)
+        return engine.load(stored.code, STEP_SYMBOL, self._addresses)
 
     def compile(self, clock: int) -> tuple[int, Any]:
         """(address, what keeps it) of the step, from kernels that are compiled where nobody has done so before."""
+        from . import driver  # prints the step, which one from the cache does not need
+
         times = len(self._program.buffers) if clock else None
         text, _ = driver.print_step(self._module.step, self._resolve, times, self._flush)
         if clock:
@@ -127,10 +138,12 @@ class _StepBuild:
         whole = {symbol: data for symbol, data in objects.items() if data is not None}
         if not clock and len(whole) == len(objects):
             store_bytes("steps", self._key, pack_step(StoredStep(code, whole, list(self.routines.values()))))
-        return engine.load(code, driver.STEP_SYMBOL, self._addresses)
+        return engine.load(code, STEP_SYMBOL, self._addresses)
 
     def _resolve(self, name: str, pointers: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
         """The symbol behind a call in the step's text, and which of the call's pointers it takes."""
+        from .kernel_module import merge_pattern
+
         program, decl = self._program, self._decls[name]
         everything = tuple(range(len(pointers)))
         if decl.contract is not None and name in program.llvm:
@@ -150,6 +163,8 @@ class _StepBuild:
 
     def _bind(self, routine: Routine) -> str:
         """The symbol of a library's routine for a matrix product, or "" if there is none."""
+        from . import blas  # own kernels do without
+
         bound = blas.bind_contract(*routine)
         if bound is None:
             return ""
@@ -159,6 +174,7 @@ class _StepBuild:
     def make_team(self, alone: int) -> int:
         """The address of the same step for a team of threads, 0 if it cannot be shared. alone: the step's own address."""
         from .team_products import share_products  # prints products anew, so it brings the code generator along
+        from .team_step import plan_team, print_team_step
 
         with compile_lock:
             products = share_products(self._program, self._module.step)
@@ -199,6 +215,7 @@ def describe_kernel(module: ModuleText, decl: KernelDecl, pattern: tuple[int, ..
 
     def lower() -> str:
         from . import frontend  # imports Numba, which only a cache miss should
+        from .kernel_module import export_kernel
 
         try:
             lowered, name = frontend.lower_kernel(text, decl.name, constants, decl.pointers, decl.integers, f"<{decl.name}>")
@@ -213,7 +230,12 @@ def describe_vectors(name: str, text: str, *, tidy: bool = True) -> Kernel:
     """The same for a kernel with its own LLVM text. tidy: the text needs LLVM's first passes."""
     key = content_key("vectors", name, text, printer_version(), machine_key())
     symbol = f"{name}_{key[:16]}"
-    return Kernel(symbol, key, lambda: name_kernel(text, symbol), functools.partial(compile_text, vectorize=False, tidy=tidy))
+    def lower() -> str:
+        from .kernel_module import name_kernel
+
+        return name_kernel(text, symbol)
+
+    return Kernel(symbol, key, lower, functools.partial(compile_text, vectorize=False, tidy=tidy))
 
 
 def compile_early(decl: KernelDecl, text: str) -> None:

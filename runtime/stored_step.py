@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 
 from weft.graph.record import record
 
+STEP_SYMBOL = "weft_step"
+"""The function that a step's object exports."""
 Routine = tuple[str, bool, bool]
 """What `blas.bind_contract` takes: element type, and which operands are transposed."""
 

@@ -14,7 +14,7 @@ import os
 import threading
 import time
 import weakref
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -38,11 +38,14 @@ from .team_layout import (
     EFFECT,
     FALLIBLE,
     MUTEX,
+    RUN_SYMBOL,
     SLOT_BYTES,
     TEAM,
+    TEAM_SYMBOL,
 )
-from .team_step import RUN_SYMBOL, TEAM_SYMBOL, TeamPlan
-from .team_text import team_text
+
+if TYPE_CHECKING:
+    from .team_step import TeamPlan
 
 WORKER_SYMBOL, STOP_SYMBOL = "weft_team_worker", "weft_team_stop"
 MOST_THREADS = 64
@@ -70,6 +73,8 @@ def _supported() -> bool:
 @functools.cache
 def _functions() -> dict[str, int]:
     """Addresses of the team's native functions."""
+    from .team_text import team_text  # for steps that are shared
+
     text = team_text(target_triple(), time.CLOCK_MONOTONIC)
     library = ctypes.CDLL(None)
     api = {name: ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0 for name in _NEEDED}

@@ -1,4 +1,4 @@
-"""Where the team keeps what. In: nothing; out: offsets of the control block, a step's descriptor and its table of calls."""
+"""Where the team keeps what. In: nothing; out: offsets of the control block, a step's descriptor, its table of calls; symbols."""
 
 from __future__ import annotations
 
@@ -15,3 +15,7 @@ SLOT_BYTES = 64
 DESCRIPTOR = ("cell", "part", "alone", "calls", "table", "needs", "slots", "parts", "work", "work_bytes")
 CALL_FIELDS = 4  # parts, flags, first need, last need
 FALLIBLE, EFFECT = 1, 2
+
+# The team's entry of a step, and the function behind it that all steps share.
+TEAM_SYMBOL = "weft_team_step"
+RUN_SYMBOL = "weft_team_run"

@@ -16,9 +16,7 @@ from weft.graph.record import field, record
 
 from .denormals import wrap_flushing
 from .driver import Resolve, _index, _is_pointer, _Printer
-
-TEAM_SYMBOL = "weft_team_step"
-RUN_SYMBOL = "weft_team_run"
+from .team_layout import RUN_SYMBOL, TEAM_SYMBOL
 
 
 @record

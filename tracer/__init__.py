@@ -8,7 +8,6 @@ from . import tree
 from .apply import apply
 from .context import executing_eagerly, init_scope, inside_function, stop_recording
 from .convert import convert_to_tensor
-from .custom_gradient import custom_gradient
 from .errors import InaccessibleTensorError, OperatorNotAllowedInGraphError, SymbolicToNumpyError, VariableCreationError
 from .origin import layer_scope, user_line, user_origins
 from .shape_values import known_sizes
@@ -35,7 +34,6 @@ __all__ = [
     "VariableCreationError",
     "apply",
     "convert_to_tensor",
-    "custom_gradient",
     "executing_eagerly",
     "init_scope",
     "inside_function",

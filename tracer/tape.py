@@ -19,7 +19,6 @@ from .backward import differentiate
 from .checked import Checked, attrs_key, check, recall
 from .context import state
 from .convert import convert_to_tensor
-from .jacobian import batch_jacobian, jacobian
 from .origin import user_origins
 from .tensor import Tensor, alias, same_value
 from .tree import flatten
@@ -205,12 +204,16 @@ class GradientTape:
         """Derivatives of every element of the target: shape ``target.shape + source.shape`` per source. Fixed shapes only."""
         self._check_use()
         with self._kept():
+            from .jacobian import jacobian  # few ask for it
+
             return jacobian(self.gradient, self._target(target), sources, unconnected_gradients)
 
     def batch_jacobian(self, target: Any, source: Any, unconnected_gradients: Any = "none", **ignored: Any) -> Any:
         """The jacobian per example: target (batch, *t), source (batch, *s) -> (batch, *t, *s). Examples must not mix."""
         self._check_use()
         with self._kept():
+            from .jacobian import batch_jacobian  # few ask for it
+
             return batch_jacobian(self.gradient, target, source, unconnected_gradients)
 
     @contextmanager

@@ -16,7 +16,6 @@ from .context import state
 from .convert import convert_to_tensor
 from .errors import AssignShapeError
 from .operators import Operators
-from .sliced import slice_of_variable
 from .tensor import DTYPES, EagerTensor, numpy_text
 from .tensor_shape import TensorShape
 
@@ -178,6 +177,8 @@ class Variable(Operators):
     # -- Python's protocols --------------------------------------------------------------------------------------------
 
     def __getitem__(self, key: Any) -> Any:
+        from .sliced import slice_of_variable  # most variables are read whole
+
         return slice_of_variable(self, key)
 
     def __iter__(self) -> Iterator[Any]:

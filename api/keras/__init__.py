@@ -2,23 +2,19 @@
 
 from typing import TYPE_CHECKING
 
-from weft.layers.initializers import Initializer
-from weft.layers.input_layer import Input
-from weft.layers.input_spec import InputSpec
-from weft.layers.layer import Layer
-from weft.layers.precision import DTypePolicy
-from weft.layers.regularizers import Regularizer
-from weft.layers.symbolic import KerasTensor
-from weft.tracer import Variable
+from weft.layers.serialization import public_later
 from weft.tracer.late_names import late_names
 
-from . import layers, losses, metrics, models, optimizers
-from .losses import Loss
-from .metrics import Metric
-from .models import Model, Sequential
-from .optimizers import Optimizer
-
 if TYPE_CHECKING:
+    from weft.layers.initializers import Initializer
+    from weft.layers.input_layer import Input
+    from weft.layers.input_spec import InputSpec
+    from weft.layers.layer import Layer
+    from weft.layers.precision import DTypePolicy
+    from weft.layers.regularizers import Regularizer
+    from weft.layers.symbolic import KerasTensor
+    from weft.tracer.variable import Variable
+
     from . import (
         activations,
         backend,
@@ -27,12 +23,22 @@ if TYPE_CHECKING:
         constraints,
         datasets,
         initializers,
+        layers,
+        losses,
+        metrics,
+        models,
         ops,
+        optimizers,
         random,
         regularizers,
         saving,
         utils,
     )
+    from .losses.loss import Loss
+    from .metrics.metric import Metric
+    from .models.model import Model
+    from .models.sequential import Sequential
+    from .optimizers.optimizer import Optimizer
 
 __version__ = "3.15.1"  # the version of Keras whose behaviour is followed
 
@@ -49,9 +55,32 @@ __all__ = [
     "utils", "version",
 ]  # fmt: skip
 
-_LATE = (
-    "activations", "backend", "callbacks", "config", "constraints", "datasets", "initializers", "ops", "random", "regularizers",
-    "saving", "utils",
+_MODULES = (
+    "activations", "backend", "callbacks", "config", "constraints", "datasets", "initializers", "layers", "losses", "metrics",
+    "models", "ops", "optimizers", "random", "regularizers", "saving", "utils",
 )  # fmt: skip
+_LATE = dict.fromkeys(_MODULES, ()) | {
+    "losses.loss": ("Loss",),
+    "metrics.metric": ("Metric",),
+    "models.model": ("Model",),
+    "models.sequential": ("Sequential",),
+    "optimizers.optimizer": ("Optimizer",),
+    "weft.layers.initializers": ("Initializer",),
+    "weft.layers.input_layer": ("Input",),
+    "weft.layers.input_spec": ("InputSpec",),
+    "weft.layers.layer": ("Layer",),
+    "weft.layers.precision": ("DTypePolicy",),
+    "weft.layers.regularizers": ("Regularizer",),
+    "weft.layers.symbolic": ("KerasTensor",),
+    "weft.tracer.variable": ("Variable",),
+}
 
-__getattr__, __dir__ = late_names(__name__, dict.fromkeys(_LATE, ()))
+__getattr__, __dir__ = late_names(__name__, _LATE)
+
+
+@public_later
+def _load_public() -> None:
+    for name in ("losses", "metrics", "models", "optimizers"):
+        package = __getattr__(name)
+        for inside in package.__all__:
+            getattr(package, inside)

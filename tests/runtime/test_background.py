@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import weft as tf
-from weft.runtime import background, concrete
+from weft.runtime import background
 from weft.runtime.config import config
 from weft.runtime.engine import compile_lock
 
@@ -156,7 +156,7 @@ def test_the_setting_says_which_functions_start_so(mode: str, writes: bool, expe
     total = tf.Variable(0.0)
     function = tf.function((lambda x: total.assign_add(x)) if writes else (lambda x: x * 3.0))
     graph = function.get_concrete_function(tf.constant(1.0)).graph
-    job = concrete.start_compile(graph, [np.float32(1.0)])
+    job = background.start_compile(graph, [np.float32(1.0)])
     assert (job is not None) == expected
     if job is not None:
         assert job.wait().graph is graph
@@ -173,7 +173,7 @@ def test_small_heavy_and_looping_graphs_are_compiled_at_once(monkeypatch: pytest
 
     def wanted(function: Callable[..., object], *arrays: np.ndarray) -> bool:
         graph = tf.function(function).get_concrete_function(*map(tf.constant, arrays)).graph
-        job = concrete.start_compile(graph, arrays)
+        job = background.start_compile(graph, arrays)
         return job is not None and job.wait() is not None
 
     def chain(x):  # type: ignore[no-untyped-def]

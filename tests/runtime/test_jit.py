@@ -14,6 +14,7 @@ from weft.graph.errors import UnimplementedError
 from weft.runtime import driver, jit, prelude_python, vector_math
 from weft.runtime.kernel_module import merge_pattern
 from weft.runtime.module_text import ModuleText
+from weft.runtime.stored_step import STEP_SYMBOL
 
 
 def test_plain_prelude_provides_every_name() -> None:
@@ -60,7 +61,7 @@ def test_step_computes_sizes_and_codes() -> None:
         "def step(p, d):\n    n = size(d, 0)\n    m = max(n * 3 - 4, -n) // 2\n    if m > 10:\n        return m\n"
         "    e = effect(7)\n    if e:\n        return e\n    return 5\n"
     )
-    address, handle = engine.load(compile_text(text), driver.STEP_SYMBOL)
+    address, handle = engine.load(compile_text(text), STEP_SYMBOL)
     callback = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int64)
     step = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, callback)(address)
     for n in (0, 1, 2, 7, 8, 9, 40):

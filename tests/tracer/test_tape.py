@@ -14,7 +14,8 @@ from weft.graph.evaluate import evaluate
 from weft.graph.gradient import gradients
 from weft.graph.ir import Graph, array_type
 from weft.graph.passes.inline_calls import inline_calls
-from weft.tracer import GradientTape, Variable, apply, convert_to_tensor, custom_gradient, stop_recording, watching
+from weft.tracer import GradientTape, Variable, apply, convert_to_tensor, stop_recording, watching
+from weft.tracer.custom_gradient import custom_gradient
 from weft.tracer.trace import trace
 
 

@@ -14,7 +14,6 @@ from ..apply import apply
 from ..tensor import Tensor
 from .arguments import as_axes, as_axis, as_tensor, as_tensors, fixed_size, sizes_of
 from .arithmetic import cast
-from .creation import ramp
 from .reductions import reduce
 from .shaping import matrix_transpose
 
@@ -142,6 +141,8 @@ def _corner(x: Tensor, name: str) -> tuple[Size, Size]:
 
 
 def _places(rows: Size, columns: Size) -> tuple[Tensor, Tensor]:
+    from .creation import ramp  # products need no numbers in a row
+
     from_top = apply("reshape", (ramp(rows, as_tensor(0).dtype),), shape=(rows, 1))
     return from_top, apply("reshape", (ramp(columns, as_tensor(0).dtype),), shape=(1, columns))
 

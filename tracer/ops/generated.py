@@ -1,7 +1,11 @@
-"""Public functions that an op's record describes completely. In: the registry; out: functions by their dotted public names."""
+"""Public functions that an op's record describes completely. In: the registry; out: functions by their dotted public names.
+
+A function is made when it is first asked for: there are more than a hundred, and a program uses a few.
+"""
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -35,20 +39,26 @@ def make_function(op: Op, name: str) -> Callable[..., Any]:
     return function
 
 
-def generate_functions() -> dict[str, Callable[..., Any]]:
-    """All generated functions by dotted name; an op's aliases are one function."""
-    out: dict[str, Callable[..., Any]] = {}
-    for op in list(REGISTRY.values()):
+@functools.cache
+def _makers() -> dict[str, Callable[[], Callable[..., Any]]]:
+    """By dotted name what makes, or has made, the function; an op's aliases are one function."""
+    out: dict[str, Callable[[], Callable[..., Any]]] = {}
+    for op in REGISTRY.values():
         if op.public:
-            function = make_function(op, op.public[0].rpartition(".")[2])
-            out.update(dict.fromkeys(op.public, function))
+            make = functools.cache(functools.partial(make_function, op, op.public[0].rpartition(".")[2]))
+            out.update(dict.fromkeys(op.public, make))
     return out
 
 
-FUNCTIONS = generate_functions()
+def all_functions() -> dict[str, Callable[[], Callable[..., Any]]]:
+    """What makes each function, by the last part of its name; the first of a name counts."""
+    out: dict[str, Callable[[], Callable[..., Any]]] = {}
+    for name, make in _makers().items():
+        out.setdefault(name.rpartition(".")[2], make)
+    return out
 
 
-def namespace(prefix: str) -> dict[str, Callable[..., Any]]:
-    """The generated functions of one module, "" for the top level, by their last name."""
+def namespace(prefix: str) -> dict[str, Callable[[], Callable[..., Any]]]:
+    """What makes the functions of one module, "" for the top level, by the last part of their names."""
     head = prefix + "." if prefix else ""
-    return {n[len(head) :]: f for n, f in FUNCTIONS.items() if n.startswith(head) and "." not in n[len(head) :]}
+    return {n[len(head) :]: make for n, make in _makers().items() if n.startswith(head) and "." not in n[len(head) :]}

@@ -101,3 +101,9 @@ def reduce_weighted(values: Any, sample_weight: Any, reduction: str | None, dtyp
     if reduction == "mean_with_sample_weight" and sample_weight is not None:
         return weft.math.divide_no_nan(weft.reduce_sum(values), weft.reduce_sum(sample_weight))
     return weft.reduce_mean(values)
+
+
+def pair(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+    """Both as tensors of the predictions' dtype and of one rank."""
+    y_pred = to_tensor(y_pred)
+    return match_ranks(to_tensor(y_true, y_pred.dtype), y_pred)

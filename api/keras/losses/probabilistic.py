@@ -9,8 +9,7 @@ import weft
 from weft.layers.precision import epsilon
 from weft.layers.serialization import public
 
-from .loss import match_ranks, to_tensor
-from .regression import pair
+from .loss import match_ranks, pair, to_tensor
 from .wrapper import LossFunctionWrapper, takes_class_numbers
 
 

@@ -9,14 +9,8 @@ import weft
 from weft.layers.precision import epsilon
 from weft.layers.serialization import public
 
-from .loss import match_ranks, to_tensor
+from .loss import pair
 from .wrapper import LossFunctionWrapper
-
-
-def pair(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
-    """Both as tensors of the predictions' dtype and of one rank."""
-    y_pred = to_tensor(y_pred)
-    return match_ranks(to_tensor(y_true, y_pred.dtype), y_pred)
 
 
 def mean_squared_error(y_true: Any, y_pred: Any) -> Any:

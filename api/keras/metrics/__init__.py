@@ -2,95 +2,128 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from weft.layers.serialization import deserialize_object, find_custom, name_table, resolve, serialize_object
+from weft.layers.serialization import NameTable, deserialize_object, find_custom, resolve, serialize_object
+from weft.tracer.late_names import late_names
 
-from ..losses import (
-    binary_crossentropy,
-    binary_focal_crossentropy,
-    categorical_crossentropy,
-    categorical_focal_crossentropy,
-    categorical_hinge,
-    hinge,
-    huber,
-    kl_divergence,
-    log_cosh,
-    mean_absolute_error,
-    mean_absolute_percentage_error,
-    mean_squared_error,
-    mean_squared_logarithmic_error,
-    poisson,
-    sparse_categorical_crossentropy,
-    squared_hinge,
-)
-from .accuracy import (
-    Accuracy,
-    BinaryAccuracy,
-    CategoricalAccuracy,
-    SparseCategoricalAccuracy,
-    SparseTopKCategoricalAccuracy,
-    TopKCategoricalAccuracy,
-    binary_accuracy,
-    categorical_accuracy,
-    sparse_categorical_accuracy,
-    sparse_top_k_categorical_accuracy,
-    top_k_categorical_accuracy,
-)
-from .auc import AUC
-from .confusion import FalseNegatives, FalsePositives, Precision, Recall, TrueNegatives, TruePositives
 from .metric import Metric
-from .probabilistic import (
-    BinaryCrossentropy,
-    CategoricalCrossentropy,
-    CategoricalHinge,
-    Hinge,
-    KLDivergence,
-    Poisson,
-    SparseCategoricalCrossentropy,
-    SquaredHinge,
-)
-from .reduction import Mean, MeanMetricWrapper, Sum
-from .regression import (
-    CosineSimilarity,
-    LogCoshError,
-    MeanAbsoluteError,
-    MeanAbsolutePercentageError,
-    MeanSquaredError,
-    MeanSquaredLogarithmicError,
-    RootMeanSquaredError,
-)
 
-CLASSES: tuple[type[Metric], ...] = (
-    AUC, Accuracy, BinaryAccuracy, BinaryCrossentropy, CategoricalAccuracy, CategoricalCrossentropy, CategoricalHinge,
-    CosineSimilarity, FalseNegatives, FalsePositives, Hinge, KLDivergence, LogCoshError, Mean, MeanAbsoluteError,
-    MeanAbsolutePercentageError, MeanSquaredError, MeanSquaredLogarithmicError, Poisson, Precision, Recall,
-    RootMeanSquaredError, SparseCategoricalAccuracy, SparseCategoricalCrossentropy, SparseTopKCategoricalAccuracy,
-    SquaredHinge, Sum, TopKCategoricalAccuracy, TrueNegatives, TruePositives,
-)  # fmt: skip
-FUNCTIONS = (
-    binary_accuracy, binary_crossentropy, binary_focal_crossentropy, categorical_accuracy, categorical_crossentropy,
-    categorical_focal_crossentropy, categorical_hinge, hinge, huber, kl_divergence, log_cosh, mean_absolute_error,
-    mean_absolute_percentage_error, mean_squared_error, mean_squared_logarithmic_error, poisson, sparse_categorical_accuracy,
-    sparse_categorical_crossentropy, sparse_top_k_categorical_accuracy, squared_hinge, top_k_categorical_accuracy,
-)  # fmt: skip
-ALIASES = {
-    "acc": Accuracy,
-    "bce": BinaryCrossentropy,
-    "kld": KLDivergence,
-    "mae": MeanAbsoluteError,
-    "mape": MeanAbsolutePercentageError,
-    "mse": MeanSquaredError,
-    "msle": MeanSquaredLogarithmicError,
-    "rmse": RootMeanSquaredError,
+if TYPE_CHECKING:
+    from ..losses import (
+        binary_crossentropy,
+        binary_focal_crossentropy,
+        categorical_crossentropy,
+        categorical_focal_crossentropy,
+        categorical_hinge,
+        hinge,
+        huber,
+        kl_divergence,
+        log_cosh,
+        mean_absolute_error,
+        mean_absolute_percentage_error,
+        mean_squared_error,
+        mean_squared_logarithmic_error,
+        poisson,
+        sparse_categorical_crossentropy,
+        squared_hinge,
+    )
+    from .accuracy import (
+        Accuracy,
+        BinaryAccuracy,
+        CategoricalAccuracy,
+        SparseCategoricalAccuracy,
+        SparseTopKCategoricalAccuracy,
+        TopKCategoricalAccuracy,
+        binary_accuracy,
+        categorical_accuracy,
+        sparse_categorical_accuracy,
+        sparse_top_k_categorical_accuracy,
+        top_k_categorical_accuracy,
+    )
+    from .auc import AUC
+    from .confusion import FalseNegatives, FalsePositives, Precision, Recall, TrueNegatives, TruePositives
+    from .probabilistic import (
+        BinaryCrossentropy,
+        CategoricalCrossentropy,
+        CategoricalHinge,
+        Hinge,
+        KLDivergence,
+        Poisson,
+        SparseCategoricalCrossentropy,
+        SquaredHinge,
+    )
+    from .reduction import Mean, MeanMetricWrapper, Sum
+    from .regression import (
+        CosineSimilarity,
+        LogCoshError,
+        MeanAbsoluteError,
+        MeanAbsolutePercentageError,
+        MeanSquaredError,
+        MeanSquaredLogarithmicError,
+        RootMeanSquaredError,
+    )
+
+_LATE = {
+    "weft.keras.losses": (
+        "binary_crossentropy", "binary_focal_crossentropy", "categorical_crossentropy", "categorical_focal_crossentropy",
+        "categorical_hinge", "hinge", "huber", "kl_divergence", "log_cosh", "mean_absolute_error",
+        "mean_absolute_percentage_error", "mean_squared_error", "mean_squared_logarithmic_error", "poisson",
+        "sparse_categorical_crossentropy", "squared_hinge",
+    ),
+    "accuracy": (
+        "Accuracy", "BinaryAccuracy", "CategoricalAccuracy", "SparseCategoricalAccuracy", "SparseTopKCategoricalAccuracy",
+        "TopKCategoricalAccuracy", "binary_accuracy", "categorical_accuracy", "sparse_categorical_accuracy",
+        "sparse_top_k_categorical_accuracy", "top_k_categorical_accuracy",
+    ),
+    "auc": ("AUC",),
+    "confusion": ("FalseNegatives", "FalsePositives", "Precision", "Recall", "TrueNegatives", "TruePositives"),
+    "probabilistic": (
+        "BinaryCrossentropy", "CategoricalCrossentropy", "CategoricalHinge", "Hinge", "KLDivergence", "Poisson",
+        "SparseCategoricalCrossentropy", "SquaredHinge",
+    ),
+    "reduction": ("Mean", "MeanMetricWrapper", "Sum"),
+    "regression": (
+        "CosineSimilarity", "LogCoshError", "MeanAbsoluteError", "MeanAbsolutePercentageError", "MeanSquaredError",
+        "MeanSquaredLogarithmicError", "RootMeanSquaredError",
+    ),
+}  # fmt: skip
+
+__getattr__, __dir__ = late_names(__name__, _LATE)
+
+_OWN = sorted({name for names in _LATE.values() for name in names} - {"MeanMetricWrapper"})
+_ALIASES = {
+    "acc": "Accuracy",
+    "bce": "BinaryCrossentropy",
+    "kld": "KLDivergence",
+    "mae": "MeanAbsoluteError",
+    "mape": "MeanAbsolutePercentageError",
+    "mse": "MeanSquaredError",
+    "msle": "MeanSquaredLogarithmicError",
+    "rmse": "RootMeanSquaredError",
 }
+# Under a name that both have (mean_squared_error) a string means the metric class.
+_TABLE = NameTable(
+    __name__,
+    [n for n in _OWN if n.islower()],
+    [n for n in _OWN if not n.islower()],
+    _ALIASES,
+    {n.upper(): c for n, c in _ALIASES.items()},
+)
 
-# Functions first: under a name that both have (mean_squared_error) a string means the metric class.
-_TABLE: dict[str, Any] = {f.__name__: f for f in FUNCTIONS} | name_table(*CLASSES)
-_TABLE |= ALIASES | {name.upper(): c for name, c in ALIASES.items()}
-
-__all__ = [c.__name__ for c in CLASSES] + [f.__name__ for f in FUNCTIONS]
-__all__ += ["MeanMetricWrapper", "Metric", "deserialize", "get", "serialize"]
+__all__ = [
+    "AUC", "Accuracy", "BinaryAccuracy", "BinaryCrossentropy", "CategoricalAccuracy", "CategoricalCrossentropy",
+    "CategoricalHinge", "CosineSimilarity", "FalseNegatives", "FalsePositives", "Hinge", "KLDivergence", "LogCoshError",
+    "Mean", "MeanAbsoluteError", "MeanAbsolutePercentageError", "MeanMetricWrapper", "MeanSquaredError",
+    "MeanSquaredLogarithmicError", "Metric", "Poisson", "Precision", "Recall", "RootMeanSquaredError",
+    "SparseCategoricalAccuracy", "SparseCategoricalCrossentropy", "SparseTopKCategoricalAccuracy", "SquaredHinge", "Sum",
+    "TopKCategoricalAccuracy", "TrueNegatives", "TruePositives", "binary_accuracy", "binary_crossentropy",
+    "binary_focal_crossentropy", "categorical_accuracy", "categorical_crossentropy", "categorical_focal_crossentropy",
+    "categorical_hinge", "deserialize", "get", "hinge", "huber", "kl_divergence", "log_cosh", "mean_absolute_error",
+    "mean_absolute_percentage_error", "mean_squared_error", "mean_squared_logarithmic_error", "poisson", "serialize",
+    "sparse_categorical_accuracy", "sparse_categorical_crossentropy", "sparse_top_k_categorical_accuracy", "squared_hinge",
+    "top_k_categorical_accuracy",
+]  # fmt: skip
 
 
 def get(identifier: Any) -> Any:
@@ -117,4 +150,4 @@ def deserialize(config: Any, custom_objects: Any = None) -> Any:
     """The inverse of `serialize`; a plain name gives the metric of that name."""
     if isinstance(config, str):
         return get(config)
-    return deserialize_object(config, _TABLE | dict(custom_objects or {}))
+    return deserialize_object(config, {**_TABLE, **(custom_objects or {})})

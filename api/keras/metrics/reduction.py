@@ -8,7 +8,7 @@ from typing import Any
 import weft
 from weft.layers.serialization import public, serialize_object
 
-from ..losses import CLASSES, FUNCTIONS
+from .. import losses
 from ..losses.loss import map_tensors, match_ranks, to_tensor
 from ..losses.wrapper import TAKES_CLASS_NUMBERS
 from .metric import Metric
@@ -86,7 +86,7 @@ class MeanMetricWrapper(Mean):
         super().__init__(name=name or getattr(fn, "__name__", None) or "mean_metric_wrapper", dtype=dtype)
         self._fn = fn
         self._options = options
-        if fn in FUNCTIONS or type(fn) in CLASSES:
+        if losses.is_own(fn) or losses.is_own(type(fn)):
             self._direction = "down"
 
     # Keras lets these metrics take two tensors where Mean takes one, hence the ignored override.

@@ -15,8 +15,7 @@ from weft.layers.tracking import unique
 from weft.tracer import ops, tree
 
 from .function_graph import FunctionGraph
-from .functional_config import read_config, write_config
-from .model import Model, set_functional
+from .model import Model
 
 
 @public("keras")
@@ -143,6 +142,8 @@ class Functional(Model):
         """The layers and calls as data."""
         if type(self).get_config is not Functional.get_config or not _is_plain(type(self)):
             return Model.get_config(self)
+        from .functional_config import write_config  # for those who save
+
         return write_config(self)
 
 
@@ -171,5 +172,3 @@ def _spec(tensor: KerasTensor, name: str | None = None) -> InputSpec:
 def _single(values: list[Any]) -> Any:
     return values[0] if len(values) == 1 else values
 
-
-set_functional(Functional, read_config)

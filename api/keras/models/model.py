@@ -15,7 +15,6 @@ from weft.layers.shapes import as_shapes, map_shapes
 from weft.layers.symbolic import KerasTensor, infer_outputs
 
 from ..trainers.trainer import Trainer
-from .summary import print_summary
 
 
 def is_functional_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
@@ -33,14 +32,14 @@ class Model(Trainer, Layer):
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         if cls is Model and is_functional_call(args, kwargs):
-            return super().__new__(_functional[0], *args, **kwargs)
+            return super().__new__(_functional_class(), *args, **kwargs)
         return super().__new__(cls, *args, **kwargs)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        if is_functional_call(args, kwargs) and not isinstance(self, _functional[0]):
+        if is_functional_call(args, kwargs) and not isinstance(self, functional := _functional_class()):
             cls = type(self)  # a subclass that hands inputs and outputs to super().__init__
-            self.__class__ = type(cls.__name__, (cls, _functional[0]), {"__module__": cls.__module__, "_wrapped_class": cls})
-            _functional[0].__init__(self, *args, **kwargs)
+            self.__class__ = type(cls.__name__, (cls, functional), {"__module__": cls.__module__, "_wrapped_class": cls})
+            functional.__init__(self, *args, **kwargs)
             return
         if args:
             raise TypeError(f"{type(self).__name__} takes symbolic inputs and outputs, or only keywords. Received: {args}")
@@ -97,6 +96,8 @@ class Model(Trainer, Layer):
         layer_range: Any = None,
     ) -> None:
         """Prints a table of the layers with their output shapes and numbers of parameters."""
+        from .summary import print_summary  # for those who print
+
         print_summary(self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range)
 
     # -- description ---------------------------------------------------------------------------------------------------------
@@ -109,7 +110,9 @@ class Model(Trainer, Layer):
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
         """A model of this class with these settings, and new weights."""
         if {"name", "layers", "input_layers", "output_layers"} <= set(config):
-            return _functional[1](cls, config, custom_objects)
+            from .functional_config import read_config  # for those who load
+
+            return read_config(cls, config, custom_objects)
         return super().from_config(config)
 
 
@@ -118,9 +121,8 @@ def model_from_json(text: str, custom_objects: Any = None) -> Any:
     return deserialize_object(json.loads(text), custom_objects)
 
 
-_functional: list[Any] = []  # the functional model's class and its reader, set by ``functional``; it needs this file first
+def _functional_class() -> Any:
+    """What is made of symbolic inputs and outputs; its file needs this one first."""
+    from .functional import Functional
 
-
-def set_functional(cls: Any, read_config: Any) -> None:
-    """Tells `Model` which class to make of symbolic inputs and outputs."""
-    _functional[:] = [cls, read_config]
+    return Functional

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from weft.layers.serialization import deserialize_object, name_table, resolve, serialize_object
+from weft.layers.serialization import NameTable, deserialize_object, resolve, serialize_object
+from weft.tracer.late_names import late_names
 
-from . import schedules
-from .adagrad import Adagrad
-from .adam import Adam, AdamW
 from .optimizer import Optimizer
-from .rmsprop import RMSprop
-from .sgd import SGD
+
+if TYPE_CHECKING:
+    from . import schedules
+    from .adagrad import Adagrad
+    from .adam import Adam, AdamW
+    from .rmsprop import RMSprop
+    from .sgd import SGD
 
 __all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop", "deserialize", "get", "schedules", "serialize"]
 
-_TABLE = name_table(SGD, RMSprop, Adam, AdamW, Adagrad)
-_TABLE.update({name.lower(): target for name, target in list(_TABLE.items())})
+_LATE = {"adagrad": ("Adagrad",), "adam": ("Adam", "AdamW"), "rmsprop": ("RMSprop",), "schedules": (), "sgd": ("SGD",)}
+
+__getattr__, __dir__ = late_names(__name__, _LATE)
+
+_CLASSES = ("SGD", "RMSprop", "Adam", "AdamW", "Adagrad")
+_TABLE = NameTable(__name__, _CLASSES, {name.lower(): name for name in _CLASSES})
 
 
 def get(identifier: Any) -> Any:

@@ -14,7 +14,7 @@ from weft.layers.precision import floatx
 from weft.layers.serialization import deserialize_object
 
 from .clipping import clip_by_norm, clip_by_value, clip_together
-from .schedules import LearningRateSchedule
+from .learning_rate_schedule import LearningRateSchedule
 
 Gradient = Any  # a weft.Tensor or None
 Variables = Sequence[Any]

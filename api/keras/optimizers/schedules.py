@@ -10,21 +10,7 @@ import weft
 from weft.layers.precision import floatx
 from weft.layers.serialization import deserialize_object, public, serialize_object
 
-
-class LearningRateSchedule:
-    """A function of the step counter. A subclass implements ``__call__(step)`` with weft's operations and `get_config`."""
-
-    def __call__(self, step: Any) -> Any:
-        raise NotImplementedError(f"{type(self).__name__} must implement __call__(step).")
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {k: v for k, v in vars(self).items() if not k.startswith("_")}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> LearningRateSchedule:
-        """The inverse of `get_config`."""
-        return cls(**config)
+from .learning_rate_schedule import LearningRateSchedule as LearningRateSchedule
 
 
 def _number(step: Any) -> Any:

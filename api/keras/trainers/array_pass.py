@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from weft.graph.record import record, replace
-from weft.runtime.batch_loop import BatchRun
 
 from .batch_arrays import Layout
+
+if TYPE_CHECKING:
+    from weft.runtime.batch_loop import BatchRun
 
 BLOCK_BYTES = 1 << 17  # what a gather copies at once; it stays in the second-level cache
 Arrays = list[np.ndarray]
@@ -73,6 +76,8 @@ class ArrayPass:
     def run(self, first: int) -> BatchRun:
         """The full batches from this one on, for `weft.runtime`'s loop over many batches."""
         place = self.start + first * self.size
+        from weft.runtime.batch_loop import BatchRun  # single batches need no loop
+
         return BatchRun(self.arrays, self.size, self.full_batches - first, place, self.order, trusted=True)
 
 

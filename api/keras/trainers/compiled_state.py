@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from weft.graph.record import field, record
 
 from ..metrics import Mean
 from .compile_loss import CompileLoss
-from .compile_metrics import CompileMetrics
 from .step_cache import StepCache
+
+if TYPE_CHECKING:
+    from .compile_metrics import CompileMetrics
 
 
 @record(frozen=False)

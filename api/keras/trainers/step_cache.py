@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import weft
 from weft.graph.dims import Dim
 from weft.layers.precision import floatx
-from weft.runtime.batch_loop import BatchRun, RunResult
 from weft.runtime.concrete import ConcreteFunction
 from weft.runtime.result_pool import new_result
 from weft.tracer import tree
@@ -18,6 +17,9 @@ from weft.tracer.tensor import EagerTensor
 
 from .batch_arrays import Layout, pack_x_y_sample_weight, take_apart
 from .logs import StepLogs
+
+if TYPE_CHECKING:
+    from weft.runtime.batch_loop import BatchRun, RunResult
 
 Arrays = list[np.ndarray]
 Step = Callable[[Arrays], Any]  # the arrays of a batch -> StepLogs (compiled) or what the step returned (eager)

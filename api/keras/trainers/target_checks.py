@@ -29,6 +29,6 @@ def check_targets(y: Any, loss: CompileLoss | None) -> None:
 
 
 def _is_builtin(loss: Any) -> bool:
-    if isinstance(loss, str) or loss in losses.FUNCTIONS:
+    if isinstance(loss, str) or losses.is_own(loss):
         return True
-    return isinstance(loss, losses.LossFunctionWrapper) and loss.fn in losses.FUNCTIONS
+    return isinstance(loss, losses.LossFunctionWrapper) and losses.is_own(loss.fn)

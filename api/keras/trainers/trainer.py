@@ -6,17 +6,14 @@ call, with a symbolic batch axis; with ``run_eagerly=True`` the same code runs o
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import weft
-from weft.runtime.memory import MemoryReport
 from weft.tracer.tensor import EagerTensor
 
 from .. import optimizers
-from ..callbacks import CallbackList
-from ..callbacks.history import History
 from ..metrics import Mean
 from .batch_arrays import (
     class_weights_as_sample_weights,
@@ -27,16 +24,20 @@ from .batch_arrays import (
     unpack_x_y_sample_weight,
 )
 from .compile_loss import CompileLoss
-from .compile_metrics import CompileMetrics
 from .compiled_state import CompiledState
 from .data_sources import make_source
-from .epoch_loop import EpochLoop
 from .logs import read_logs
-from .loops import run_epoch, run_predictions
 from .step_cache import Step, StepCache
-from .step_memory import report_step_memory
 from .target_checks import check_targets
 from .training_steps import TrainingSteps, in_order
+
+if TYPE_CHECKING:
+    from weft.runtime.memory import MemoryReport
+
+    from ..callbacks import CallbackList
+    from ..callbacks.history import History
+    from .compile_metrics import CompileMetrics
+    from .epoch_loop import EpochLoop
 
 
 class Trainer(TrainingSteps):
@@ -83,13 +84,12 @@ class Trainer(TrainingSteps):
             "weighted_metrics": weighted_metrics, "run_eagerly": run_eagerly, "steps_per_execution": steps_per_execution,
             "jit_compile": jit_compile,
         }  # fmt: skip
-        has_metrics = metrics is not None or weighted_metrics is not None
         found = optimizers.get(optimizer)
         state = CompiledState(
             StepCache(self),
             Mean(name="loss"),
             None if loss is None else CompileLoss(loss, loss_weights, names),
-            CompileMetrics(metrics, weighted_metrics, names) if has_metrics else None,
+            _compile_metrics(metrics, weighted_metrics, names),
             config,
         )
         self.optimizer, self.loss, self._compiled_state = found, loss, state
@@ -135,6 +135,9 @@ class Trainer(TrainingSteps):
 
         Interrupted (Ctrl-C), it leaves the weights of the last full step. Raises ValueError for data that does not fit.
         """
+        from ..callbacks.history import History
+        from .loops import run_epoch
+
         self._require_compiled("fit")
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = split_validation(x, y, sample_weight, validation_split)
@@ -143,7 +146,7 @@ class Trainer(TrainingSteps):
         source = make_source(
             x, y, sample_weight, batch_size=batch_size, steps=steps_per_epoch, rng=rng, shuffle=shuffle, class_weight=class_weight
         )
-        loop = EpochLoop(source, steps_per_epoch)
+        loop = _make_loop(source, steps_per_epoch)
         validation = self._validation_loop(validation_data, validation_batch_size or batch_size, validation_steps)
         hooks = self._callback_list(callbacks, verbose, epochs, loop.num_batches, True)
         self.stop_training = False
@@ -188,11 +191,13 @@ class Trainer(TrainingSteps):
         self._require_compiled("evaluate")
         check_targets(y, self._compiled_state.loss if self._compiled_state else None)
         source = make_source(x, y, sample_weight, batch_size=batch_size, steps=steps)
-        loop = EpochLoop(source, steps)
+        loop = _make_loop(source, steps)
         logs = self._evaluate(loop, self._callback_list(callbacks, verbose, 1, loop.num_batches, False))
         return logs if return_dict else self._as_list(logs)
 
     def _evaluate(self, loop: EpochLoop, hooks: CallbackList) -> dict[str, Any]:
+        from .loops import run_epoch
+
         self.stop_evaluating = False
         hooks.on_test_begin()
         self.reset_metrics()
@@ -216,7 +221,9 @@ class Trainer(TrainingSteps):
             again = self._predict_again(x, 32 if batch_size is None else batch_size)
             if again is not NotImplemented:
                 return again
-        loop = EpochLoop(make_source(x, batch_size=batch_size, steps=steps), steps)
+        from .loops import run_predictions
+
+        loop = _make_loop(make_source(x, batch_size=batch_size, steps=steps), steps)
         hooks = self._callback_list(callbacks, verbose, 1, loop.num_batches, False)
         self.stop_predicting = False
         hooks.on_predict_begin()
@@ -248,11 +255,13 @@ class Trainer(TrainingSteps):
             check_targets(y, self._compiled_state.loss if self._compiled_state else None)
         whole = not (isinstance(data, (list, tuple)) or hasattr(x, "__array__") or isinstance(x, dict))
         source = make_source(x, y, sample_weight, batch_size=None if whole else batch_size, steps=steps)
-        return EpochLoop(source, steps)
+        return _make_loop(source, steps)
 
     def _callback_list(self, callbacks: Any, verbose: Any, epochs: int, steps: int | None, history: bool) -> CallbackList:
         if verbose not in ("auto", 0, 1, 2):
             raise ValueError(f"verbose must be 0, 1, 2 or 'auto'. Received: {verbose!r}")
+        from ..callbacks import CallbackList
+
         if isinstance(callbacks, CallbackList):
             return callbacks
         return CallbackList(
@@ -308,6 +317,8 @@ class Trainer(TrainingSteps):
         """
         if mode != "predict":
             self._require_compiled("memory")
+        from .step_memory import report_step_memory
+
         return report_step_memory(self, mode, x, y, sample_weight, batch_size)
 
     def concrete_step(self, mode: str, x: Any, y: Any = None, sample_weight: Any = None) -> tuple[Any, list[np.ndarray]]:
@@ -354,3 +365,17 @@ def _shuffler() -> np.random.Generator:
     """Random orders that follow weft's global seed."""
     key = weft.random.get_global_generator().next_key().numpy()
     return np.random.Generator(np.random.PCG64(key.tolist()))
+
+
+def _make_loop(source: Any, steps: int | None) -> EpochLoop:
+    from .epoch_loop import EpochLoop  # single batches are trained on without loops, bars and callbacks
+
+    return EpochLoop(source, steps)
+
+
+def _compile_metrics(metrics: Any, weighted_metrics: Any, names: Any) -> CompileMetrics | None:
+    if metrics is None and weighted_metrics is None:
+        return None
+    from .compile_metrics import CompileMetrics  # with metrics of all kinds behind it
+
+    return CompileMetrics(metrics, weighted_metrics, names)

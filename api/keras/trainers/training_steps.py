@@ -11,7 +11,6 @@ from weft.tracer import tree
 
 from ..metrics import Mean
 from .batch_arrays import unpack_x_y_sample_weight
-from .compile_metrics import CompileMetrics
 from .compiled_state import CompiledState
 
 
@@ -38,12 +37,14 @@ class TrainingSteps:
 
     def _all_metrics(self) -> list[Any]:
         """`metrics`, with those of `compile` one by one."""
-        return [inner for m in self.metrics for inner in (m.metrics if isinstance(m, CompileMetrics) else [m])]
+        of_compile = self._compiled_state.metrics if self._compiled_state else None
+        return [inner for m in self.metrics for inner in (of_compile.metrics if of_compile and m is of_compile else [m])]
 
     @property
     def metrics_names(self) -> list[str]:
         """The names of the numbers that `evaluate` returns, in its order."""
-        listed = [n for m in self.metrics for n in (m.full_names if isinstance(m, CompileMetrics) else [m.name])]
+        of_compile = self._compiled_state.metrics if self._compiled_state else None
+        listed = [n for m in self.metrics for n in (of_compile.full_names if of_compile and m is of_compile else [m.name])]
         return in_order(listed, self._first_names())
 
     def _first_names(self) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 import weft
 from weft.layers.serialization import public
 
-from .regression import pair
+from .loss import pair
 from .wrapper import LossFunctionWrapper
 
 
