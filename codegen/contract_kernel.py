@@ -19,6 +19,7 @@ from .contract_ending import Ending
 from .contract_pack import print_panel_copy, print_rows_copy, print_tile_copy, print_transposed_copy
 from .contract_plan import LONG, Cut, panel_size, plan_product, plan_together, round_up, tiles
 from .contract_product import Product, is_narrow, transposed
+from .contract_sets import Sets, own_room
 from .contract_text import Lanes, Operand, Writer
 from .contract_tile import TileFacts, print_tiles, tile_parameters
 from .target import Target
@@ -66,7 +67,7 @@ class Place:
     packed_b: str | None = None
 
 
-class Nest(Ending):
+class Nest(Ending, Sets):
     """The loops around the tiles of a product, under construction."""
 
     def __init__(self, product: Product, target: Target, swapped: bool, ranged: str = "", narrow: bool = False) -> None:
@@ -103,12 +104,7 @@ class Nest(Ending):
         w = self.w
         if any(level.c == "%matrix_c" for level in self.product.levels):
             w.line("%matrix_c = mul i64 %m, %n")
-        epilogue, taken = self.product.epilogue, list(self.own)
-        if epilogue is not None:
-            if epilogue.scratch:
-                self.own[-1] = w.at("%work", round_up(self.work, 64), "i8")
-                taken.pop()
-            epilogue.start(w, self.own, self.n)
+        self.begin()
         start = Place("%b", "%a") if self.swapped else Place()
         if self.narrow:
             start = replace(start, c=w.at("%work", round_up(self.plan.work, 64), "i8"))
@@ -116,11 +112,10 @@ class Nest(Ending):
         if self.narrow:
             self.call("turn", start.c, "%c", self.m, self.n, self.n, self.m)
         w.line("ret i32 0")
-        c = "ptr noalias %c" if epilogue is None else "ptr %c"  # what the epilogue writes may lie where its sums were
-        pointers = ", ".join(["ptr %a", "ptr %b", c, "ptr noalias %work", *(f"ptr {e}" for e in taken)])
+        epilogue = self.product.epilogue
         sizes = [*SIZES, *(f"n{i}" for i in range(epilogue.integers if epilogue else 0))]
         sizes += ["first", "last"] if self.ranged else []
-        return w.function(f"i32 @KERNEL({pointers}, {', '.join(f'i64 %{s}' for s in sizes)}) nounwind")
+        return w.function(f"i32 @KERNEL({', '.join(self.pointers())}, {', '.join(f'i64 %{s}' for s in sizes)}) nounwind")
 
     def descend(self, order: tuple[str, ...], place: Place) -> None:
         """Packs what is known by now, and opens the next loop; inside all of them, runs the tiles."""
@@ -137,7 +132,7 @@ class Nest(Ending):
             return
         for inner in getattr(self, f"open_{order[0]}")(place):
             self.descend(order[1:], inner)
-            if order[0] == "k" and not self.in_tiles:
+            if order[0] == ("k" if self.product.sets == 1 else "set") and not self.in_tiles:
                 self.sweep(inner)
 
     def open_batch(self, place: Place, level: int = 0) -> Iterator[Place]:
@@ -389,11 +384,10 @@ def print_contract(product: Product, target: Target, ranged: str = "") -> Contra
         copies.append(print_transposed_copy("turn", plan.lanes, exact=True))
     functions = [text for text, _ in copies]
     declared = set(nest.w.declared).union(*(needed for _, needed in copies))
-    extra = (product.m or 0) * (product.n or 0) * product.size + 64 if narrow else 0
+    extra = (product.m or 0) * (product.n or 0) * product.size + 64 if narrow else own_room(product)
     own = product.epilogue
     if own is not None:
         functions += own.functions
         declared |= set(own.declared)
-        extra = own.scratch + 64 if own.scratch else 0
     text = "\n".join([*sorted(declared | more), "", *tiles, *functions, main])
-    return ContractKernel(text, nest.work + extra, 4 + (len(own.pointers) if own else 0))
+    return ContractKernel(text, nest.work + extra, len(nest.pointers()))

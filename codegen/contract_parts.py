@@ -17,6 +17,10 @@ from .target import Target
 MULTIPLY_ADDS = 2
 PACKING = 0.5
 """Cycles to pack one element, against ``MULTIPLY_ADDS`` vectors per cycle."""
+LEAST_SAVED = 0.025
+"""The share of the time of products that sharing the packed a has to save."""
+FAR_BYTES = 13
+"""Bytes per cycle of results that have left the L2 cache before they are needed."""
 
 
 @record
@@ -48,6 +52,23 @@ def plan_parts(product: Product, target: Target, parts: int) -> Parts | None:
     return Parts(axis, str(tiles[axis]), 1)
 
 
+def shares_pay(product: Product, target: Target, count: int) -> bool:
+    """Whether one kernel for so many products with the same a is quicker than a kernel each, because it packs a once.
+
+    Results that do not stay in half of the L2 cache together are fetched again by what follows: a gradient by its update. Where a
+    is not packed, only calls are saved: nothing that could be measured. Other kernels than `Nest` know of one product only.
+    """
+    narrow = is_narrow(product, target.vector_bytes // product.size)
+    if is_dot(product) or narrow or 1 in (product.m, product.n) or product.levels or product.segments > 1:
+        return False
+    plan = plan_product(product, target)
+    m, n, k = (ANY if s is None else s for s in (product.m, product.n, product.k))
+    saved = PACKING * m * k * (count - 1) / count
+    result = m * n * product.size
+    lost = result / FAR_BYTES if count * result > target.l2_bytes // 2 else 0
+    return plan.pack_a and saved - lost >= LEAST_SAVED * m * n * k / (MULTIPLY_ADDS * plan.lanes.width)
+
+
 def _tiles(product: Product, plan: Plan, axis: str) -> int:
     """Tiles along an axis; a guess where only the call knows."""
     cuts, known = (plan.rows, product.m) if axis == "rows" else (plan.columns, product.n)
@@ -57,6 +78,6 @@ def _tiles(product: Product, plan: Plan, axis: str) -> int:
 def _cost(product: Product, plan: Plan, axis: str, share: float) -> float:
     """Cycles of the longest part: this share of the axis, one operand packed whole and its share of the other."""
     m, n, k = (ANY if s is None else s for s in (product.m, product.n, product.k))
-    arithmetic = m * n * k / (MULTIPLY_ADDS * plan.lanes.width)
-    pack_a, pack_b = PACKING * m * k * plan.pack_a, PACKING * n * k * plan.pack_b
+    arithmetic = product.sets * m * n * k / (MULTIPLY_ADDS * plan.lanes.width)
+    pack_a, pack_b = PACKING * m * k * plan.pack_a, product.sets * PACKING * n * k * plan.pack_b
     return share * arithmetic + (pack_a + share * pack_b if axis == "columns" else pack_b + share * pack_a)

@@ -97,6 +97,8 @@ def plan_product(product: Product, target: Target) -> Plan:
     column_tiles = max(1, near // (deep * product.size * wide * lanes.width))
     outer = ("k", "columns") if one_block else ("columns", "k")
     order = (*outer, "batch", "stretch", "rows") if shared else ("batch", "stretch", "k", "columns", "rows")
+    if product.sets > 1:
+        order = ("stretch", "k", "set", "columns", "rows")
     across_rows = min(row_tiles * tall, tiles(rows) * tall)
     panels = min(column_tiles, tiles(columns))
     b_bytes = round_up(panels * panel_size(deep, wide, lanes) * product.size, 64) if pack_b else 0

@@ -33,6 +33,7 @@ class Product:
 
     a_row: elements between the rows of a, if these are not dense (not for transpose_a). segments: k is split into that many
     stretches of equal length, which lie ``segment`` elements apart in a. accumulate: c holds what the product is added to.
+    sets: so many products with the same a, see `contract_sets`; not with levels or segments.
     """
 
     short: str
@@ -47,6 +48,7 @@ class Product:
     segment: int = 0
     accumulate: bool = False
     epilogue: Epilogue | None = None
+    sets: int = 1
 
     @property
     def size(self) -> int:

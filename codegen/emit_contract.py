@@ -59,16 +59,18 @@ class Ending:
 
 
 def emit_contract(
-    dtype: DType, facts: Facts, sizes: Sequence[Size], target: Target, ending: Ending | None = None
+    dtype: DType, facts: Facts, sizes: Sequence[Size], target: Target, ending: Ending | None = None, sets: int = 1
 ) -> PrintedContract | None:
-    """sizes: batch, m, n, k, stride_a, stride_b."""
+    """sizes: batch, m, n, k, stride_a, stride_b. sets: so many products with the same a."""
     product = own_product(dtype, facts, sizes, target)
     if product is None:
         return None
+    product = replace(product, sets=sets)
     canonical, text = contract_text(dtype, *facts)
+    several = f"x{sets}" if sets > 1 else ""
     if ending is None:
         kernel = _print_once(product, target)
-        text, name = _named(text, canonical, kernel.text, "")
+        text, name = _named(_with_sets(text, sets, ()), canonical, kernel.text, several)
         return PrintedContract(name, text, kernel.text, kernel.work)
     parts = split_epilogue(ending.kernel)
     assert parts is not None, "the group has been found suitable"
@@ -76,7 +78,8 @@ def emit_contract(
     decl = declare_epilogue(ending.kernel, parts, more, ending.keeps, target)
     kernel = _print_once(replace(product, epilogue=FormulaEpilogue(decl)), target)
     text = _with_ending(text, ending.kernel, lines, len(more))
-    text, name = _named(text, canonical, kernel.text, ending.kernel.title)
+    text = _with_sets(text, sets, [p.name for p in ending.kernel.params[1:]])
+    text, name = _named(text, canonical, kernel.text, "_".join(filter(None, (several, ending.kernel.title))))
     return PrintedContract(name, text, kernel.text, kernel.work, decl, more)
 
 
@@ -124,3 +127,18 @@ def _with_ending(text: str, kernel: Kernel, lines: Sequence[str], integers: int)
     text = text.replace('."""', f'. Then {", ".join(kernel.ops)}. {arrays}"""', 1)
     body, end = text.rsplit("    return 0\n", 1)
     return "\n".join([f"{body}    # what follows is done tile by tile in machine code", *lines, f"    return 0\n{end}"])
+
+
+def _with_sets(text: str, sets: int, own: Sequence[str]) -> str:
+    """The text of one product as that of several, which share a. own: the epilogue's arrays."""
+    if sets == 1:
+        return text
+    each = [["b", "c", *own], *([f"{name}_{s}" for name in ("b", "c", *own)] for s in range(1, sets))]
+    text = text.replace("batch, ", "".join(f"{name}, " for names in each[1:] for name in names) + "batch, ", 1)
+    text = text.replace('."""', f'; for {sets} b and c."""', 1)
+    head, body = text.split("    b = view", 1)
+    body, end = body.rsplit("    return 0\n", 1)
+    turns = ", ".join(f"({', '.join(names)})" for names in each)
+    lines = f"    b = view{body}".splitlines(keepends=True)
+    loop = f"    for {', '.join(each[0])} in ({turns}):\n"
+    return "".join([head, loop, *(f"    {line}" if line.strip() else line for line in lines), f"    return 0\n{end}"])

@@ -143,37 +143,47 @@ class ModuleWriter:
         self.call(name, self.operands(term), (term.size,), Work(0, ((term.size * term.dtype.size,),)))
 
     def add_contract(self, group: Group) -> None:
-        """A matrix product: micro-kernels for its shape, or the canonical kernel that a library may replace."""
-        term = group.members[0]
-        key = self.keys.of_product(term, group.epilogue)
-        known = self.known_products.get(key.facts)
+        """A matrix product, or several that are one call: micro-kernels for the shape, or the canonical kernel that a library may
+        replace."""
+        parts = group.parts or (group,)
+        keys = [self.keys.of_product(part.members[0], part.epilogue) for part in parts]
+        if any(key.facts != keys[0].facts for key in keys):  # what takes whose place differs
+            for part in parts:
+                self.add_contract(part)
+            return
+        known = self.known_products.get((len(parts), keys[0].facts))
         if known is None:
-            known = self.known_products[key.facts] = self.print_product(group, key)
-        buffers = self.operands(term)
+            known = self.known_products[len(parts), keys[0].facts] = self.print_product(parts[0], keys[0], len(parts))
+        a, *buffers = self.operands(parts[0].members[0])
         if known.scratch is not None:
-            buffers.append(self.buffers.add_work(known.scratch, term.dtype))
+            buffers.append(self.buffers.add_work(known.scratch, parts[0].members[0].dtype))
         call = known.call
-        self.call(call.name, [*buffers, *self.keys.resolve(key, call.buffers)], call.sizes, call.work)
+        buffers += self.keys.resolve(keys[0], call.buffers)
+        for part, key in zip(parts[1:], keys[1:], strict=True):
+            buffers += [*self.operands(part.members[0])[1:], *self.keys.resolve(key, call.buffers)]
+        self.call(call.name, [a, *buffers], call.sizes, call.work)
 
-    def print_product(self, group: Group, key: GroupKey) -> KnownProduct:
+    def print_product(self, group: Group, key: GroupKey, sets: int) -> KnownProduct:
+        """sets: so many products like this one are a call."""
         term = group.members[0]
         rule, short = term.rule, term.dtype.short
         assert isinstance(rule, Own)
         sizes = contract_sizes(term)
         ending, behind = self.ending(group)
         facts: Facts = rule.attrs  # type: ignore[assignment]  # of a product
-        own = emit_contract(term.dtype, facts, sizes, self.target, ending)
-        touched = [t.size for t in (*term.args, *([] if ending and not ending.keeps else [term]))]
-        work = count_product(sizes[:4], term.dtype.size, touched)
+        own = emit_contract(term.dtype, facts, sizes, self.target, ending, sets)
+        touched = [t.size * sets for t in (*term.args[1:], *([] if ending and not ending.keeps else [term]))]
+        work = count_product((*sizes[:4], sets), term.dtype.size, (term.args[0].size, *touched))
         if ending is not None:
-            work = add_work(work, count_work(ending.kernel, known=PRODUCT))
+            for _ in range(sets):
+                work = add_work(work, count_work(ending.kernel, known=PRODUCT))
         if own is None:
             name, text = contract_text(term.dtype, *facts)
             decl = KernelDecl(name, (short,) * 3, 6, (2,), contract=ContractDecl(short, *facts[:2]))
             self.declare(decl, text)
             return KnownProduct(KnownCall(name, (), sizes, work))
         self.llvm[own.name] = own.llvm
-        decl = declare_contract(own.name, ContractDecl(short, *facts[:2], own.epilogue, facts[2]))
+        decl = declare_contract(own.name, ContractDecl(short, *facts[:2], own.epilogue, facts[2], sets))
         self.declare(decl, own.text)
         return KnownProduct(KnownCall(own.name, self.keys.positions(key, behind), (*sizes, *own.sizes), work), own.work)
 
@@ -275,12 +285,14 @@ class ModuleWriter:
 
 
 def declare_contract(name: str, contract: ContractDecl) -> KernelDecl:
-    """A product by micro-kernels: a, b, c, scratch memory, then what its epilogue takes."""
-    epilogue = contract.epilogue
-    if epilogue is None:
-        return KernelDecl(name, (contract.dtype,) * 4, 6, (2, 3), contract=contract)
-    writes = (2, 3, *(4 + i for i, written in enumerate(epilogue.written) if written))
-    return KernelDecl(name, ((contract.dtype,) * 4) + epilogue.dtypes, 6 + epilogue.integers, writes, contract=contract)
+    """A product by micro-kernels: a, b, c, scratch memory, then what its epilogue takes; then b, c and the epilogue's of each
+    further product."""
+    short, epilogue, more = contract.dtype, contract.epilogue, contract.sets - 1
+    own, written = (epilogue.dtypes, epilogue.written) if epilogue else ((), ())
+    pointers = (*(short,) * 4, *own, *(short, short, *own) * more)
+    flags = (False, False, True, True, *written, *(False, True, *written) * more)
+    integers = 6 + (epilogue.integers if epilogue else 0)
+    return KernelDecl(name, pointers, integers, tuple(i for i, flag in enumerate(flags) if flag), contract=contract)
 
 
 def local_name(name: str) -> str:

@@ -28,7 +28,8 @@ class Group:
 
     split: the number of outer loops inside which the inner loops run several times, once per phase, because a later member needs
     a finished reduction over the inner ones. phase: per member; `LAST` means after all loops. epilogue: for a product that is
-    stored by a group behind it, that group; its members are this group's other members.
+    stored by a group behind it, that group; its members are this group's other members. parts: for several products that are one
+    call, a group for each.
     """
 
     index: int
@@ -39,6 +40,7 @@ class Group:
     before: int = 0  # a bit for each group that must run earlier, directly or not: sets would make large graphs quadratic
     arrays: set[Term] = field(default_factory=set)
     epilogue: Group | None = None
+    parts: tuple[Group, ...] = ()
 
     @property
     def bit(self) -> int:

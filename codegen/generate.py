@@ -1,7 +1,7 @@
 """The code generator's one entry. In: an optimised `Graph` and a `Target`; out: a `Program`.
 
 lower_graph -> accumulate_products -> plan_targets -> find_roots -> fuse_terms -> plan_stores -> fuse_epilogues ->
-schedule_groups -> plan_buffers -> kernels -> text.
+fuse_products -> schedule_groups -> plan_buffers -> kernels -> text.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from .emit_module import ModuleWriter
 from .find_roots import find_roots
 from .fuse_epilogues import fuse_epilogues
 from .fuse_nodes import fuse_terms
+from .fuse_products import fuse_products
 from .lower_graph import Lowered, lower_graph
 from .plan_buffers import plan_buffers
 from .plan_stores import plan_stores
@@ -39,6 +40,7 @@ def generate(graph: Graph, target: Target | None = None, watch: Callable[[Kernel
     groups = fuse_terms(roots)
     stores = plan_stores(groups, roots, targets.required)
     groups, stores = fuse_epilogues(groups, stores, targets, target)
+    groups, stores = fuse_products(groups, stores, targets, target)
     schedule = schedule_groups(groups, stores, targets)
     leaves = _leaves(graph, lowered)
     buffers = plan_buffers(schedule, stores, targets, leaves)

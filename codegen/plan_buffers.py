@@ -8,7 +8,7 @@ waits where one of its results will be.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from weft.graph.dims import Size, size_value
 from weft.graph.dtype import DType
@@ -104,18 +104,27 @@ class _Planner:
                 dying = [t for t in self.stores.reads[step].positions if t in self.slot_of and last[t] == i]
                 if accumulates(step.members[0]):
                     self.place_onto(*step.members[0].args[2:], step.members[0])
-                unplaced = [t for t in step.members if t in self.stores.stored and t not in self.buffers.of_term]
-                for term in sorted(unplaced, key=lambda t: t not in last):  # results first
-                    if term in last or not self.place_inside(term, step):
-                        self.place_term(term, step, dying)
-                if step.epilogue is not None and step.members[0] not in self.buffers.of_term:
-                    self.place_sums(step)
+                for part in step.parts or (step,):
+                    self.place_results(part, last, dying, step)
                 born_unread = [t for t in step.members if t in self.slot_of and t not in last]
             else:
                 dying, born_unread = [t for t in self.targets.effects[step] if t in self.slot_of and last[t] == i], []
             for slot in {self.slot_of[t] for t in (*dying, *born_unread)}:
                 if last.get(self.holder[slot], -1) <= i:
                     self.free.add(slot)
+
+    def place_results(self, group: Group, last: Mapping[Term, int], dying: list[Term], step: Group) -> None:
+        """step: the call that the group is, or is part of: nothing may take the place of what other parts read."""
+        others = [self.stores.reads[p].positions for p in step.parts if p is not group]
+        free = [t for t in dying if t in self.stores.reads[group].positions and not any(t in read for read in others)]
+        kept = [t for t in dying if t not in free]
+        unplaced = [t for t in group.members if t in self.stores.stored and t not in self.buffers.of_term]
+        for term in sorted(unplaced, key=lambda t: t not in last):  # results first
+            if term in last or not self.place_inside(term, group):
+                self.place_term(term, group, free)
+        if group.epilogue is not None and group.members[0] not in self.buffers.of_term:
+            self.place_sums(group)
+        dying[:] = kept + free
 
     def place_onto(self, before: Term, product: Term) -> None:
         """The product is added in the memory of the sum so far."""

@@ -12,7 +12,7 @@ from weft.codegen.contract_kernel import print_contract
 from weft.codegen.contract_parts import plan_parts
 from weft.codegen.contract_product import matrix_product
 from weft.codegen.program import Program, Split
-from weft.graph.record import record
+from weft.graph.record import record, replace
 
 from .machine import detect_target
 from .team import thread_count
@@ -46,6 +46,7 @@ def share_products(program: Program, step: ast.FunctionDef) -> dict[str, SharedP
         batch, m, n, k = (s.value if isinstance(s, ast.Constant) and isinstance(s.value, int) else None for s in sizes)
         transposed = contract.transpose_a, contract.transpose_b
         product = matrix_product(contract.dtype, *transposed, batch, m, n, k, epilogue, contract.accumulate)
+        product = replace(product, sets=contract.sets)
         cut = plan_parts(product, target, parts)
         if cut is not None:
             kernel = print_contract(product, target, cut.axis)

@@ -1,0 +1,81 @@
+"""Several products of one shape that share a. In: a nest of loops around tiles; out: the loop over the products.
+
+The loop stands inside of that over k: the block of a is packed once, and then multiplied with the block of each b in turn. Tiles
+do not know of it: they get the pointers of the product at hand, which the kernel keeps in a table in its scratch memory. So every
+element is summed as in a product alone, and the text hardly grows with the number of products.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from weft.graph.record import replace
+
+from .contract_product import Product
+from .contract_text import Operand, Writer
+
+if TYPE_CHECKING:
+    from .contract_kernel import Place
+
+POINTER_BYTES = 8
+
+
+def round_to_line(size: int) -> int:
+    return -(-size // 64) * 64
+
+
+def own_room(product: Product) -> int:
+    """Scratch bytes behind the packed operands: what each epilogue needs, then the table of pointers."""
+    epilogue = product.epilogue
+    scratch = epilogue.scratch if epilogue else 0
+    if product.sets == 1:
+        return scratch + 64 if scratch else 0
+    row = 2 + (len(epilogue.pointers) + (scratch > 0) if epilogue else 0)
+    return (round_to_line(scratch) + row * POINTER_BYTES) * product.sets + 128
+
+
+class Sets:
+    """The part of a nest that knows of several products. own: the epilogue's arrays, of the product at hand."""
+
+    product: Product
+    w: Writer
+    own: list[str]
+    work: int
+    n: Operand
+    table = ""
+
+    def pointers(self) -> list[str]:
+        """The parameters: a, b, c, scratch memory, the epilogue's; then b, c and the epilogue's of each further product."""
+        epilogue = self.product.epilogue
+        c = "ptr noalias %c" if epilogue is None else "ptr %c"  # what the epilogue writes may lie where its sums were
+        own = [f"ptr %e{i}" for i in range(len(epilogue.pointers) if epilogue else 0)]
+        more = [f"{pointer}.{s}" for s in range(1, self.product.sets) for pointer in ("ptr %b", c, *own)]
+        return ["ptr %a", "ptr %b", c, "ptr noalias %work", *own, *more]
+
+    def begin(self) -> None:
+        """What happens once: epilogues start, and the pointers go to the table."""
+        w, product, epilogue = self.w, self.product, self.product.epilogue
+        scratch = epilogue.scratch if epilogue else 0
+        room = w.at("%work", round_to_line(self.work), "i8") if scratch or product.sets > 1 else ""
+        self.table = w.at(room, round_to_line(scratch) * product.sets, "i8") if room else ""
+        usual = self.own
+        for s in range(product.sets):
+            self.own = [f"{e}.{s}" if s else e for e in usual]
+            if scratch:
+                self.own[-1] = w.at(room, round_to_line(scratch) * s, "i8")
+            if epilogue is not None:
+                epilogue.start(w, self.own, self.n)
+            if product.sets > 1:
+                row = ["%b", "%c"] if s == 0 else [f"%b.{s}", f"%c.{s}"]
+                for i, pointer in enumerate([*row, *self.own]):
+                    w.line(f"store ptr {pointer}, ptr {w.at(self.table, s * (2 + len(usual)) + i, 'ptr')}")
+
+    def open_set(self, place: Place) -> Iterator[Place]:
+        """The products in turn."""
+        w, usual = self.w, self.own
+        with w.loop(0, self.product.sets) as loop:
+            row = w.at(self.table, w.mul(loop.index, 2 + len(usual)), "ptr")
+            b, c, *self.own = [w.let(f"load ptr, ptr {w.at(row, i, 'ptr')}") for i in range(2 + len(usual))]
+            yield replace(place, b=b, c=c, packed_b=None)
+        self.own = usual
