@@ -146,21 +146,22 @@ class ModuleWriter:
         """A matrix product, or several that are one call: micro-kernels for the shape, or the canonical kernel that a library may
         replace."""
         parts = group.parts or (group,)
-        keys = [self.keys.of_product(part.members[0], part.epilogue) for part in parts]
-        if any(key.facts != keys[0].facts for key in keys):  # what takes whose place differs
+        key = self.keys.of_product(parts[0].members[0], parts[0].epilogue)
+        endings = [self.ending(part) for part in group.parts]
+        if any(ending != endings[0][0] for ending, _ in endings):  # what takes whose place differs
             for part in parts:
                 self.add_contract(part)
             return
-        known = self.known_products.get((len(parts), keys[0].facts))
+        known = self.known_products.get((len(parts), key.facts))
         if known is None:
-            known = self.known_products[len(parts), keys[0].facts] = self.print_product(parts[0], keys[0], len(parts))
+            known = self.known_products[len(parts), key.facts] = self.print_product(parts[0], key, len(parts))
         a, *buffers = self.operands(parts[0].members[0])
         if known.scratch is not None:
             buffers.append(self.buffers.add_work(known.scratch, parts[0].members[0].dtype))
         call = known.call
-        buffers += self.keys.resolve(keys[0], call.buffers)
-        for part, key in zip(parts[1:], keys[1:], strict=True):
-            buffers += [*self.operands(part.members[0])[1:], *self.keys.resolve(key, call.buffers)]
+        buffers += self.keys.resolve(key, call.buffers)
+        for part, (_, behind) in zip(parts[1:], endings[1:], strict=True):
+            buffers += [*self.operands(part.members[0])[1:], *behind]
         self.call(call.name, [a, *buffers], call.sizes, call.work)
 
     def print_product(self, group: Group, key: GroupKey, sets: int) -> KnownProduct:
