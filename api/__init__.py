@@ -6,7 +6,7 @@ import gc
 from typing import TYPE_CHECKING, Any
 
 _collecting = gc.isenabled()
-gc.disable()  # nothing that an import makes is garbage: the collector would look at it all in vain
+gc.disable()  # as in `late_names`
 try:
     from weft.graph.dtype import (
         DType,
@@ -28,6 +28,9 @@ try:
     from weft.tracer.ops.generated import namespace as _namespace
 finally:
     if _collecting:
+        if not gc.get_freeze_count():
+            gc.freeze()
+            gc.unfreeze()
         gc.enable()
 
 if TYPE_CHECKING:

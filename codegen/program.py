@@ -1,13 +1,12 @@
 """The compiler's product as plain data. In: what `generate` planned; out: one Python module's text and the tables to run it.
 
-A `Program` holds no addresses, no nodes and no code objects: it can be stored as JSON beside its constants and run by another
+A `Program` holds no addresses, no nodes and no code objects: it can be stored beside its constants and run by another
 process. ``step(p, d)`` in ``source`` calls the kernels; ``p`` has one pointer per entry of ``buffers``, ``d`` one integer per
 entry of ``sizes``. It returns 0, a positive code of ``checks``, or -1 when an effect has left an exception behind.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -202,15 +201,13 @@ class Program:
     notes: Mapping[str, Any] = field(default_factory=dict)
     llvm: Mapping[str, str] = field(default_factory=dict)
 
-    def to_json(self) -> str:
-        """The program as JSON text, all but the constants."""
-        tables = {k: getattr(self, k) for k in field_names(self) if k != "constants"}
-        return json.dumps(tables, default=vars, sort_keys=True)
+    def to_tables(self) -> dict[str, Any]:
+        """The program as dictionaries, lists, strings and numbers, all but the constants."""
+        return {name: _plain(getattr(self, name)) for name in field_names(self) if name != "constants"}
 
     @staticmethod
-    def from_json(text: str, constants: Sequence[np.ndarray]) -> Program:
-        """The inverse of `to_json`. ValueError or KeyError if the text is no program."""
-        t = json.loads(text)
+    def from_tables(t: Mapping[str, Any], constants: Sequence[np.ndarray]) -> Program:
+        """The inverse of `to_tables`. ValueError, TypeError or KeyError if the tables are no program."""
         return Program(
             source=t["source"],
             kernels=tuple(_kernel(k) for k in t["kernels"]),
@@ -228,6 +225,16 @@ class Program:
             notes=t["notes"],
             llvm=t["llvm"],
         )
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    if isinstance(value, (tuple, list)):
+        return [_plain(v) for v in value]
+    if isinstance(value, Mapping):
+        return {k: _plain(v) for k, v in value.items()}
+    return {name: _plain(getattr(value, name)) for name in field_names(value)}
 
 
 def _kernel(t: dict[str, Any]) -> KernelDecl:

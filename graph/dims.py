@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import Union
 
 Monomial = tuple[str, ...]  # sorted factor names; () is the constant term
@@ -159,6 +159,7 @@ def size_value(size: Size, known: Mapping[str, int]) -> int:
     return size.value(known) if isinstance(size, Dim) else size
 
 
+@lru_cache(1024)  # a program has hundreds of sizes, most of them equal
 def parse_size(text: str) -> Size:
     """The inverse of ``str``: ``"batch*28+1"`` becomes the `Dim`, ``"28"`` the integer."""
     total: Size = 0

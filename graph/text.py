@@ -21,7 +21,6 @@ not shown.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -145,7 +144,7 @@ class _Printer:
         return "\n\n".join([*(["\n".join(variables)] if variables else []), *blocks]) + "\n"
 
     def declaration(self, variable: VariableRef, label: str) -> str:
-        name = "" if self.anonymous or label == f"@{variable.name}" else f" = {json.dumps(variable.name)}"
+        name = "" if self.anonymous or label == f"@{variable.name}" else f" = {quoted(variable.name)}"
         return f"variable {label}: {variable.type}{name}"
 
     def graph_text(self, graph: Graph) -> str:
@@ -160,7 +159,7 @@ class _Printer:
         if graph.token is not None:
             show.append(f"effects {numbers[graph.token]}")
         name = "graph" if self.anonymous else graph.name
-        name = name if re.fullmatch(r"[A-Za-z_]\w*", name) else json.dumps(name)
+        name = name if re.fullmatch(r"[A-Za-z_]\w*", name) else quoted(name)
         label = f"{self.subgraphs[id(graph)]} " if id(graph) in self.subgraphs else ""
         return "\n".join([f"graph {label}{name}({self.operands(graph.inputs, numbers)}):", *lines, *(f"  {s}" for s in show)])
 
@@ -207,7 +206,7 @@ class _Printer:
         if isinstance(value, (float, np.floating)):
             return repr(float(value))
         if isinstance(value, str):
-            return json.dumps(value)
+            return quoted(value)
         if isinstance(value, tuple):
             return f"({', '.join(self.value(v, node) for v in value)}{',' * (len(value) == 1)})"
         if isinstance(value, DType):
@@ -219,7 +218,7 @@ class _Printer:
         if isinstance(value, ArrayType):
             return str(value)
         self.unreadable.append(f"the attribute {value!r} of {node.op.name}")
-        return f"?{json.dumps(repr(value))}"
+        return f"?{quoted(repr(value))}"
 
     def variable(self, variable: VariableRef) -> str:
         if variable not in self.labels:
@@ -238,6 +237,15 @@ class _Printer:
         if not (self.origins and node.origins):
             return ""
         return f"  # {'; '.join(map(str, node.origins[:SHOWN_ORIGINS]))}"
+
+
+def quoted(text: str) -> str:
+    """The text as JSON writes it."""
+    if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
+        return f'"{text}"'
+    import json  # four modules, which few texts need
+
+    return json.dumps(text)
 
 
 def can_fail(node: Node) -> bool:

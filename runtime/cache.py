@@ -1,7 +1,7 @@
 """The cache of whole programs. In: a graph's fingerprint; out: the `Program` generated from it before, or None.
 
-A hit spares optimising and generating code. Programs are stored as JSON with their constants in NumPy's format, never as
-pickles, under a key made of the fingerprint, this version of weft and the machine.
+A hit spares optimising and generating code. Programs are stored as plain tables (`store.pack_tables`) with their constants in
+NumPy's format, never as pickles, under a key made of the fingerprint, this version of weft and the machine.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from weft.codegen.program import Program
 
 from .machine import detect_target
 from .source_version import source_version
-from .store import content_key, load_bytes, store_bytes, warn_once
+from .store import content_key, load_bytes, pack_tables, store_bytes, unpack_tables, warn_once
 
 
 def _program_key(fingerprint: str) -> str:
@@ -45,9 +45,9 @@ def store_program(fingerprint: str, program: Program) -> None:
 
 
 def _pack_program(program: Program) -> bytes:
-    text = program.to_json().encode()
+    tables = pack_tables(program.to_tables())
     out = io.BytesIO()
-    out.write(struct.pack("<qq", len(text), len(program.constants)) + text)
+    out.write(struct.pack("<qq", len(tables), len(program.constants)) + tables)
     for array in program.constants:
         np.lib.format.write_array(out, np.asarray(array), allow_pickle=False)
     return out.getvalue()
@@ -55,9 +55,9 @@ def _pack_program(program: Program) -> bytes:
 
 def _unpack_program(payload: bytes) -> Program:
     length, count = struct.unpack_from("<qq", payload)
-    text = payload[16 : 16 + length].decode()
+    tables = unpack_tables(payload[16 : 16 + length])
     rest = io.BytesIO(payload[16 + length :])
     constants = [np.lib.format.read_array(rest, allow_pickle=False) for _ in range(count)]
     for array in constants:
         array.setflags(write=False)
-    return Program.from_json(text, constants)
+    return Program.from_tables(tables, constants)

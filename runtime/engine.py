@@ -69,10 +69,12 @@ def data_layout() -> str:
 
 def _target_machine() -> Any:
     binding = llvm()
-    _, cpu, features, _ = host()
-    target = binding.Target.from_triple(target_triple())
+    this = host()
+    target = binding.Target.from_triple(this.triple)
     # One machine per use: LLVM's engines take ownership and sharing one crashed.
-    return target.create_target_machine(cpu=cpu, features=features, opt=2, reloc="default", codemodel="jitdefault", jit=True)
+    return target.create_target_machine(
+        cpu=this.cpu, features=this.features, opt=2, reloc="default", codemodel="jitdefault", jit=True
+    )
 
 
 def compile_text(text: str, *, vectorize: bool = True, tidy: bool = True) -> bytes:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import json
 import os
 import platform
 from importlib.machinery import PathFinder
-from typing import NamedTuple
+
+from weft.graph.record import record
 
 from .llvm import llvm
 from .store import content_key, load_bytes, store_bytes
@@ -20,7 +20,8 @@ from .store import content_key, load_bytes, store_bytes
 _CPU_FACTS = ("vendor_id", "cpu family", "model", "model name", "stepping", "flags", "Features", "CPU implementer", "CPU part")
 
 
-class Host(NamedTuple):
+@record
+class Host:
     """triple, cpu, features: in LLVM's words. versions: of llvmlite and of LLVM."""
 
     triple: str
@@ -33,14 +34,14 @@ class Host(NamedTuple):
 def host() -> Host:
     """This machine, from the cache or from LLVM."""
     identity = _identity()
-    key = None if identity is None else content_key("host", identity)
+    key = None if identity is None else content_key("host in lines", identity)
     stored = None if key is None else load_bytes("hosts", key)
     if stored is not None:
-        triple, cpu, features, versions = json.loads(stored)
-        return Host(triple, cpu, features, tuple(versions))
+        triple, cpu, features, llvmlite, llvm_version = stored.decode().split("\n")
+        return Host(triple, cpu, features, (llvmlite, llvm_version))
     found = _ask_llvm()
     if key is not None:
-        store_bytes("hosts", key, json.dumps(found).encode())
+        store_bytes("hosts", key, "\n".join((found.triple, found.cpu, found.features, *found.versions)).encode())
     return found
 
 

@@ -17,7 +17,9 @@ import platform
 import struct
 import sys
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
+
+from weft.graph.record import record
 
 _HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 _SECTION = struct.Struct("<IIQQQQIIQQ")
@@ -31,7 +33,8 @@ _UNDEFINED = 0
 _READ_EXECUTE = mmap.PROT_READ | getattr(mmap, "PROT_EXEC", 4) if sys.platform != "win32" else 0
 
 
-class _Section(NamedTuple):
+@record
+class _Section:
     name: int
     kind: int
     flags: int

@@ -43,13 +43,20 @@ def printer_version() -> str:
 
 def _python_files(folder: str) -> list[str]:
     found = []
-    for path, _, names in os.walk(folder):
-        found += [os.path.join(path, name) for name in names if name.endswith(".py")]
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(".py"):
+                found.append(entry.path)
+            elif entry.is_dir() and entry.name != "__pycache__":
+                found += _python_files(entry.path)
     return sorted(found)
 
 
 def _hash_files(paths: Sequence[str]) -> str:
-    facts = [(path, status.st_size, status.st_mtime_ns) for path, status in zip(paths, map(os.stat, paths), strict=True)]
+    facts = []
+    for path in paths:
+        status = os.stat(path)
+        facts.append((path, status.st_size, status.st_mtime_ns))
     key = content_key("versions", repr(facts))
     known = load_bytes("versions", key)
     if known is not None:

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import marshal
 import os
 import struct
 import warnings
 from collections import OrderedDict
 from collections.abc import Iterator
+from typing import Any
 
 from .config import config
 
@@ -78,6 +80,20 @@ def store_bytes(kind: str, key: str, payload: bytes) -> None:
         _prune(root)
     except OSError as error:
         warn_once(f"the cache folder {config.cache_dir} could not be written; compiled steps are kept in memory only", error)
+
+
+def pack_tables(value: Any) -> bytes:
+    """Dictionaries, lists, strings and numbers as bytes; ValueError for anything else.
+
+    In the format of Python's bytecode files, which is read at once: JSON would have to be imported, for longer than it reads. It
+    holds no classes and calls nothing. Version 2 of it is the same for every Python.
+    """
+    return marshal.dumps(value, 2)
+
+
+def unpack_tables(data: bytes) -> Any:
+    """The inverse of `pack_tables`. ValueError, TypeError or EOFError for other data."""
+    return marshal.loads(data)
 
 
 def entry_path(kind: str, key: str) -> str | None:

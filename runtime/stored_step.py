@@ -6,11 +6,12 @@ file is read in the time that its directory entry takes.
 
 from __future__ import annotations
 
-import json
 import struct
 from collections.abc import Mapping, Sequence
 
 from weft.graph.record import record
+
+from .store import pack_tables, unpack_tables
 
 STEP_SYMBOL = "weft_step"
 """The function that a step's object exports."""
@@ -29,7 +30,7 @@ class StoredStep:
 
 def pack_step(step: StoredStep) -> bytes:
     sizes = [(symbol, len(code)) for symbol, code in step.kernels.items()]
-    head = json.dumps([sizes, list(step.routines)]).encode()
+    head = pack_tables([sizes, list(step.routines)])
     return b"".join([struct.pack("<q", len(head)), head, *step.kernels.values(), step.code])
 
 
@@ -37,7 +38,7 @@ def unpack_step(data: bytes) -> StoredStep:
     """The inverse of `pack_step`."""
     (length,) = struct.unpack_from("<q", data)
     place = 8 + length
-    sizes, routines = json.loads(data[8:place])
+    sizes, routines = unpack_tables(data[8:place])
     kernels = {}
     for symbol, size in sizes:
         kernels[symbol] = data[place : place + size]

@@ -17,13 +17,19 @@ Loaders = tuple[Callable[[str], Any], Callable[[], list[str]]]
 
 
 def _import(name: str) -> Any:
-    """The module. Nothing that an import makes is garbage, so the collector, which would look at it all, waits meanwhile."""
+    """The module. Nothing that an import makes is garbage, so the collector, which would look at it all, waits meanwhile.
+
+    Afterwards it counts as old: frozen and thawed, if nobody else froze anything, objects are among those looked at last.
+    """
     collecting = gc.isenabled()
     gc.disable()
     try:
         return import_module(name)
     finally:
         if collecting:
+            if not gc.get_freeze_count():
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()
 
 

@@ -196,7 +196,7 @@ def test_libraries_and_loops_are_left_alone():
 def test_stored_program():
     given, made = products("nn", 2, BATCH, 20, 3)
     program = generate(Graph(tuple(given), (total(made),)), Target(64, 32, own_contracts=("f32",)))
-    assert added(Program.from_json(program.to_json(), ())) == added(program) != []
+    assert added(Program.from_tables(program.to_tables(), ())) == added(program) != []
 
 
 @pytest.mark.compiles

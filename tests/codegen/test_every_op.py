@@ -21,8 +21,8 @@ CASES = [
 
 def run(graph: Graph, inputs: list[np.ndarray], variables: list[np.ndarray] | None = None) -> list[np.ndarray]:
     program = generate(graph)
-    again = Program.from_json(program.to_json(), program.constants)
-    assert again.to_json() == program.to_json()
+    again = Program.from_tables(program.to_tables(), program.constants)
+    assert again.to_tables() == program.to_tables()
     return build(again, variables or [], "python")(inputs)
 
 

@@ -106,6 +106,6 @@ def test_sums_over_the_outer_loop_are_not_cut():
 def test_splits_survive_storage():
     x = parameter(ArrayType(as_dtype("float32"), (6, 5)), "x")
     program = generate(Graph((x,), (o.softmax(x),)))
-    again = Program.from_json(program.to_json(), program.constants)
+    again = Program.from_tables(program.to_tables(), program.constants)
     assert again.kernels == program.kernels
     assert program.kernels[0].split is not None

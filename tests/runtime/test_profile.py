@@ -20,6 +20,7 @@ from weft.graph.dims import Dim, parse_size, size_value
 from weft.graph.passes import optimize
 from weft.graph.record import replace
 from weft.runtime.machine_limits import Level, Limits, measure_limits
+from weft.runtime.store import pack_tables, unpack_tables
 
 
 def calls_of(function, *specs):
@@ -78,12 +79,12 @@ def test_an_update_in_place_reads_and_writes():
     assert total(call) == (100, 3 * 400)
 
 
-def test_calls_survive_json():
+def test_calls_survive_storing():
     layer = tf.function(lambda a, b: tf.nn.relu(tf.matmul(a, b)))
     graph = layer.get_concrete_function(tf.TensorSpec([4, 5]), tf.TensorSpec([5, 6])).graph
     program = generate(optimize(graph), Target())
     assert len(program.calls) == program.notes["calls"]
-    assert Program.from_json(program.to_json(), program.constants).calls == program.calls
+    assert Program.from_tables(unpack_tables(pack_tables(program.to_tables())), program.constants).calls == program.calls
 
 
 # What is measured -------------------------------------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ Training itself (compile, fit, evaluate, predict) comes from ``trainers``; this 
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from weft.layers.layer import Layer
@@ -104,6 +103,8 @@ class Model(Trainer, Layer):
 
     def to_json(self, **kwargs: Any) -> str:
         """The structure as JSON text, for `model_from_json`; without weights."""
+        import json  # for those who save
+
         return json.dumps(serialize_object(self), **kwargs)
 
     @classmethod
@@ -118,6 +119,8 @@ class Model(Trainer, Layer):
 
 def model_from_json(text: str, custom_objects: Any = None) -> Any:
     """The model that `Model.to_json` described, with new weights."""
+    import json  # for those who load
+
     return deserialize_object(json.loads(text), custom_objects)
 
 

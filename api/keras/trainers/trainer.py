@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import weft
+from weft.runtime.config import config as settings
 from weft.tracer.tensor import EagerTensor
 
 from .. import optimizers
@@ -236,7 +237,7 @@ class Trainer(TrainingSteps):
     def _predict_again(self, x: Any, batch_size: Any) -> Any:
         """The predictions for arrays that are one batch like the latest one; `NotImplemented` for anything else."""
         state = self._compiled_state
-        if state is None or batch_size.__class__ is not int or self.run_eagerly or weft.config.functions_run_eagerly():
+        if state is None or batch_size.__class__ is not int or self.run_eagerly or settings.run_functions_eagerly:
             return NotImplemented
         self.stop_predicting = False
         return state.steps.predict_again(x._array if x.__class__ is EagerTensor else x, batch_size)
@@ -244,7 +245,7 @@ class Trainer(TrainingSteps):
     def _step(self, mode: str, layout: Any, arrays: list[np.ndarray]) -> Step:
         if self._compiled_state is None:
             self._compiled_state = CompiledState(StepCache(self))
-        eager = self.run_eagerly or weft.config.functions_run_eagerly()
+        eager = self.run_eagerly or settings.run_functions_eagerly
         return self._compiled_state.steps.find(mode, layout, arrays, eager)
 
     def _validation_loop(self, data: Any, batch_size: int | None, steps: int | None) -> EpochLoop | None:
