@@ -199,7 +199,7 @@ def _step_code(text: str) -> bytes:
     code = load_bytes("objects", key)
     if code is None:
         counters.steps_compiled += 1
-        code = compiled_object(key, lambda: text, vectorize=False)
+        code = compiled_object(key, lambda: text, vectorize=False, effort=0)  # it is run once per step, and is long
     return code
 
 
