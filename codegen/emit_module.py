@@ -233,11 +233,11 @@ class ModuleWriter:
 
     def names(self) -> list[str]:
         """The symbolic sizes of the whole graph, sorted."""
-        return sorted({n for node in self.graph.nodes() for n in getattr(node.type, "names", ())} | self.attr_names())
-
-    def attr_names(self) -> set[str]:
-        found = (v for node in self.graph.nodes() for v in node.attrs.values())
-        return {n for v in found if isinstance(v, Dim) for n in v.names}
+        sizes: set[Size] = set()
+        for node in self.graph.nodes():
+            sizes.update(getattr(node.type, "shape", ()))
+            sizes.update(v for v in node.attrs.values() if isinstance(v, Dim))
+        return sorted({n for s in sizes if isinstance(s, Dim) for n in s.names})
 
     def size_text(self, size: Size) -> str:
         """The size over the local variables of ``step``."""

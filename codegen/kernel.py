@@ -17,6 +17,7 @@ arrays of one kernel never overlap unless neither is written: in-place work uses
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Union
 
@@ -31,6 +32,16 @@ class Affine:
 
     offset: Size = 0
     terms: tuple[tuple[str, Size], ...] = ()
+
+    @functools.cached_property
+    def _hash(self) -> int:
+        return hash((self.offset, self.terms))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Affine) and (self.offset, self.terms) == (other.offset, other.terms))
 
     def __add__(self, other: Affine) -> Affine:
         if other.terms == () and other.offset == 0:
@@ -75,6 +86,11 @@ def variable(name: str) -> Affine:
 
 def flatten_index(index: Sequence[Affine], shape: Sequence[Size]) -> Affine:
     """The position in row-major order of an element of an array of that shape."""
+    return _flatten(tuple(index), tuple(shape))
+
+
+@functools.lru_cache(maxsize=1024)  # a step has few shapes, each of which is asked for from many sides
+def _flatten(index: tuple[Affine, ...], shape: tuple[Size, ...]) -> Affine:
     flat, stride = ZERO, 1  # type: Affine, Size
     for axis in range(len(index) - 1, -1, -1):
         flat = flat + index[axis].scale(stride)

@@ -6,11 +6,11 @@ Element types are decided here and never by Numba: every part knows its dtype, a
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from weft.graph.dtype import DType, bool_
-from weft.graph.errors import UnimplementedError
 from weft.graph.scalar import parse
 
 from .kernel import Apply, Const, Expr
@@ -80,6 +80,7 @@ class _Lowering:
         return Apply("logical_not" if x.dtype.is_bool else "~", (x,), x.dtype)
 
 
+@functools.cache
 def cost(expr: str) -> int:
     """A rough price of evaluating the expression once, in additions."""
     total = 0
@@ -96,10 +97,3 @@ def cost(expr: str) -> int:
 def price(function: str) -> int:
     """A rough price of one application of a function or operator, in additions."""
     return 20 if function in EXPENSIVE else 5 if function in _SLOW else 1
-
-
-def refuse_half(dtype: DType, title: str, origin: str) -> None:
-    """UnimplementedError for float16, which Numba cannot compile on a CPU."""
-    if dtype.name == "float16":
-        where = f" at {origin}" if origin else ""
-        raise UnimplementedError(f"float16 cannot be compiled for the CPU: cast to float32. Received: {title}{where}.")

@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 
 from weft.graph import families
-from weft.graph.dtype import float32
+from weft.graph.dtype import DType, float16, float32
 from weft.graph.errors import UnimplementedError
 from weft.graph.ir import Graph, Node, TokenType, VariableRef
 from weft.graph.op import broadcast_shapes
 from weft.graph.record import field, record
 
-from .lower_formula import refuse_half
 from .lower_gather import lower_gather
 from .lower_layout import broadcast_leading, lower_layout
 from .lower_reduce import lower_reduce
@@ -48,18 +47,26 @@ def lower_graph(graph: Graph) -> Lowered:
             if node.args:
                 lowered.effects.append((node, tuple(lowered.terms[a] for a in node.args[1:])))
             continue
-        origin = origin_text(node)
         for n in (node, *node.args) if node.args else ():
-            refuse_half(n.dtype, node.op.name, origin)
+            refuse_half(n.dtype, node)
         lower = _LOWER.get(node.op.family)
         if lower is None:
+            origin = origin_text(node)
             raise UnimplementedError(f"{node.op.name} cannot be compiled{f' at {origin}' if origin else ''}.")
         lowered.table.node = None if node.op.family == "source" else node
         lowered.terms[node] = lower(lowered, node, [lowered.terms[a] for a in node.args])
     lowered.table.node = None
     for node in (*graph.outputs, *(n for _, n in graph.writes)):
-        refuse_half(node.dtype, node.op.name, origin_text(node))
+        refuse_half(node.dtype, node)
     return lowered
+
+
+def refuse_half(dtype: DType, node: Node) -> None:
+    """UnimplementedError for float16, which Numba cannot compile on a CPU."""
+    if dtype is float16:
+        origin = origin_text(node)
+        where = f" at {origin}" if origin else ""
+        raise UnimplementedError(f"float16 cannot be compiled for the CPU: cast to float32. Received: {node.op.name}{where}.")
 
 
 def origin_text(node: Node) -> str:

@@ -72,6 +72,7 @@ class _Planner:
         self.schedule, self.stores, self.targets = schedule, stores, targets
         self.buffers = Buffers()
         self.free: set[int] = set()
+        self.estimates: dict[int, tuple[int, int]] = {}  # by slot: how many of its sizes were looked at, and the largest
         self.slot_of: dict[Term, int] = {}
         self.holder: dict[int, Term] = {}  # by slot: the latest term in it, the only one that may still be needed
 
@@ -187,12 +188,18 @@ class _Planner:
         if not self.free:
             self.buffers.slots.append([])
             return len(self.buffers.slots) - 1
-        slot = min(self.free, key=lambda s: (abs(self.estimate(s) - _typical(size)), s))
+        wanted = _typical(size)
+        slot = min(self.free, key=lambda s: (abs(self.estimate(s) - wanted), s))
         self.free.discard(slot)
         return slot
 
     def estimate(self, slot: int) -> int:
-        return max(map(_typical, self.buffers.slots[slot]), default=0)
+        sizes = self.buffers.slots[slot]
+        known, most = self.estimates.get(slot, (0, 0))
+        if known < len(sizes):
+            most = max(most, *map(_typical, sizes[known:]))
+            self.estimates[slot] = len(sizes), most
+        return most
 
     def note_variables(self) -> None:
         """A variable's new value overwrites its old one; a kernel that reads the old one must do so first."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from functools import cached_property
+from heapq import heappop, heappush
 
 from weft.graph.record import field, record
 
@@ -129,21 +130,22 @@ class _Scheduler:
         for step, needed in self.before.items():
             for other in needed:
                 after[other].append(step)
-        ready = [s for s in self.steps if not missing[s]]
-        newest = dict.fromkeys(ready, -1)  # by ready step: when its youngest argument was made
+        ready: list[tuple[int, int, int]] = []  # a heap: how urgent, how long ago the newest argument was made, rank
+
+        def add(step: Group | int, newest: int) -> None:
+            urgency = 2 if step not in first else 1 if step is last else 0
+            heappush(ready, (urgency, -newest if urgency == 2 else 0, rank[step]))
+
+        for step in self.steps:
+            if not missing[step]:
+                add(step, -1)
         while ready:
-            urgent = [s for s in ready if s in first and s is not last] or [s for s in ready if s in first]
-            if urgent:
-                step = min(urgent, key=rank.__getitem__)
-            else:
-                step = max(ready, key=lambda s: (newest[s], -rank[s]))
+            step = self.steps[heappop(ready)[2]]
             done[step] = len(done)
-            ready.remove(step)
             for other in after[step]:
                 missing[other] -= 1
                 if not missing[other]:
-                    ready.append(other)
-                    newest[other] = done[step]
+                    add(other, done[step])
         assert len(done) == len(self.steps), "the kernels wait for each other"
         return list(done)
 

@@ -6,7 +6,8 @@ indices, so they cost nothing in a kernel. The same rules serve fusion (which ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 from weft.graph.dims import Shape, Size
 
@@ -55,7 +56,8 @@ def loop_index(term: Term) -> Index:
     return index_of(iteration_shape(term), axis_order(term))
 
 
-def index_of(shape: Shape, order: Sequence[int] | None = None) -> Index:
+@lru_cache(maxsize=1024)
+def index_of(shape: Shape, order: tuple[int, ...] | None = None) -> Index:
     out = [ZERO] * len(shape)
     depth = 0
     for axis in range(len(shape)) if order is None else order:
@@ -88,6 +90,7 @@ def kept_depth(term: Term) -> int | None:
     return depth if all(kept[:depth]) else None
 
 
+@lru_cache(maxsize=1024)
 def broadcast_index(index: Index, shape: Shape) -> Index:
     """The index into an argument of that shape which is broadcast to the result."""
     aligned = index[len(index) - len(shape) :]

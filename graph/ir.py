@@ -11,6 +11,7 @@ import struct
 import threading
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
@@ -213,9 +214,13 @@ class Graph:
         effects = () if self.token is None else (self.token,)
         return (*self.outputs, *(n for _, n in self.writes), *effects)
 
-    def nodes(self) -> list[Node]:
+    def nodes(self) -> tuple[Node, ...]:
         """All nodes, inputs first, every node after its arguments."""
-        return topological((*self.inputs, *self.roots))
+        return self._nodes
+
+    @cached_property
+    def _nodes(self) -> tuple[Node, ...]:
+        return tuple(topological((*self.inputs, *self.roots)))
 
     def reads(self) -> tuple[VariableRef, ...]:
         """Variables whose value at the start is used, in order of first use."""

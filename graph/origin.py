@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 
 from .record import record
 
@@ -19,9 +20,14 @@ class Origin:
     function: str = ""
     layer: str = ""
 
-    def __str__(self) -> str:
+    @cached_property
+    def short(self) -> str:
+        """The line and layer, without the file's folder."""
         where = f"{os.path.basename(self.file)}:{self.line}"
         return f"{where} {self.layer}" if self.layer else where
+
+    def __str__(self) -> str:
+        return self.short
 
     @property
     def full(self) -> str:

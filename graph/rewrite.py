@@ -19,7 +19,7 @@ from . import pattern
 from .conditions import is_broadcast
 from .ir import Graph, Node, make
 from .op import REGISTRY, Op
-from .origin import Origins, created_at
+from .origin import created_at
 from .pattern import Make
 from .record import field, record
 
@@ -152,8 +152,8 @@ class Rules:
             if args == node.args and node.op.name not in self.by_op:
                 replacement[node] = node
                 continue
-            engine.origins = node.origins
-            replacement[node] = engine.normal(node) if args == node.args else engine.make(node.op, args, node.attrs)
+            with created_at(node.origins):
+                replacement[node] = engine.normal(node if args == node.args else make(node.op, args, node.attrs))
         return Graph(
             graph.inputs,
             tuple(replacement[n] for n in graph.outputs),
@@ -169,7 +169,6 @@ class Engine:
     def __init__(self, by_op: Mapping[str, Sequence[AnyRule]]) -> None:
         self.by_op = by_op
         self.done: dict[Node, Node] = {}
-        self.origins: Origins = ()  # of the node that is being replaced
 
     def normal(self, node: Node) -> Node:
         found = self.done.get(node)
@@ -185,9 +184,7 @@ class Engine:
         return result
 
     def make(self, op: Op, args: Sequence[Node], attrs: Mapping[str, Any]) -> Node:
-        """A node in normal form, with the origins of the node that is being replaced."""
-        with created_at(self.origins):
-            node = make(op, args, attrs)
-        return self.normal(node)
+        """A node in normal form."""
+        return self.normal(make(op, args, attrs))
 
 

@@ -7,6 +7,7 @@ shapes seen. A binding's tables are complete but for the inputs' and outputs' ad
 from __future__ import annotations
 
 import ctypes
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -33,7 +34,8 @@ _MOST_BINDINGS = 256
 EffectCallback = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int64)
 
 
-def parse_type(dtype: str, shape: Sequence[str]) -> ArrayType:
+@functools.lru_cache(maxsize=1024)  # a program's buffers have few types
+def parse_type(dtype: str, shape: tuple[str, ...]) -> ArrayType:
     return ArrayType(BY_SHORT[dtype], tuple(parse_size(s) for s in shape))
 
 

@@ -82,6 +82,7 @@ class _StepBuild:
         self._identities = [(b.kind, b.index) for b in program.buffers]
         self._flush = flushes_denormals(program)
         self._kernels: dict[str, Kernel] = {}
+        self._found: dict[tuple[str, tuple[int, ...]], tuple[str, tuple[int, ...]]] = {}
         self._addresses: dict[str, int] = {}
         self.routines: dict[str, Routine] = {}
 
@@ -144,15 +145,22 @@ class _StepBuild:
         """The symbol behind a call in the step's text, and which of the call's pointers it takes."""
         from .kernel_module import merge_pattern
 
+        pattern = merge_pattern(tuple([self._identities[i] for i in pointers]))
+        found = self._found.get((name, pattern))
+        if found is None:
+            found = self._found[name, pattern] = self._find(name, pattern)
+        return found
+
+    def _find(self, name: str, pattern: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
+        """The same for a kernel. pattern: which of the call's pointers are one buffer, see `kernel_module.merge_pattern`."""
         program, decl = self._program, self._decls[name]
-        everything = tuple(range(len(pointers)))
+        everything = tuple(range(len(pattern)))
         if decl.contract is not None and name in program.llvm:
             return self._want(describe_vectors(name, program.llvm[name], tidy=False)), everything
         if decl.contract is not None:
             symbol = self._bind((decl.contract.dtype, decl.contract.transpose_a, decl.contract.transpose_b))
             if symbol:
                 return symbol, everything
-        pattern = merge_pattern(tuple(self._identities[i] for i in pointers))
         own = program.llvm.get(name, "") if config.kernels == "llvm" and pattern == tuple(range(len(pattern))) else ""
         kernel = describe_vectors(name, own) if own else describe_kernel(self._module, decl, pattern)
         return self._want(kernel), tuple(i for i, first in enumerate(pattern) if first == i)
