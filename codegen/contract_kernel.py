@@ -20,7 +20,7 @@ from .contract_pack import print_panel_copy, print_rows_copy, print_tile_copy, p
 from .contract_plan import LONG, Cut, panel_size, plan_product, plan_together, round_up, tiles
 from .contract_product import Product, is_narrow, transposed
 from .contract_sets import Sets, own_room
-from .contract_text import Lanes, Operand, Writer
+from .contract_text import LINE_BYTES, Lanes, Operand, Writer
 from .contract_tile import TileFacts, print_tiles, tile_parameters
 from .target import Target
 
@@ -254,7 +254,7 @@ class Nest(Ending, Sets):
         with w.loop(0, w.mul(far, place.deep)) as step:
             row = w.at(place.a, w.mul(w.add(place.k or 0, step.index), self.m))
             for block in self.blocks(self.plan.rows, place.stretch, 1):
-                with w.loop(block.begin, block.end, 64 // self.product.size) as column:
+                with w.loop(block.begin, block.end, LINE_BYTES // self.product.size) as column:
                     w.fetch(w.at(row, column.index), False)
 
     def call(self, name: str, source: str, to: str, *sizes: Operand) -> None:

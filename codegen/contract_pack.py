@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from .contract_text import Lanes, Operand, Writer
+from .contract_text import LINE_BYTES, Lanes, Operand, Writer
 
 CHUNK_BYTES = 16  # the smallest vector, a lane of the larger ones
 
@@ -119,13 +119,18 @@ def _copy_turned(w: Writer, start: Operand, to: str) -> None:
 
 def print_rows_copy(name: str, lanes: Lanes, pitch: int) -> tuple[str, set[str]]:
     """``(from, to, tiles, columns, from_row, size)``: packs so many tiles of ``size`` rows by ``transpose``; their panels are
-    ``size * pitch`` elements apart. Whole vectors are stored, so the last rows of a tile come first."""
+    ``size * pitch`` elements apart. Whole vectors are stored, so the last rows of a tile come first. The next tile's rows are
+    fetched before: they are many and short, which no hardware foresees."""
     w = Writer(lanes)
     width, tail = lanes.width, "i64 %columns, i64 %from_row, i64 %size)"
     groups = w.div(w.add("%size", width - 1), width)
     from_tile, to_tile = w.mul("%size", "%from_row"), w.mul("%size", pitch)
     with w.loop(0, "%tiles", carried=[("ptr", "%from"), ("ptr", "%to")]) as loop:
         source, to = loop.carried
+        with w.loop(0, "%size", carried=[("ptr", w.at(source, from_tile))], some=True) as row:
+            with w.loop(0, "%columns", LINE_BYTES // lanes.size) as line:
+                w.fetch(w.at(row.carried[0], line.index), written=False)
+            row.following = [w.at(row.carried[0], "%from_row")]
         with w.loop(0, groups, some=True) as group:
             lane = w.mul(w.sub(w.sub(groups, 1), group.index), width)
             rows = w.least(w.sub("%size", lane), width)

@@ -13,6 +13,7 @@ from weft.graph.record import field, record
 
 Operand = int | str
 """A number, or the name of an i64 value."""
+LINE_BYTES = 64  # of memory, fetched at once
 
 
 @record

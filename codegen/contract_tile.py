@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from weft.graph.record import record, replace
 
 from .contract_epilogue import Epilogue, Far, Tile
-from .contract_text import Lanes, Operand, Writer
+from .contract_text import LINE_BYTES, Lanes, Operand, Writer
 
 
 @record
@@ -106,8 +106,14 @@ def tile_parameters(facts: TileFacts) -> dict[str, str]:
     return {name: kind for name, kind in wanted.items() if kind}
 
 
-LINE_BYTES = 64  # of memory, fetched at once
 Masks = list[str | None]  # per vector: the lanes that exist, None if all do
+
+
+def lines_across(elements: int, size: int, row: int | None) -> list[int]:
+    """An element of each line of memory that so many neighbours of ``size`` bytes touch: one line more where rows, of ``row``
+    elements, do not begin at lines."""
+    lines = list(range(0, elements, LINE_BYTES // size))
+    return lines if row is not None and row * size % LINE_BYTES == 0 else [*lines, elements - 1]
 
 
 class _TilePrinter:
@@ -181,15 +187,15 @@ class _TilePrinter:
 
     def steps_and_fetches(self, fetch: Fetch, a: str, b: str, sums: list[str], count: Operand) -> tuple[str, str, list[str]]:
         """Stretches of k, with a few fetches before each: many at once would hold up the tile's own loads."""
-        w, kind, size = self.w, self.facts.lanes.vector, self.size
+        w, facts, size, kind = self.w, self.facts, self.size, self.facts.lanes.vector
         starts = [("ptr", "%c"), ("ptr", "%ahead" if fetch.lines else "%b"), ("ptr", a), ("ptr", b)]
-        epilogue = self.facts.epilogue
+        epilogue = facts.epilogue
         own = self.own_fetches() if fetch.result else []
         result = fetch.result and (epilogue is None or epilogue.keeps)
         with w.loop(0, count, fetch.every, [*starts, *((kind, s) for s in sums)]) as loop:
             c, ahead, a, b, *now = loop.carried
-            for v in range(0, size.vectors if result else 0, max(1, LINE_BYTES // (w.lanes.width * w.lanes.size))):
-                w.fetch(w.at(c, v * w.lanes.width), written=True)
+            for line in lines_across(size.vectors * w.lanes.width, w.lanes.size, facts.c_row) if result else ():
+                w.fetch(w.at(c, line), written=True)
             for line in fetch.lines:
                 w.fetch(w.at(ahead, line), written=False)
             for array in own:
@@ -216,8 +222,8 @@ class _TilePrinter:
         for r in range(many):
             row = w.least(w.add(w.mul(w.div(k, every), many), r), size.rows - 1)
             at = w.at(array.start, w.mul(w.mul(self.c_row, array.size), row), "i8")
-            for line in range(0, size.vectors * w.lanes.width * array.size, LINE_BYTES):
-                w.fetch(w.at(at, line, "i8"), written=array.written)
+            for line in lines_across(size.vectors * w.lanes.width, array.size, self.facts.c_row):
+                w.fetch(w.at(at, line * array.size, "i8"), written=array.written)
 
     def step(self, a: str, b: str, u: int, sums: list[str], masks: Masks) -> None:
         """One k: a rank-one update of the tile."""
