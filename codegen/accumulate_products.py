@@ -34,11 +34,11 @@ def accumulate_products(graph: Graph, lowered: Lowered, target: Target) -> None:
 
 def accumulates(term: Term) -> bool:
     """Whether the term is a product that is added to its third argument, in that argument's memory."""
-    return _is_product(term) and len(term.args) == 3
+    return isinstance(term.rule, Own) and term.rule.family == "contract" and len(term.args) == 3
 
 
 def _is_product(term: Term) -> bool:
-    return isinstance(term.rule, Own) and term.rule.family == "contract"
+    return isinstance(term.rule, Own) and term.rule.family == "contract" and not term.rule.attrs[3]
 
 
 def _adds(term: Term, target: Target) -> bool:
@@ -82,7 +82,7 @@ class _Rebuilding:
         for added, onto in ((last, first), (first, last)):
             if self.can_add(added) and self.is_sum(onto):
                 assert isinstance(added.rule, Own)
-                rule = Own("contract", (*added.rule.attrs[:2], True))
+                rule = Own("contract", (*added.rule.attrs[:2], True, False))
                 out = self.table.make(rule, (*added.args, onto), added.dtype, added.shape)
                 out.nodes.extend(dict.fromkeys((*added.nodes, *term.nodes)))
                 return self.table.reshape(out, term.shape)
@@ -103,5 +103,5 @@ class _Rebuilding:
         if not _is_product(term) or accumulates(term):
             return False
         assert isinstance(term.rule, Own)
-        product = own_product(term.dtype, (*term.rule.attrs[:2], False), contract_sizes(term), self.target)
+        product = own_product(term.dtype, (*term.rule.attrs[:2], False, False), contract_sizes(term), self.target)
         return product is not None and not is_narrow(product, self.target.vector_bytes // product.size)

@@ -100,9 +100,12 @@ def contract_sizes(term: Term) -> tuple[Size, ...]:
     """batch, m, n, k, stride_a, stride_b of the canonical call; strides count elements from one matrix to the next."""
     rule, (a, b) = term.rule, term.args[:2]
     assert isinstance(rule, Own)
-    transpose_a = rule.attrs[0]
+    transpose_a, _, _, halves = rule.attrs
     m, n = term.shape[-2:]
     k = a.shape[-2] if transpose_a else a.shape[-1]
+    if halves:
+        assert isinstance(k, int)
+        return 2, m, n, k // 2, k // 2, k // 2 * n
     batch, batch_a, batch_b = (product(t.shape[:-2]) for t in (term, a, b))
     if batch_b == 1 and batch_a == batch and not transpose_a:
         return 1, batch * m, n, k, 0, 0
@@ -132,11 +135,14 @@ CLEAR = """            for i2 in range(n):
 """
 
 
-def contract_text(dtype: Any, transpose_a: bool, transpose_b: bool, accumulate: bool = False) -> tuple[str, str]:
+def contract_text(
+    dtype: Any, transpose_a: bool, transpose_b: bool, accumulate: bool = False, halves: bool = False
+) -> tuple[str, str]:
     """The name and plain text of a matrix product; the run time may bind a library's routine under the same name, but not for
-    one that is added to what c holds."""
+    one that is added to what c holds, and not for ``halves``, where a row of a is a row of both matrices."""
     letters = "nt"
-    name = f"matmul_{dtype.short}_{letters[transpose_a]}{letters[transpose_b]}{'_added' * accumulate}"
+    name = f"matmul_{dtype.short}_{letters[transpose_a]}{letters[transpose_b]}{'_added' * accumulate}{'_halves' * halves}"
+    row = "(batch * k)" if halves else "k"
     at_b = "i2 * k + i3" if transpose_b else "i3 * n + i2"
     term = f"c[row + i2] + t0 * b[i0 * stride_b + {at_b}]"
     text = CONTRACT.format(
@@ -145,7 +151,7 @@ def contract_text(dtype: Any, transpose_a: bool, transpose_b: bool, accumulate: 
         b="b.T" if transpose_b else "b",
         sets="+=" if accumulate else "=",
         clear="" if accumulate else CLEAR.format(cast=dtype.name),
-        at_a="i3 * m + i1" if transpose_a else "i1 * k + i3",
+        at_a="i3 * m + i1" if transpose_a else f"i1 * {row} + i3",
         add=term if dtype.is_floating else f"{dtype.name}({term})",
     )
     return name, text

@@ -15,6 +15,8 @@ from .contract_product import Product, is_narrow
 from .target import Target
 
 MULTIPLY_ADDS = 2
+SHARED_MULTIPLY_ADDS = 1 << 21
+"""Multiply-adds from which a product is long enough for two threads: 30 microseconds of one."""
 PACKING = 0.5
 """Cycles to pack one element, against ``MULTIPLY_ADDS`` vectors per cycle."""
 LEAST_SAVED = 0.025

@@ -87,9 +87,13 @@ def transposed(product: Product) -> Product:
 
 def matrix_product(
     short: str, transpose_a: bool, transpose_b: bool, batch: int | None, m: int | None, n: int | None, k: int | None,
-    epilogue: Epilogue | None = None, accumulate: bool = False,
+    epilogue: Epilogue | None = None, accumulate: bool = False, halves: bool = False,
 ) -> Product:  # fmt: skip
-    """The product of the canonical call (batch, m, n, k, stride_a, stride_b): dense matrices, strides said by the call."""
+    """The product of the canonical call (batch, m, n, k, stride_a, stride_b): dense matrices, strides said by the call.
+
+    halves: the batch are the two halves of k, and a row of a is a row of both.
+    """
     c: Operand = "%matrix_c" if m is None or n is None else m * n
     levels = () if batch == 1 else (Level("%batch" if batch is None else batch, "%stride_a", "%stride_b", c),)
-    return Product(short, transpose_a, transpose_b, m, n, k, levels, accumulate=accumulate, epilogue=epilogue)
+    a_row = 2 * k if halves and k is not None else None
+    return Product(short, transpose_a, transpose_b, m, n, k, levels, a_row, accumulate=accumulate, epilogue=epilogue)

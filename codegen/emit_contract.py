@@ -20,6 +20,7 @@ from .build_own import contract_text
 from .contract_dot import is_dot
 from .contract_formula import FormulaEpilogue, declare_epilogue
 from .contract_kernel import print_contract
+from .contract_parts import SHARED_MULTIPLY_ADDS
 from .contract_plan import plan_product, plan_together
 from .contract_product import Product, is_narrow, matrix_product
 from .emit_python import print_behind
@@ -29,11 +30,13 @@ from .target import Target
 
 LEAST_K = 128
 """Steps of k for which an epilogue that streams has to run in the tiles at least, where only the call knows k: a usual batch."""
+FEW = 64
+"""What an unknown k is taken for where a small one is the more difficult case: a small batch."""
 _print_once = functools.lru_cache(maxsize=256)(print_contract)  # layers of one shape share their products
 SIGNATURE = "(a, b, c, "
 """How what the canonical text takes begins; a kernel of its own shape takes scratch memory next."""
 
-Facts = tuple[bool, bool, bool]
+Facts = tuple[bool, bool, bool, bool]
 """What the rule of a product's term says: which operands are transposed, and whether it is added to what c holds."""
 
 
@@ -88,14 +91,15 @@ def own_product(dtype: DType, facts: Facts, sizes: Sequence[Size], target: Targe
     if dtype.short not in target.own_contracts:
         return None
     batch, m, n, k = (s if isinstance(s, int) else None for s in sizes[:4])
-    return matrix_product(dtype.short, *facts[:2], batch, m, n, k, accumulate=facts[2])
+    return matrix_product(dtype.short, *facts[:2], batch, m, n, k, accumulate=facts[2], halves=facts[3])
 
 
 def takes_epilogue(dtype: DType, facts: Facts, sizes: Sequence[Size], target: Target, streams: int) -> bool:
     """Whether the product's own kernel ends in register tiles over the result as it lies in memory, and an epilogue pays there.
 
     streams: how many arrays shaped like the product the epilogue touches, if it reads any. It pays if all together do not stay in
-    the L2 cache anyway, and if the epilogue can run in the tiles.
+    the L2 cache anyway or threads share the product, each of which then has its own rows of them, and if the epilogue can run in
+    the tiles.
     """
     product = own_product(dtype, facts, sizes, target)
     if product is None or is_dot(product) or 1 in (product.m, product.n):
@@ -105,7 +109,8 @@ def takes_epilogue(dtype: DType, facts: Facts, sizes: Sequence[Size], target: Ta
     if not streams:
         return True
     elements = multiply(sizes[:3])
-    if isinstance(elements, int) and elements * product.size * (1 + streams) < target.l2_bytes // 2:
+    near = isinstance(elements, int) and elements * product.size * (1 + streams) < target.l2_bytes // 2
+    if near and isinstance(elements, int) and elements * (product.k or FEW) < SHARED_MULTIPLY_ADDS:
         return False
     most = plan_together(product, plan_product(product, target), target)[1]
     return bool(product.levels) or (product.k or LEAST_K) <= most

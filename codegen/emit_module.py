@@ -184,7 +184,7 @@ class ModuleWriter:
             self.declare(decl, text)
             return KnownProduct(KnownCall(name, (), sizes, work))
         self.llvm[own.name] = own.llvm
-        decl = declare_contract(own.name, ContractDecl(short, *facts[:2], own.epilogue, facts[2], sets))
+        decl = declare_contract(own.name, ContractDecl(short, *facts[:2], own.epilogue, *facts[2:], sets))
         self.declare(decl, own.text)
         return KnownProduct(KnownCall(own.name, self.keys.positions(key, behind), (*sizes, *own.sizes), work), own.work)
 

@@ -33,7 +33,7 @@ def generate(graph: Graph, target: Target | None = None, watch: Callable[[Kernel
     Raises UnimplementedError, naming op and user line, for what cannot be compiled (float16).
     """
     target = target or Target()
-    lowered = lower_graph(graph)
+    lowered = lower_graph(graph, target)
     accumulate_products(graph, lowered, target)
     targets = plan_targets(graph, lowered)
     roots = find_roots(targets.required)

@@ -17,30 +17,36 @@ from weft.graph.ir import Graph, Node, TokenType, VariableRef
 from weft.graph.op import broadcast_shapes
 from weft.graph.record import field, record
 
+from .halve_products import multiply_halves, pays_in_halves
 from .lower_gather import lower_gather
 from .lower_layout import broadcast_leading, lower_layout
 from .lower_reduce import lower_reduce
 from .lower_rows import lower_row
 from .program import order_variables
+from .target import Target
 from .terms import Fault, Formula, Leaf, Own, Ramp, SizeValue, Term, Terms
 
 
 @record(frozen=False)
 class Lowered:
-    """terms: by node. effects: (node, its array arguments), in program order. constants: leaf arrays by index."""
+    """terms: by node. effects: (node, its array arguments), in program order. constants: leaf arrays by index.
+    updated: the variables that the graph writes, by index."""
 
     table: Terms
     terms: dict[Node, Term] = field(default_factory=dict)
     effects: list[tuple[Node, tuple[Term, ...]]] = field(default_factory=list)
     constants: list[np.ndarray] = field(default_factory=list)
+    target: Target = Target()
     variables: dict[VariableRef, int] = field(default_factory=dict)
+    updated: frozenset[int] = frozenset()
     inputs: dict[Node, int] = field(default_factory=dict)
 
 
-def lower_graph(graph: Graph) -> Lowered:
+def lower_graph(graph: Graph, target: Target) -> Lowered:
     """Lowers every node. Raises UnimplementedError, naming op and user line, for what cannot be compiled."""
-    lowered = Lowered(Terms())
+    lowered = Lowered(Terms(), target=target)
     lowered.variables = {v: i for i, v in enumerate(order_variables(graph))}
+    lowered.updated = frozenset(lowered.variables[v] for v, _ in graph.writes)
     lowered.inputs = {n: i for i, n in enumerate(graph.inputs)}
     for node in graph.nodes():
         if isinstance(node.type, TokenType):
@@ -138,10 +144,12 @@ def numeric_attrs(node: Node) -> tuple[tuple[str, Any], ...]:
 
 
 def _contract(lowered: Lowered, node: Node, args: list[Term]) -> Term:
-    facts = (bool(node.attrs["transpose_a"]), bool(node.attrs["transpose_b"]), False)
+    facts = (bool(node.attrs["transpose_a"]), bool(node.attrs["transpose_b"]), False, False)
     leading = node.shape[:-2]
     args = [broadcast_leading(lowered.table, a, leading) for a in args]
-    return lowered.table.make(Own("contract", facts), args, node.dtype, node.shape)
+    if any(facts) or not pays_in_halves(node, args, lowered.updated, lowered.target):
+        return lowered.table.make(Own("contract", facts), args, node.dtype, node.shape)
+    return multiply_halves(lowered.table, args, node.dtype, node.shape)
 
 
 def _gather(lowered: Lowered, node: Node, args: list[Term]) -> Term:

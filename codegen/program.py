@@ -54,14 +54,15 @@ class EpilogueDecl:
 @record
 class ContractDecl:
     """A matrix product: element type (short name) and which operands are transposed. accumulate: it is added to what c holds.
-    sets: so many products with one a; b, c and the epilogue's arrays of the further ones follow those of the first. A library
-    routine may replace it if there is no LLVM text of it."""
+    halves: two products, of the halves of k (see `halve_products`). sets: so many products with one a; b, c and the epilogue's
+    arrays of the further ones follow those of the first. A library routine may replace it if there is no LLVM text of it."""
 
     dtype: str
     transpose_a: bool
     transpose_b: bool
     epilogue: EpilogueDecl | None = None
     accumulate: bool = False
+    halves: bool = False
     sets: int = 1
 
 

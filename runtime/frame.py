@@ -28,7 +28,7 @@ from .jit import NativeStep
 from .result_pool import maker_of, new_result
 from .team import team
 from .team_build import share_step
-from .team_choice import choose_threads
+from .team_choice import choose_calls
 
 _MOST_BINDINGS = 256
 EffectCallback = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int64)
@@ -136,9 +136,9 @@ class Binding:
         self._sizes = np.array([*(size_value(s, dims) for s in layout.sizes), 0], np.int64)
         self._header = self._make_header(layout, step, effect)
         self.header: int = self._header.ctypes.data
-        threads = choose_threads(layout.program, dims)
-        if threads > 1:
-            share_step(self._header, step, threads)
+        shared = choose_calls(layout.program, dims)
+        if shared:
+            share_step(self._header, step, shared)
         self.batch: Arena | None = None  # where the native loop gathers the rows of a batch
         self.call = self._native() if entry.layout_is_known() else self._portable(layout, step, effect)
 

@@ -19,7 +19,7 @@ from . import entry
 from .config import config
 from .engine import compile_lock
 from .jit import NativeStep
-from .team import team
+from .team import team, thread_count
 
 _STEP = entry.HEADER.index("step")
 
@@ -63,12 +63,12 @@ class _Background:
 _background = _Background()
 
 
-def share_step(header: np.ndarray, step: NativeStep, threads: int) -> None:
-    """Makes the step in the header one that so many threads share: now if ``config.team_delay`` is 0, else soon."""
+def share_step(header: np.ndarray, step: NativeStep, calls: frozenset[int]) -> None:
+    """Has threads share the calls of these numbers in the header's step: now if ``config.team_delay`` is 0, else soon."""
 
     def swap() -> None:
         try:
-            address = step.make_team() if team.start(threads) else 0
+            address = step.make_team(calls) if team.start(thread_count()) else 0
         except Exception:
             if not threading.main_thread().is_alive():
                 return  # the interpreter is ending, and no thread may be started any more

@@ -1,6 +1,6 @@
-"""Whether a step is worth a team of threads. In: a program's work and the sizes of a call; out: a number of threads.
+"""Which calls of a step are worth a team of threads. In: a program's work and the sizes of a call; out: the calls to share.
 
-The estimate is rough on purpose: it only has to tell steps that a hand-over would slow down from those it speeds up.
+The estimate is rough on purpose: it only has to tell calls that a hand-over would slow down from those it speeds up.
 """
 
 from __future__ import annotations
@@ -20,29 +20,31 @@ KERNEL_FLOPS = 20e3
 """... and in other kernels, with the prices of `count_work`."""
 BYTES, CACHED_BYTES = 10e3, 30e3
 """Bytes per microsecond that one thread moves: to and from memory, and in a step whose data stay in its core's own cache."""
-START_MICROSECONDS = 60.0
-CALL_MICROSECONDS = 0.5
-"""What handing over a step, and one call of it, costs."""
+PART_MICROSECONDS = 2.0
+"""What each thread adds to the time of a call that is cut: meeting before and after it, and fetching what others have written."""
+LEAST_MICROSECONDS = 15.0
 LEAST_GAIN = 0.15
-"""The share of the step's time that threads must save."""
+"""What threads must save of a step: so much, and this share of its time."""
 
 
-def choose_threads(program: Program, dims: Mapping[str, int]) -> int:
-    """How many threads share the step at these sizes: all that there are, or 1 where that does not pay."""
+def choose_calls(program: Program, dims: Mapping[str, int]) -> frozenset[int]:
+    """The calls, by their numbers, that all threads share at these sizes. None: the step stays on the caller's thread."""
     threads = thread_count()
     if threads < 2:
-        return 1
+        return frozenset()
     decls = {k.name: k for k in program.kernels}
     speed = CACHED_BYTES if 2 * footprint(program, dims) <= cache_bytes()[1] else BYTES
-    shared = total = 0.0
-    for call in program.calls:
+    gain = total = 0.0
+    chosen = []
+    for number, call in enumerate(program.calls):
         decl = decls.get(call.kernel)
         time = _microseconds(call, dims, decl is not None and decl.contract is not None, speed)
         total += time
-        if decl is not None and (decl.split is not None or is_shared_product(program, decl)):
-            shared += time
-    gain = shared * (1 - 1 / threads) - START_MICROSECONDS - CALL_MICROSECONDS * len(program.calls)
-    return threads if gain > START_MICROSECONDS and gain > LEAST_GAIN * total else 1
+        saved = time * (1 - 1 / threads) - PART_MICROSECONDS * threads
+        if decl is not None and saved > 0 and (decl.split is not None or is_shared_product(program, decl)):
+            gain += saved
+            chosen.append(number)
+    return frozenset(chosen) if gain > LEAST_MICROSECONDS and gain > LEAST_GAIN * total else frozenset()
 
 
 def _microseconds(call: CallDecl, dims: Mapping[str, int], product: bool, speed: float) -> float:

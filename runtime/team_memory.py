@@ -9,18 +9,19 @@ from weft.graph.record import replace
 
 from .module_text import ModuleText
 from .team import descriptor_bytes
-from .team_choice import choose_threads
+from .team_choice import choose_calls
 from .team_step import plan_team
 
 
 def team_bytes(program: Program, sizes: Mapping[str, int]) -> int:
     """The table of the step's calls and the scratch memory of every thread; 0 for a step that stays on the caller's thread."""
-    if choose_threads(program, sizes) < 2:
+    shared = choose_calls(program, sizes)
+    if not shared:
         return 0
     from .team_products import share_products  # prints products anew, so it brings the code generator along
 
     step = ModuleText.split(program.source).step
     products = share_products(program, step)
     decls = {k.name: replace(k, split=products[k.name].split) if k.name in products else k for k in program.kernels}
-    plan = plan_team(step, decls, [(b.kind, b.index) for b in program.buffers])
+    plan = plan_team(step, decls, [(b.kind, b.index) for b in program.buffers], shared)
     return 0 if plan is None else descriptor_bytes(plan)

@@ -9,7 +9,7 @@ import ast
 
 from weft.codegen.contract_formula import FormulaEpilogue
 from weft.codegen.contract_kernel import print_contract
-from weft.codegen.contract_parts import plan_parts
+from weft.codegen.contract_parts import Parts, plan_parts
 from weft.codegen.contract_product import matrix_product
 from weft.codegen.program import Program, Split
 from weft.graph.record import record, replace
@@ -45,9 +45,9 @@ def share_products(program: Program, step: ast.FunctionDef) -> dict[str, SharedP
         epilogue = FormulaEpilogue(contract.epilogue) if contract.epilogue else None
         batch, m, n, k = (s.value if isinstance(s, ast.Constant) and isinstance(s.value, int) else None for s in sizes)
         transposed = contract.transpose_a, contract.transpose_b
-        product = matrix_product(contract.dtype, *transposed, batch, m, n, k, epilogue, contract.accumulate)
+        product = matrix_product(contract.dtype, *transposed, batch, m, n, k, epilogue, contract.accumulate, contract.halves)
         product = replace(product, sets=contract.sets)
-        cut = plan_parts(product, target, parts)
+        cut = Parts("batch", "n0", 1) if contract.halves else plan_parts(product, target, parts)
         if cut is not None:
             kernel = print_contract(product, target, cut.axis)
             split = Split(cut.granule, cut.extent, ranged=f"{name}_{cut.axis}", work=(WORK, kernel.work))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from weft.codegen.program import KernelDecl, Split
 from weft.graph.dtype import BY_SHORT
@@ -53,8 +53,11 @@ class TeamPlan:
         return max((c.split.work[1] for c in self.calls if c.split is not None), default=0)
 
 
-def plan_team(step: ast.FunctionDef, decls: Mapping[str, KernelDecl], buffers: Sequence[object]) -> TeamPlan | None:
-    """The plan, or None if the step holds anything but calls. buffers: per pointer what is equal for equal memory."""
+def plan_team(
+    step: ast.FunctionDef, decls: Mapping[str, KernelDecl], buffers: Sequence[object], shared: Container[int]
+) -> TeamPlan | None:
+    """The plan, or None if the step holds anything but calls. buffers: per pointer what is equal for equal memory. shared: the
+    numbers of the calls to cut."""
     plan = TeamPlan()
     statements = [s for s in step.body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
     position = 0
@@ -77,19 +80,20 @@ def plan_team(step: ast.FunctionDef, decls: Mapping[str, KernelDecl], buffers: S
             position += 1
         if name != "effect" and name not in decls:
             return None
-        plan.calls.append(_call(statement.value, name, failure, decls, buffers))
+        cut = len(plan.calls) in shared
+        plan.calls.append(_call(statement.value, name, failure, decls, buffers, cut))
     _find_needs(plan)
     return plan
 
 
 def _call(
-    node: ast.Call, name: str, failure: ast.stmt | None, decls: Mapping[str, KernelDecl], buffers: Sequence[object]
+    node: ast.Call, name: str, failure: ast.stmt | None, decls: Mapping[str, KernelDecl], buffers: Sequence[object], cut: bool
 ) -> TeamCall:
     assert failure is None or isinstance(failure, ast.If)
     if name == "effect":
         return TeamCall(node, failure, None, (), effect=True)
     decl = decls[name]
-    split = decl.split if failure is None else None
+    split = decl.split if cut and failure is None else None
     arguments = [(a, isinstance(a, ast.Call) and _is_pointer(a)) for a in node.args]
     pointers = [buffers[_index(a.args[1])] for a, pointer in arguments if pointer and isinstance(a, ast.Call)]
     values = [ast.unparse(a) for a, pointer in arguments if not pointer]

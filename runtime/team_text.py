@@ -29,7 +29,7 @@ from .team_layout import (
 )
 from .team_walk import CLAIM, WALK
 
-SPIN_NS = 30_000
+SPIN_NS = 50_000
 """How long a waiting thread spins before it lets others have its core."""
 AWAKE_NS = 400_000
 """How long it waits in all, offering its core, before it sleeps: to be woken takes longer than many a step."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from .team_layout import CALL_FIELDS, COUNTER_NAMES, DESCRIPTOR, EFFECT, HELPED
 
 PATIENCE_NS = 3_000
-"""How long a thread leaves a part to its owner before it takes it over."""
+"""How long a thread leaves a part to its owner before it takes it over; calls that are not cut belong to the caller's thread, in
+whose cache their small arrays stay."""
 
 # Takes a part if nobody has it. A part of another thread is left to it for a while, unless a part had to be taken over just now.
 CLAIM = f"""
@@ -123,7 +124,8 @@ start:
   %mine.last = udiv i64 %mine.scaled.up, %team
   %mine.cut = sub i64 %mine.last, %mine.first
   %single = icmp eq i64 %n, 1
-  %mine = select i1 %single, i64 1, i64 %mine.cut
+  %mine.single = zext i1 %first.thread to i64
+  %mine = select i1 %single, i64 %mine.single, i64 %mine.cut
   br i1 %skip, label %after, label %part
 part:
   %j = phi i64 [ 0, %start ], [ %j.next, %part.on ]

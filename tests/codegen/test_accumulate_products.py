@@ -18,7 +18,7 @@ from weft.runtime import frame
 from weft.runtime.config import config
 from weft.runtime.executable import build
 from weft.runtime.machine import detect_target
-from weft.runtime.team import team, thread_count
+from weft.runtime.team import team
 
 sys.path.insert(0, str(Path(__file__).parent))
 from test_fuse_epilogues import agree, values_for
@@ -202,7 +202,7 @@ def test_stored_program():
 @pytest.mark.compiles
 def test_same_bits_for_any_number_of_threads(monkeypatch):
     monkeypatch.setattr(config, "team_delay", 0)
-    monkeypatch.setattr(frame, "choose_threads", lambda program, dims: thread_count())
+    monkeypatch.setattr(frame, "choose_calls", lambda program, dims: frozenset(range(len(program.calls))))
     given, made = products("nt", 3, BATCH, 150, 300)
     graph = Graph(tuple(given), (o.relu(total(made)),))
     program = generate(graph, detect_target())

@@ -16,7 +16,7 @@ from weft.runtime import frame, team_products
 from weft.runtime.config import config
 from weft.runtime.executable import build
 from weft.runtime.machine import detect_target
-from weft.runtime.team import team, thread_count
+from weft.runtime.team import team
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "codegen"))
 from train_step import Step
@@ -167,7 +167,7 @@ def test_train_step_with_small_caches():
 @pytest.mark.parametrize("columns", [47, 512])
 def test_same_bits_for_any_number_of_threads(batch, columns, monkeypatch):
     monkeypatch.setattr(config, "team_delay", 0)
-    monkeypatch.setattr(frame, "choose_threads", lambda program, dims: thread_count())
+    monkeypatch.setattr(frame, "choose_calls", lambda program, dims: frozenset(range(len(program.calls))))
     graph = optimize(update("adam", 1100, columns))
     target = host(1024 * 1024)
     monkeypatch.setattr(team_products, "detect_target", lambda: target)  # parts are cut for the machine of the whole
