@@ -22,6 +22,7 @@ from weft.graph.record import record, replace
 from weft.graph.text import fingerprint
 
 from . import cache
+from .entry import begin_entry, end_entry
 from .executable import Executable, build
 from .jit import compile_early
 from .kernel_workers import kernel_workers
@@ -93,6 +94,7 @@ def compile_graph(graph: Graph, *, python: bool = False) -> Compiled:
     with kernel_workers:
         program, used, cached = plan_graph(graph, None if python else compile_early)
         executable = build(program, [v._storage for v in used], mode="python" if python else "compiled")
+        end_entry()
     written = tuple(v for v, d in zip(used, program.variables, strict=True) if d.written)
     return Compiled(graph, program, executable, written, cached, time.perf_counter() - started)
 
@@ -107,6 +109,8 @@ def plan_graph(graph: Graph, watch: Callable[[KernelDecl, str], None] | None = N
     program = cache.load_program(key)
     cached = program is not None
     if program is None:
+        if watch is not None:
+            begin_entry()
         optimized = passes.optimize(graph)
         program = codegen.generate(optimized, detect_target(), watch)
         order = [refs.index(r) for r in order_variables(optimized)]

@@ -17,10 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from .engine import engine
+from .engine import compile_text, engine
 from .host import machine_key
+from .kernel_workers import Kernel, kernel_workers
 from .object_code import compiled_object
-from .store import content_key
+from .store import content_key, load_bytes, store_bytes
 
 MISMATCH = -2
 SYMBOL = "weft_native_call"
@@ -250,10 +251,29 @@ def layout_is_known() -> bool:
 
 
 @functools.cache
+def _kernel() -> Kernel:
+    """`native_call` as work for `kernel_workers`."""
+    key = content_key("entry", _TEXT, machine_key())
+    return Kernel(SYMBOL, key, lambda: _TEXT, functools.partial(compile_text, vectorize=False))
+
+
+def begin_entry() -> None:
+    """Begins to compile what the first call will need, unless a process has done so; inside ``with kernel_workers``."""
+    if layout_is_known() and load_bytes("objects", _kernel().key) is None:
+        kernel_workers.start(_kernel())
+
+
+def end_entry() -> None:
+    """Stores what `begin_entry` has begun."""
+    if kernel_workers.has_begun(_kernel()):
+        store_bytes("objects", _kernel().key, kernel_workers.finish(_kernel()))
+
+
+@functools.cache
 def _method() -> _MethodDef:
     """The method definition over the compiled `native_call`; it must outlive every callable made from it."""
     api = {name: ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value or 0 for name in _NEEDED}
-    code = compiled_object(content_key("entry", _TEXT, machine_key()), lambda: _TEXT, vectorize=False)
+    code = compiled_object(_kernel().key, lambda: _TEXT, vectorize=False)
     return _MethodDef(b"step", engine.keep(code, SYMBOL, api), _METH_O, None)
 
 

@@ -7,6 +7,7 @@ is imported it registers what a fork has to do, which would come too late for a 
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -17,6 +18,9 @@ from .cores import usable_cores
 from .engine import compile_lock, compile_text
 
 _LOOK_SECONDS = 0.05
+_SWITCH_SECONDS = 0.0005
+"""How long a thread may wait for the interpreter while kernels compile. A compilation is a score of short calls before the long
+one; with Python's 5 ms each, it began in earnest only when planning was over."""
 _MOST = 8  # threads: one kernel takes some ten milliseconds, and a model has a few dozen
 
 
@@ -55,6 +59,7 @@ class KernelWorkers:
         self._jobs: dict[str, _Job] = {}
         self._waiting: deque[_Job] = deque()
         self._threads: list[threading.Thread] = []
+        self._interval = 0.0  # Python's own, while it is a shorter one
 
     def __enter__(self) -> None:
         compile_lock.acquire()
@@ -69,6 +74,7 @@ class KernelWorkers:
                 for thread in self._threads:
                     thread.join()
                 self._threads.clear()
+                self._switch_as_before()
         finally:
             compile_lock.release()
 
@@ -80,12 +86,23 @@ class KernelWorkers:
         self._waiting.append(job)
         self._threads = [t for t in self._threads if t.is_alive()]
         if len(self._threads) < min(usable_cores(), _MOST):
+            self._switch_often()
             thread = threading.Thread(target=self._work, name="weft_kernels", daemon=True)
             try:
                 thread.start()
             except RuntimeError:  # no more threads: `finish` does it
                 return
             self._threads.append(thread)
+
+    def _switch_often(self) -> None:
+        if not self._interval and sys.getswitchinterval() > _SWITCH_SECONDS:
+            self._interval = sys.getswitchinterval()
+            sys.setswitchinterval(_SWITCH_SECONDS)
+
+    def _switch_as_before(self) -> None:
+        if self._interval:
+            sys.setswitchinterval(self._interval)
+            self._interval = 0.0
 
     def _work(self) -> None:
         """Runs jobs until none waits."""
@@ -95,6 +112,10 @@ class KernelWorkers:
             except IndexError:
                 return
             job.run()
+
+    def has_begun(self, kernel: Kernel) -> bool:
+        """Whether `finish` can be asked for it."""
+        return kernel.symbol in self._jobs
 
     def finish(self, kernel: Kernel) -> bytes:
         """The object code of a kernel that was begun; what compiling it raised."""

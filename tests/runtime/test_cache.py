@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import subprocess
@@ -14,9 +15,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from weft.runtime import blas, cache, jit, store
+import weft
+from weft.runtime import blas, cache, entry, jit, store
 from weft.runtime.config import config, default_cache_dir
 from weft.runtime.executable import build
+from weft.runtime.kernel_workers import Kernel, kernel_workers
 
 
 @pytest.fixture
@@ -142,6 +145,33 @@ def test_memory_only(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not folder.exists()
 
 
+def test_the_entry_is_compiled_beside_the_first_program(folder: Path) -> None:
+    key = entry._kernel().key
+    store.forget_memory()
+    assert store.load_bytes("objects", key) is None
+    weft.function(lambda x: x * 271.25).get_concrete_function(weft.TensorSpec([3])).compiled  # noqa: B018 - compiles
+    store.forget_memory()
+    assert (store.load_bytes("objects", key) is not None) == entry.layout_is_known()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_threads_switch_often_only_while_kernels_compile(fails: bool) -> None:
+    seen: list[float] = []
+
+    def compile_nothing(text: str) -> bytes:
+        seen.append(sys.getswitchinterval())
+        if fails:
+            raise RuntimeError(text)
+        return text.encode()
+
+    before = sys.getswitchinterval()
+    kernel = Kernel("k", "key", lambda: "text", compile_nothing)
+    with pytest.raises(RuntimeError) if fails else contextlib.nullcontext(), kernel_workers:
+        kernel_workers.start(kernel)
+        assert kernel_workers.finish(kernel) == b"text"
+    assert seen[0] < before == sys.getswitchinterval()
+
+
 CHILD = """
 import sys
 sys.path.insert(0, {tests!r})
@@ -149,6 +179,7 @@ import numpy as np
 from conftest import data, dense_program, weights
 from weft.runtime import jit
 from weft.runtime.executable import build
+from weft.runtime.kernel_workers import Kernel, kernel_workers
 step = build(dense_program(), [weights()])
 result = step([data(5)])[0]
 imported = "numba" if "numba" in sys.modules else "llvm" if "llvmlite" in sys.modules else "neither"
