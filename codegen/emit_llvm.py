@@ -12,7 +12,9 @@ from collections.abc import Callable, Sequence
 from weft.graph.dims import Size
 from weft.graph.dtype import DType, int64
 
+from .emit_row_blocks import BlockPrinter, print_row_block
 from .emit_vectors import Lanes, first_lanes, print_vector_loop
+from .find_row_blocks import Plans, find_row_block
 from .hold_columns import Column, find_columns
 from .kernel import (
     Affine,
@@ -38,6 +40,7 @@ from .plan_vectors import VectorPlan, plan_vectors
 from .program import PLACEHOLDER
 from .stream_memory import fetch_ahead, store_past
 from .target import Target
+from .turn_rows import ROWS
 
 
 def print_llvm(kernel: Kernel, sizes: Sequence[Size], target: Target, streamed: Sequence[str] | None = None) -> str:
@@ -51,7 +54,8 @@ class KernelPrinter:
     """One kernel.
 
     ``names`` are the values known so far; ``slots`` are accumulators, which live in stack slots until LLVM's first pass;
-    ``counters`` are the open loops' variables; ``lanes`` says what part of a vector loop is being printed.
+    ``counters`` are the open loops' variables; ``lanes`` says what part of a vector loop is being printed, and
+    ``rows`` which block of short rows.
     """
 
     def __init__(self, kernel: Kernel, sizes: Sequence[Size], target: Target, streamed: Sequence[str] | None = None) -> None:
@@ -62,6 +66,8 @@ class KernelPrinter:
         self.counters: dict[str, str] = {}
         self.columns: dict[tuple[str, str], tuple[str, Operand]] = {}  # (array, position) -> stack slot and what it holds
         self.lanes: Lanes | None = None
+        self.rows: BlockPrinter | None = None
+        self.functions: dict[str, str] = {}  # what the kernel calls, by name
         counts = Counter(s.name for s in statements(kernel.body) if isinstance(s, Let))
         self.mutable = {name for name, count in counts.items() if count > 1}
 
@@ -71,7 +77,8 @@ class KernelPrinter:
         code.do("ret i32 0")
         params = [f"ptr noalias %{p.name}" for p in self.kernel.params] + [f"i64 %n{i}" for i in range(len(self.sizes))]
         head = f"define i32 @{PLACEHOLDER}({', '.join(params)}) nounwind {{\nentry:"
-        return "\n".join([head, *code.entry, *code.lines, "}", *code.declarations.values()]) + "\n"
+        lines = [head, *code.entry, *code.lines, "}", *self.functions.values(), *code.declarations.values()]
+        return "\n".join(lines) + "\n"
 
     # Statements -------------------------------------------------------------------------------------------------------------
 
@@ -98,11 +105,16 @@ class KernelPrinter:
         return plan_vectors(loop, int(extent) if extent.isdigit() else None, self.mutable)
 
     def scalar_loop(self, loop: Loop) -> None:
-        columns = find_columns(loop, self.counters, lambda inner: self.plan(inner, self.size(inner.extent)))
-        extent = self.extent(loop)
+        plan_of: Plans = lambda inner: self.plan(inner, self.size(inner.extent))  # noqa: E731
+        columns = find_columns(loop, self.counters, plan_of)
+        extent, first = self.extent(loop), "0"
         for column in columns:
             self.move_column(column, into=True)
-        self.loop(loop.variable, "0", extent, 1, lambda: self.body(loop.body))
+        block = find_row_block(loop, columns, self.counters, self.mutable, plan_of)
+        if block is not None:
+            first = self.code.emit(f"and i64 {extent}, {-ROWS}")
+            self.loop(loop.variable, "0", first, ROWS, lambda: print_row_block(self, loop, block))
+        self.loop(loop.variable, first, extent, 1, lambda: self.body(loop.body))
         for column in columns:
             self.move_column(column, into=False)
 
@@ -166,7 +178,7 @@ class KernelPrinter:
         """A new value for an accumulator."""
         if name not in self.slots:
             self.slots[name] = self.code.allocate(value.type)
-            self.names[name] = Operand("", value.dtype)
+            self.names[name] = Operand("", value.dtype, value.lanes)
         self.code.do(f"store {value.type} {value.text}, ptr {self.slots[name]}")
 
     def check(self, statement: Check) -> None:
@@ -288,7 +300,7 @@ class KernelPrinter:
             return self.lanes.current(self, value.name)
         if value.name not in self.slots:
             return known
-        return Operand(self.code.emit(f"load {known.type}, ptr {self.slots[value.name]}"), known.dtype)
+        return Operand(self.code.emit(f"load {known.type}, ptr {self.slots[value.name]}"), known.dtype, known.lanes)
 
     def expr_of(self, name: str) -> Operand:
         """The accumulator's present value."""
@@ -316,6 +328,9 @@ class KernelPrinter:
     def load(self, value: Load) -> Operand:
         code, lanes = self.code, self.lanes
         count = lanes.count if lanes is not None and value.index.factor(lanes.variable) != 0 else 1
+        turned = self.rows.load(value) if self.rows is not None else None
+        if turned is not None:
+            return turned
         column = self.column(value.array, count)
         if column is not None:
             slot, held = column

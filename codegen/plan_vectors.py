@@ -67,7 +67,7 @@ def plan_vectors(loop: Loop, extent: int | None, mutable: Collection[str]) -> Ve
     search = _Search(loop, mutable)
     if not search.run():
         return None
-    cost = sum(_cost(v) for s in loop.body for v in values(s))
+    cost = sum(operations(v) for s in loop.body for v in values(s))
     if extent is not None and extent < 4 and cost < 10:
         return None  # a few scalar instructions
     lanes = _lanes(loop, extent)
@@ -85,7 +85,8 @@ def _lanes(loop: Loop, extent: int | None) -> int:
     return lanes
 
 
-def _cost(value: Expr) -> int:
+def operations(value: Expr) -> int:
+    """What evaluating the expression once costs, roughly."""
     applied = [e.function for e in expressions(value) if isinstance(e, Apply)]
     return sum(20 if f in EXPENSIVE else 1 for f in applied)
 

@@ -46,6 +46,11 @@ def test_a_stored_value_is_not_loaded_again() -> None:
     assert "masked.store" not in text  # exact parts: the next row need not wait
 
 
+def test_rows_that_are_not_reduced_are_taken_one_by_one() -> None:
+    params = [Param("a", float32, 50, written=True), Param("out", float32, 10, written=True)]
+    assert " = and i64" not in print_llvm(Kernel("test", params, [sum_rows(10)]), [5], Target())
+
+
 def rows_and_labels(rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(columns)
     return rng.normal(size=(rows, columns)).astype(np.float32) * 3, rng.integers(0, columns, rows)
