@@ -30,7 +30,7 @@ def test_generated_parts_are_marked_once() -> None:
     text = (ROOT / "docs" / "performance.md").read_text()
     begins, ends = (re.findall(rf"<!-- {word} (\w+) -->", text) for word in ("begin", "end"))
     assert begins == ends and len(set(begins)) == len(begins)
-    assert set(begins) == {"machine", "width", "depth", "batch", "compile", "startup", "peers"}
+    assert set(begins) == {"machine", "width", "depth", "batch", "compile", "startup", "peers", "rows"}
 
 
 @pytest.mark.compiles
