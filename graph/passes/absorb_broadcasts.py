@@ -1,4 +1,4 @@
-"""Broadcasting. In: a graph; out: the same graph with ``broadcast_to`` above elementwise ops instead of below them.
+"""Broadcasting: the rule that puts ``broadcast_to`` above elementwise ops instead of below them.
 
 An elementwise op repeats its arguments by itself, so repeating them before is work for nothing, and repeating the result
 afterwards is less work than computing equal elements.
@@ -8,17 +8,10 @@ from __future__ import annotations
 
 from ..conditions import is_broadcast
 from ..families import Elementwise
-from ..ir import Graph, Node
+from ..ir import Node
 from ..op import REGISTRY, broadcast_shapes
 from ..pattern import Make
-from ..rewrite import FamilyRule, Rules
-from .eliminate_transposes import LAYOUT
-from .fold_constants import FOLD
-
-
-def absorb_broadcasts(graph: Graph) -> Graph:
-    """Takes broadcasts away from the arguments of elementwise ops; where they decide the shape, the result is broadcast."""
-    return RULES.rewrite(graph)
+from ..rewrite import FamilyRule
 
 
 def absorb(node: Node, make: Make) -> Node | None:
@@ -48,4 +41,3 @@ BROADCASTS = (
         lighter="w + 2(1 + x) becomes w + 2x or 1 + w + 2x",
     ),
 )
-RULES = Rules((*FOLD, *LAYOUT, *BROADCASTS))

@@ -1,4 +1,4 @@
-"""Layout. In: a graph; out: the same graph with fewer ops that only move elements.
+"""Layout: rules for fewer ops that only move elements. All are exact: they move elements and change none.
 
 Transposes go into the flags of matrix products, chains of layout ops become one, and those that change nothing go.
 """
@@ -7,16 +7,9 @@ from __future__ import annotations
 
 from ..dims import Size
 from ..families import Layout
-from ..ir import Graph, Node
+from ..ir import Node
 from ..pattern import Make
-from ..rewrite import AnyRule, FamilyRule, Rule, Rules
-from .fold_constants import FOLD
-
-
-def eliminate_transposes(graph: Graph) -> Graph:
-    """Applies the layout rules until none applies. All are exact: they move elements and change none."""
-    return RULES.rewrite(graph)
-
+from ..rewrite import AnyRule, FamilyRule, Rule
 
 CHAINS = (
     Rule("reshape(reshape(x, shape=s), shape=t)", "reshape(x, shape=t)",
@@ -98,4 +91,3 @@ PARTS = (
 )
 
 LAYOUT: tuple[AnyRule, ...] = (*CHAINS, *NOTHING_TO_DO, *CHEAPER_MOVES, *PRODUCTS, *PARTS)
-RULES = Rules((*FOLD, *LAYOUT))

@@ -1,4 +1,4 @@
-"""Constant folding. In: a graph; out: the same graph with what depends on constants only computed now.
+"""Constant folding: rules that compute now what depends on constants only. In: a node; out: its constant.
 
 An array constant whose elements are all equal becomes a scalar that is broadcast: that is free in generated code, and the rules
 for numbers then apply to it.
@@ -13,17 +13,12 @@ from ..conditions import FOLDED_ELEMENTS, constant_value, element_count, is_broa
 from ..dims import Dim
 from ..errors import OpError
 from ..families import Elementwise, Source
-from ..ir import ArrayType, Graph, Node
+from ..ir import ArrayType, Node
 from ..op import REGISTRY
 from ..pattern import Make
-from ..rewrite import FamilyRule, Rules
+from ..rewrite import FamilyRule
 
 COMPUTED = ("elementwise", "reduce", "layout", "contract", "gather", "row", "scan")
-
-
-def fold_constants(graph: Graph) -> Graph:
-    """Computes nodes of constant arguments, as long as the result is small, and splits equal elements off as a scalar."""
-    return RULES.rewrite(graph)
 
 
 def fold(node: Node, make: Make) -> Node | None:
@@ -110,4 +105,3 @@ FOLD = (
         lighter="a constant is lighter than an op",
     ),
 )
-RULES = Rules(FOLD)

@@ -10,9 +10,6 @@ from collections.abc import Callable
 
 from ..ir import Graph
 from ..verify import verify
-from .absorb_broadcasts import absorb_broadcasts
-from .eliminate_transposes import eliminate_transposes
-from .fold_constants import fold_constants
 from .inline_calls import inline_calls
 from .simplify_algebra import simplify_algebra
 
@@ -20,7 +17,7 @@ __all__ = ["PIPELINE", "optimize"]
 
 Pass = Callable[[Graph], Graph]
 
-PIPELINE: tuple[Pass, ...] = (inline_calls, fold_constants, eliminate_transposes, absorb_broadcasts, simplify_algebra)
+PIPELINE: tuple[Pass, ...] = (inline_calls, simplify_algebra)
 
 
 def optimize(graph: Graph, verify_each: bool = False, pipeline: tuple[Pass, ...] = PIPELINE) -> Graph:

@@ -1,7 +1,7 @@
-"""Algebraic simplification. In: a graph; out: the same graph with fewer and cheaper elementwise ops and reductions.
+"""Simplification. In: a graph; out: the same graph with fewer and cheaper ops, to which no rule applies any more.
 
-The rules are data: `algebra_rules.ALGEBRA` and `REDUCTIONS` here. The rules of the passes before apply as well, because one rule
-makes room for another: this is the pass after which none applies any more.
+The rules are data: constants (`fold_constants`), layout (`eliminate_transposes`), broadcasts (`absorb_broadcasts`), algebra
+(`algebra_rules`) and reductions (here). They are applied in one walk over the graph, because one makes room for another.
 """
 
 from __future__ import annotations

@@ -17,10 +17,11 @@ from weft.graph.gradient import gradients
 from weft.graph.passes import PIPELINE, optimize
 from weft.graph.passes.absorb_broadcasts import BROADCASTS
 from weft.graph.passes.algebra_rules import ALGEBRA
-from weft.graph.passes.eliminate_transposes import LAYOUT, eliminate_transposes
-from weft.graph.passes.fold_constants import FOLD, fold_constants
+from weft.graph.passes.eliminate_transposes import LAYOUT
+from weft.graph.passes.fold_constants import FOLD
 from weft.graph.passes.inline_calls import inline_calls
 from weft.graph.passes.simplify_algebra import REDUCTIONS, simplify_algebra
+from weft.graph.rewrite import Rules
 from weft.graph.text import to_text
 from weft.graph.text_parser import parse
 from weft.graph.verify import verify
@@ -28,6 +29,7 @@ from weft.graph.verify import verify
 F32, I32, B1 = as_dtype("float32"), as_dtype("int32"), as_dtype("bool")
 BATCH = Dim("batch")
 GOLDEN = Path(__file__).parent.parent / "golden"
+fold_constants, eliminate_transposes = Rules(FOLD).rewrite, Rules((*FOLD, *LAYOUT)).rewrite
 
 
 @pytest.fixture
