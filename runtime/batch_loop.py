@@ -27,6 +27,8 @@ from .frame import Binding, Layout
 from .host import machine_key
 from .object_code import compiled_object
 from .store import content_key
+from .team import team
+from .team_gather import team_gather
 
 
 @record
@@ -121,7 +123,7 @@ def run_batches(
     table = np.array(
         [
             count, run.size, order, feeds.ctypes.data, len(feeds), drains.ctypes.data, len(drains), clock, clock_id,
-            int((seconds or 0) * 1e9), every, 0,
+            int((seconds or 0) * 1e9), every, 0, team_gather() if order and binding.shared and team.size > 1 else 0,
         ],
         np.int64,
     )  # fmt: skip

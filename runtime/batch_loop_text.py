@@ -7,10 +7,12 @@ for its inputs, runs the step, and stops at a code other than 0 or when its time
 from __future__ import annotations
 
 from . import entry
+from .team_gather import LEAST_BYTES
 
 SYMBOL = "weft_run_many"
 LOOP = (
     "count", "size", "order", "feeds", "feed_count", "drains", "drain_count", "clock", "clock_id", "budget", "every", "code",
+    "gather",
 )  # fmt: skip
 """The int64 fields of the loop's own table, in order.
 
@@ -18,6 +20,7 @@ count batches of size rows. order: address of the row numbers, 0 if the rows fol
 pointer table, address of the first row or, with an order, of row 0, bytes per row, address of the batch's buffer). drains: per
 output (index in the pointer table, address, bytes from batch to batch). clock: address of clock_gettime, 0 for no limit of time.
 budget: nanoseconds, looked at after every ``every`` batches. code: what stopped the loop, written at the end.
+gather: the function that gathers large batches, see `team_gather`; 0: this loop does it.
 """
 
 TEXT = f"""{entry.RUN_STEP}
@@ -78,6 +81,9 @@ end:
 
 define internal void @feed(ptr %pointers, ptr %loop, i64 %batch) {{
 entry:
+  %fields = alloca [5 x i64]
+  %team = call ptr @address(ptr %loop, i64 12)
+  %has.team = icmp ne ptr %team, null
   %size = call i64 @field(ptr %loop, i64 1)
   %order = call ptr @address(ptr %loop, i64 2)
   %feeds = call ptr @address(ptr %loop, i64 3)
@@ -100,8 +106,25 @@ one:
 copy:
   %buffer = call ptr @address(ptr %table, i64 3)
   %rows = getelementptr i64, ptr %order, i64 %first
-  call void @gather(ptr %buffer, ptr %source, i64 %bytes, ptr %rows, i64 %size)
   store ptr %buffer, ptr %slot
+  %total = mul i64 %bytes, %size
+  %large = icmp sge i64 %total, {LEAST_BYTES}
+  %together = and i1 %large, %has.team
+  br i1 %together, label %shared, label %alone
+alone:
+  call void @gather(ptr %buffer, ptr %source, i64 %bytes, ptr %rows, i64 %size)
+  br label %done
+shared:
+  store ptr %buffer, ptr %fields
+  %from.at = getelementptr i64, ptr %fields, i64 1
+  store ptr %source, ptr %from.at
+  %bytes.at = getelementptr i64, ptr %fields, i64 2
+  store i64 %bytes, ptr %bytes.at
+  %rows.at = getelementptr i64, ptr %fields, i64 3
+  store ptr %rows, ptr %rows.at
+  %size.at = getelementptr i64, ptr %fields, i64 4
+  store i64 %size, ptr %size.at
+  %never = call i32 %team(ptr %fields, ptr null, ptr null)
   br label %done
 move:
   %offset = mul i64 %first, %bytes

@@ -136,9 +136,10 @@ class Binding:
         self._sizes = np.array([*(size_value(s, dims) for s in layout.sizes), 0], np.int64)
         self._header = self._make_header(layout, step, effect)
         self.header: int = self._header.ctypes.data
-        shared = choose_calls(layout.program, dims)
-        if shared:
-            share_step(self._header, step, shared)
+        calls = choose_calls(layout.program, dims)
+        self.shared = bool(calls)
+        if calls:
+            share_step(self._header, step, calls)
         self.batch: Arena | None = None  # where the native loop gathers the rows of a batch
         self.call = self._native() if entry.layout_is_known() else self._portable(layout, step, effect)
 
