@@ -171,7 +171,7 @@ class ModuleWriter:
         assert isinstance(rule, Own)
         sizes = contract_sizes(term)
         ending, behind = self.ending(group)
-        facts: Facts = rule.attrs  # type: ignore[assignment]  # of a product
+        facts: Facts = rule.attrs
         own = emit_contract(term.dtype, facts, sizes, self.target, ending, sets)
         touched = [t.size * sets for t in (*term.args[1:], *([] if ending and not ending.keeps else [term]))]
         work = count_product((*sizes[:4], sets), term.dtype.size, (term.args[0].size, *touched))

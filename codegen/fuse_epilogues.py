@@ -87,7 +87,7 @@ class _Fusion:
         parts = split_epilogue(build_epilogue(group, self.stores.stored, nest))
         if parts is None or (batched and "rows" in parts.kinds.values()):
             return False
-        facts: Facts = rule.attrs  # type: ignore[assignment]  # of a product
+        facts: Facts = rule.attrs
         if not takes_epilogue(product.dtype, facts, contract_sizes(product), self.target, parts.streams):
             return False
         (loop,) = (s for s in parts.finish.body if isinstance(s, Loop))

@@ -60,7 +60,7 @@ class _Fusion:
             by_ending[self.ending(group)].append(group)
         for some in by_ending.values():
             while some:
-                chosen, rest = some[:1], []
+                chosen, rest = some[:1], some[:0]
                 for group in some[1:]:
                     fits = len(chosen) < MOST and not any(self.depends(group, g) or self.clash(group, g) for g in chosen)
                     (chosen if fits else rest).append(group)

@@ -103,8 +103,9 @@ class _Planner:
         for i, step in enumerate(self.schedule.steps):
             if isinstance(step, Group):
                 dying = [t for t in self.stores.reads[step].positions if t in self.slot_of and last[t] == i]
-                if accumulates(step.members[0]):
-                    self.place_onto(*step.members[0].args[2:], step.members[0])
+                product = step.members[0]
+                if accumulates(product):
+                    self.place_onto(product.args[2], product)
                 for part in step.parts or (step,):
                     self.place_results(part, last, dying, step)
                 born_unread = [t for t in step.members if t in self.slot_of and t not in last]
