@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 
+from weft.graph.dims import product
 from weft.graph.record import field, record
 
 from .find_roots import Roots, base, collect_reads, scatter_place, start_places, whole_arguments
@@ -87,15 +88,16 @@ class _Planner:
             return False
         price = sum(cost(t.rule.expr) for t in closure if isinstance(t.rule, Formula))
         arrays = [t for t in reads if t.size != 1 and not is_small(t, term)]
-        return price <= CHEAP and self.pays(arrays, outside) and all(self.stays(a, term, outside) for a in reads if a.size != 1)
+        stay = all(self.stays(a, term, outside) for a in reads if a.size != 1)
+        return price <= CHEAP and stay and self.pays(arrays, term, outside)
 
-    def pays(self, arrays: list[Term], outside: set[Group]) -> bool:
+    def pays(self, arrays: list[Term], term: Term, outside: set[Group]) -> bool:
         """Whether the readers load no more than the loads and the store that are saved. A loop in phases would load two arrays in
-        each of them."""
+        each of them, and a loop over rows would load a row of each in every row."""
         if len(arrays) <= 1:
             return True
         more = sum(group not in self.readers.get(array, ()) for array in arrays for group in outside)
-        return more <= len(outside) + 1 and all(group.split is None for group in outside)
+        return more <= len(outside) + 1 and all(g.split is None and product(g.space) == term.size for g in outside)
 
     def stays(self, array: Term, term: Term, outside: set[Group]) -> bool:
         """Whether the array is in memory anyway when the readers of the term run."""

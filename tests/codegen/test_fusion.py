@@ -112,6 +112,16 @@ def test_two_arrays_are_read_again_by_one_reader_in_one_pass(shape, stored):
     assert len([b for b in program.buffers if b.kind == "scratch" and "batch" in b.shape]) == stored
 
 
+def test_a_row_of_two_rows_is_not_recomputed_per_row():
+    """Batch normalisation's shift comes from the mean, the factor and the offset: the last loop reads it, and no mean."""
+    x, scale, offset = tensor(BATCH, 64), tensor(64), tensor(64)
+    mean = o.mul(o.reduce_sum(x, axes=(0,), keepdims=True), 0.25)
+    squares = o.reduce_sum(o.squared_difference(x, mean), axes=(0,), keepdims=True)
+    factor = o.mul(o.rsqrt(o.add(squares, 1.0)), scale)
+    program = compiled([x, scale, offset], [o.add(o.mul(x, factor), o.sub(offset, o.mul(mean, factor)))])
+    assert len(program.kernels[-1].pointers) == 4
+
+
 def test_vector_is_not_recomputed_per_row():
     x, v = tensor(BATCH, 4), tensor(4)
     program = compiled([x, v], [o.mul(x, o.exp(o.sqrt(o.abs(v))))])
