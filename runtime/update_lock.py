@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -45,15 +45,32 @@ class _Group:
             group.lock.release()  # united with another in the meantime
 
 
+class _Place:
+    """The memory of a variable. storages: the arrays that lie there. writers: the group of the steps that write it. readers: the
+    groups of those that read it and write something else."""
+
+    __slots__ = ("readers", "storages", "writers")
+
+    def __init__(self) -> None:
+        self.storages: list[weakref.ref[np.ndarray]] = []
+        self.writers: Callable[[], _Group | None] = lambda: None
+        self.readers: weakref.WeakSet[_Group] = weakref.WeakSet()
+
+    def is_used(self) -> bool:
+        return any(storage() is not None for storage in self.storages)
+
+
 class UpdateLock:
     """``with`` it, a step that writes variables runs."""
 
     def __init__(self, storages: Sequence[np.ndarray], written: Sequence[bool], calls_back: bool) -> None:
         """storages: of the step's variables; written: which of them it writes. calls_back: it may run Python code."""
-        places = [(s.ctypes.data, w) for s, w in zip(storages, written, strict=True) if s.nbytes]
+        pairs = [(s, w) for s, w in zip(storages, written, strict=True) if s.nbytes]
         self._calls_back = calls_back
         with _nesting:
-            self._group = _join({at for at, written in places if written}, {at for at, written in places if not written})
+            for at in [at for at, place in _places.items() if not place.is_used()]:
+                del _places[at]
+            self._group = _join([_place_of(s) for s, w in pairs if w], [_place_of(s) for s, w in pairs if not w])
 
     def __enter__(self) -> None:
         if self._calls_back:
@@ -71,27 +88,34 @@ class UpdateLock:
 
 
 _groups: weakref.WeakSet[_Group] = weakref.WeakSet()
-_writers: weakref.WeakValueDictionary[int, _Group] = weakref.WeakValueDictionary()  # by the address of a storage
-_readers: dict[int, weakref.WeakSet[_Group]] = {}  # the same, of steps that write something else
+_places: dict[int, _Place] = {}  # by address
 _nesting = threading.RLock()
 _held: list[_Group] = []  # of steps that call back, outermost first; guarded by `_nesting`
 
 
-def _join(written: set[int], read: set[int]) -> _Group:
-    """The group of a step that touches these addresses; `_nesting` is held.
+def _join(written: Sequence[_Place], read: Sequence[_Place]) -> _Group:
+    """The group of a step that touches these places; `_nesting` is held.
 
     Readers of one variable need not wait for one another, until somebody writes it: he must wait for all of them.
     """
-    for at in [at for at, groups in _readers.items() if not groups]:
-        del _readers[at]
-    found = [_writers.get(at) for at in (*written, *read)]
-    found += [group for at in written for group in _readers.get(at, ())]
+    found = [place.writers() for place in (*written, *read)]
+    found += [group for place in written for group in place.readers]
     group = _unite({g.root() for g in found if g is not None}) if any(found) else _Group()
-    for at in written:
-        _writers[at] = group
-    for at in read:
-        _readers.setdefault(at, weakref.WeakSet()).add(group)
+    for place in written:
+        place.writers = weakref.ref(group)
+    for place in read:
+        place.readers.add(group)
     return group
+
+
+def _place_of(storage: np.ndarray) -> _Place:
+    """What is known about the storage's memory; nothing if it belonged to a variable that is gone."""
+    place = _places.get(storage.ctypes.data)
+    if place is None or not place.is_used():
+        place = _places[storage.ctypes.data] = _Place()
+    if all(known() is not storage for known in place.storages):
+        place.storages.append(weakref.ref(storage))
+    return place
 
 
 def _unite(roots: set[_Group]) -> _Group:

@@ -61,6 +61,20 @@ def test_groups_are_those_that_share_a_written_variable() -> None:
     assert root(adds(e)) is root(apart[0]) is root(apart[1])  # the one who writes it waits for all who read it
 
 
+def test_memory_of_a_variable_that_is_gone_says_nothing_about_the_next_one_there() -> None:
+    """The allocator hands addresses out again, while steps that once were in a group with the old owner go on."""
+    memory, kept = np.zeros(4, np.float32), np.zeros(4, np.float32)
+    old = memory[:]
+    lasting = update_lock.UpdateLock([kept], [True], False)
+    both = update_lock.UpdateLock([kept, old], [True, True], False)
+    assert both._group.root() is lasting._group.root()
+    also = memory[:]
+    assert update_lock.UpdateLock([also], [True], False)._group.root() is lasting._group.root()
+    del old, both, also
+    new = memory[:]
+    assert update_lock.UpdateLock([new], [True], False)._group.root() is not lasting._group.root()
+
+
 def test_steps_that_write_nothing_have_no_lock() -> None:
     v = variable()
     step = weft.function(lambda x: x + v)
