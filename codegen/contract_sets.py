@@ -12,17 +12,15 @@ from typing import TYPE_CHECKING
 
 from weft.graph.record import replace
 
+from .contract_plan import round_up
 from .contract_product import Product
 from .contract_text import Operand, Writer
+from .contract_tile import LINE_BYTES
 
 if TYPE_CHECKING:
     from .contract_kernel import Place
 
 POINTER_BYTES = 8
-
-
-def round_to_line(size: int) -> int:
-    return -(-size // 64) * 64
 
 
 def own_room(product: Product) -> int:
@@ -32,7 +30,7 @@ def own_room(product: Product) -> int:
     if product.sets == 1:
         return scratch + 64 if scratch else 0
     row = 2 + (len(epilogue.pointers) + (scratch > 0) if epilogue else 0)
-    return (round_to_line(scratch) + row * POINTER_BYTES) * product.sets + 128
+    return (round_up(scratch, LINE_BYTES) + row * POINTER_BYTES) * product.sets + 128
 
 
 class Sets:
@@ -57,13 +55,13 @@ class Sets:
         """What happens once: epilogues start, and the pointers go to the table."""
         w, product, epilogue = self.w, self.product, self.product.epilogue
         scratch = epilogue.scratch if epilogue else 0
-        room = w.at("%work", round_to_line(self.work), "i8") if scratch or product.sets > 1 else ""
-        self.table = w.at(room, round_to_line(scratch) * product.sets, "i8") if room else ""
+        room = w.at("%work", round_up(self.work, LINE_BYTES), "i8") if scratch or product.sets > 1 else ""
+        self.table = w.at(room, round_up(scratch, LINE_BYTES) * product.sets, "i8") if room else ""
         usual = self.own
         for s in range(product.sets):
             self.own = [f"{e}.{s}" if s else e for e in usual]
             if scratch:
-                self.own[-1] = w.at(room, round_to_line(scratch) * s, "i8")
+                self.own[-1] = w.at(room, round_up(scratch, LINE_BYTES) * s, "i8")
             if epilogue is not None:
                 epilogue.start(w, self.own, self.n)
             if product.sets > 1:
