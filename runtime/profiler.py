@@ -28,6 +28,10 @@ from .compiler import owner_of
 from .executable import CompiledStep
 from .jit import NativeStep, compile_step
 from .machine import detect_target
+from .team_build import wait_for_teams
+
+TURN = 8
+"""Runs in a row of the timed step, and of the ordinary one."""
 
 
 @record
@@ -67,26 +71,32 @@ class TimedStep(CompiledStep):
 def time_calls(
     graph: Graph, inputs: Sequence[np.ndarray], steps: int, run: Callable[[], object]
 ) -> tuple[list[CallTime], float]:
-    """Runs the graph ``steps`` times on these arrays, after two runs to warm up, and reports on each call of its step.
+    """Runs the graph ``steps`` times on these arrays and reports on each call of its step.
 
-    run: the same step as it is usually called. It takes turns with the timed one, so that both meet the same neighbours on this
-    machine; its median seconds are returned too. The variables are updated by each run. Raises what the step raises, and
-    UnimplementedError where there is no clock_gettime.
+    run: the same step as usually called, on several threads if it pays. It takes turns with the timed one, so that both meet
+    the same neighbours on this machine; its median seconds are returned too. A turn is several runs, of which the first does not
+    count: it finds the variables in the caches that the other one left them in. The variables are updated by each run. Raises
+    what the step raises, and UnimplementedError where there is no clock_gettime.
     """
     optimized = optimize(graph)
     program = codegen.generate(optimized, detect_target())
     step = TimedStep(program, [owner_of(r)._storage for r in order_variables(optimized)])
     sizes = step.bind(inputs)
     times, whole = [], []
-    for _ in range(steps + 2):
-        step(inputs)
-        times.append(step.seconds)
-        started = time.perf_counter()
-        run()
-        whole.append(time.perf_counter() - started)
-    medians = np.median(times[2:], axis=0)
+    run()
+    wait_for_teams()
+    for first in range(0, steps, TURN):
+        runs = 1 + min(TURN, steps - first)
+        for i in range(runs):
+            step(inputs)
+            times += [step.seconds] if i else []
+        for i in range(runs):
+            started = time.perf_counter()
+            run()
+            whole += [time.perf_counter() - started] if i else []
+    medians = np.median(times, axis=0)
     calls = [_call_time(c, float(s), sizes) for c, s in zip(program.calls, medians, strict=True)]
-    return calls, statistics.median(whole[2:])
+    return calls, statistics.median(whole)
 
 
 def _call_time(decl: CallDecl, seconds: float, sizes: dict[str, int]) -> CallTime:

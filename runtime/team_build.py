@@ -52,6 +52,12 @@ class _Background:
                 job = self._jobs.popleft()
             job()
 
+    def wait(self) -> None:
+        """Until there is no more work."""
+        thread = self._thread
+        if thread is not None:
+            thread.join()
+
     def end(self) -> None:
         """At exit: nothing new, and what is being compiled is finished."""
         self._ending.set()
@@ -83,6 +89,11 @@ def share_step(header: np.ndarray, step: NativeStep, calls: frozenset[int]) -> N
         swap()
     else:
         _background.add(swap)
+
+
+def wait_for_teams() -> None:
+    """Returns when all steps that threads are to share have the form for it: for whoever measures."""
+    _background.wait()
 
 
 def _forget() -> None:
