@@ -20,7 +20,7 @@ KERNEL_FLOPS = 20e3
 """... and in other kernels, with the prices of `count_work`."""
 BYTES, CACHED_BYTES = 10e3, 30e3
 """Bytes per microsecond that one thread moves: to and from memory, and in a step whose data stay in its core's own cache."""
-PART_MICROSECONDS = 2.0
+PART_MICROSECONDS = 4.0
 """What each thread adds to the time of a call that is cut: meeting before and after it, and fetching what others have written."""
 LEAST_MICROSECONDS = 15.0
 LEAST_GAIN = 0.15
