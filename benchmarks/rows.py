@@ -39,7 +39,7 @@ class Worker:
         assert self.process.stdout is not None
         line = self.process.stdout.readline().strip()
         if not line:
-            raise SystemExit(f"{' '.join(map(str, self.process.args))} ended.")  # type: ignore[arg-type]
+            raise SystemExit(f"{' '.join(map(str, self.process.args))} ended.")  # type: ignore[arg-type]  # Popen takes more than texts
         return line
 
     def round(self, case: int) -> None:

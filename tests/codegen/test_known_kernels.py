@@ -35,7 +35,7 @@ def forget_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     count = itertools.count()
 
     def unlike(*args: object, **named: object) -> GroupKey:
-        key = group_key(*args, **named)  # type: ignore[arg-type]
+        key = group_key(*args, **named)  # type: ignore[arg-type]  # whatever it was called with
         return GroupKey((*key.facts, next(count)), key.terms)
 
     monkeypatch.setattr(fuse_epilogues, "group_key", unlike)
