@@ -14,7 +14,7 @@ from weft.graph.dtype import DType, int64
 
 from .emit_row_blocks import BlockPrinter, print_row_block
 from .emit_vectors import Lanes, first_lanes, print_vector_loop
-from .find_row_blocks import Plans, find_row_block
+from .find_row_blocks import find_row_block
 from .hold_columns import Column, find_columns
 from .kernel import (
     Affine,
@@ -105,7 +105,9 @@ class KernelPrinter:
         return plan_vectors(loop, int(extent) if extent.isdigit() else None, self.mutable)
 
     def scalar_loop(self, loop: Loop) -> None:
-        plan_of: Plans = lambda inner: self.plan(inner, self.size(inner.extent))  # noqa: E731
+        def plan_of(inner: Loop) -> VectorPlan | None:
+            return self.plan(inner, self.size(inner.extent))
+
         columns = find_columns(loop, self.counters, plan_of)
         extent, first = self.extent(loop), "0"
         for column in columns:

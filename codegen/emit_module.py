@@ -66,10 +66,13 @@ class ModuleWriter:
     def add_step(self, step: Group | int) -> None:
         if not isinstance(step, Group):
             self.add_effect(step)
-        elif step.own and step.members[0].rule.family == "contract":  # type: ignore[union-attr]  # an op: it is a step of its own
+            return
+        rule = step.members[0].rule
+        family = rule.family if step.own and isinstance(rule, Own) else ""
+        if family == "contract":
             self.comment(step.members)
             self.add_contract(step)
-        elif step.own and step.members[0].rule.family == "random":  # type: ignore[union-attr]  # an op: it is a step of its own
+        elif family == "random":
             self.add_random(step.members[0])
         else:
             self.add_nest(step)
@@ -193,7 +196,10 @@ class ModuleWriter:
         if group.epilogue is None:
             return None, []
         product = group.members[0]
-        taken = lambda t: [o for o in self.buffers.taken.get(t, ()) if o is not product]  # noqa: E731
+
+        def taken(term: Term) -> list[Term]:
+            return [old for old in self.buffers.taken.get(term, ()) if old is not product]
+
         nest = EpilogueNest(product, self.storage, self.buffers.place, taken)
         kernel = build_epilogue(group.epilogue, self.stores.stored, nest)
         return Ending(kernel, product in self.stores.stored), nest.buffers[1:]

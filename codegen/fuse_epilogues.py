@@ -14,7 +14,7 @@ from weft.graph.record import replace
 from .build_epilogue import EpilogueNest, build_epilogue, split_epilogue
 from .build_own import contract_sizes
 from .emit_contract import Facts, takes_epilogue
-from .fuse_nodes import Group, groups_by_member
+from .fuse_nodes import Group, groups_by_member, leads_to
 from .group_key import group_key
 from .kernel import Loop, variable
 from .plan_stores import Reads, Stores
@@ -74,7 +74,10 @@ class _Fusion:
     def facts(self, product: Term, group: Group) -> Any:
         """Equal for pairs that `can_end` judges alike."""
         stored = self.stores.stored
-        given = lambda t: t is product or (t not in group.phase and (isinstance(t.rule, Leaf) or t in stored))  # noqa: E731
+
+        def given(t: Term) -> bool:
+            return t is product or (t not in group.phase and (isinstance(t.rule, Leaf) or t in stored))
+
         key = group_key(group.members, group.phase, given, lambda t: (t is product, t in stored), (group.space, None))
         return product.kind, *(a.shape for a in product.args), key.facts
 
@@ -106,20 +109,7 @@ class _Fusion:
         if not others and product not in self.required:
             return True
         writes = any(kind == "variable" for t in group.members for kind, _ in self.targets.by_term.get(t, ()))
-        return not writes and not any(self.leads_to(g, group) for g in others)
-
-    def leads_to(self, first: Group, last: Group) -> bool:
-        """Whether the last group needs something of the first, directly or not."""
-        seen: set[Group] = set()
-        stack = [last]
-        while stack:
-            group = stack.pop()
-            if group is first:
-                return True
-            if group not in seen:
-                seen.add(group)
-                stack.extend(self.before[group])
-        return False
+        return not writes and not any(leads_to(g, group, self.before.__getitem__) for g in others)
 
     def merge(self, product: Term, group: Group) -> None:
         home = self.group_of[product]

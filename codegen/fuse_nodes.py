@@ -7,7 +7,7 @@ elsewhere (a finished column sum, a transposed value) ends the group. Groups nev
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from weft.graph.dims import Shape
 from weft.graph.record import field, record
@@ -264,3 +264,17 @@ def has_fault(term: Term) -> bool:
 
 def groups_by_member(groups: list[Group]) -> Mapping[Term, Group]:
     return {t: g for g in groups for t in g.members}
+
+
+def leads_to(first: Group, last: Group, before: Callable[[Group], Iterable[Group]]) -> bool:
+    """Whether the last group needs something of the first, directly or not. before: what a group needs directly."""
+    seen: set[Group] = set()
+    stack = [last]
+    while stack:
+        group = stack.pop()
+        if group is first:
+            return True
+        if group not in seen:
+            seen.add(group)
+            stack.extend(before(group))
+    return False

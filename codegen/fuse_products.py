@@ -16,7 +16,7 @@ from .contract_parts import shares_pay
 from .emit_contract import Facts, own_product
 from .find_roots import base
 from .fuse_epilogues import WHOLE
-from .fuse_nodes import Group, groups_by_member
+from .fuse_nodes import Group, groups_by_member, leads_to
 from .plan_stores import Reads, Stores
 from .plan_targets import Targets
 from .target import Target
@@ -79,20 +79,11 @@ class _Fusion:
         return repr((kernel.params, kernel.body, product in self.stores.stored, len(writes)))
 
     def depends(self, one: Group, two: Group) -> bool:
-        return self.leads_to(one, two) or self.leads_to(two, one)
+        one, two = (self.merged.get(g, g) for g in (one, two))
+        return leads_to(one, two, self.reads_from) or leads_to(two, one, self.reads_from)
 
-    def leads_to(self, first: Group, last: Group) -> bool:
-        """Whether the last group needs something of the first, directly or not."""
-        first, seen = self.merged.get(first, first), set()
-        stack = [self.merged.get(last, last)]
-        while stack:
-            group = stack.pop()
-            if group is first:
-                return True
-            if group not in seen:
-                seen.add(group)
-                stack += {self.group_of[t] for t in self.stores.reads[group].positions if t in self.group_of}
-        return False
+    def reads_from(self, group: Group) -> set[Group]:
+        return {self.group_of[t] for t in self.stores.reads[group].positions if t in self.group_of}
 
     def clash(self, one: Group, two: Group) -> bool:
         """Whether one of them writes a variable that the other reads."""

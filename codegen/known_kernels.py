@@ -61,7 +61,10 @@ class KernelKeys:
         own = (product.kind, product.dtype.name, product.shape, *(a.shape for a in product.args), product in self.stored)
         if ending is None:
             return GroupKey(own, [])
-        given = lambda t: t is product or (t not in ending.phase and (isinstance(t.rule, Leaf) or t in self.stored))  # noqa: E731
+
+        def given(t: Term) -> bool:
+            return t is product or (t not in ending.phase and (isinstance(t.rule, Leaf) or t in self.stored))
+
         behind = self.key(ending, given)
         return GroupKey((own, behind.facts), behind.terms)
 

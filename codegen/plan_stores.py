@@ -130,7 +130,10 @@ class _Planner:
 
     def evaluated(self, group: Group, member: Term) -> list[Term]:
         own = set(group.members)
-        stored = lambda t: isinstance(t.rule, Leaf) or (t in self.stored and t not in own)  # noqa: E731
+
+        def stored(t: Term) -> bool:
+            return isinstance(t.rule, Leaf) or (t in self.stored and t not in own)
+
         return evaluate_inline((member, loop_index(member)), stored, member)[0]
 
     def result(self) -> Stores:

@@ -28,7 +28,6 @@ from .host import machine_key
 from .object_code import compiled_object
 from .store import content_key
 from .team import team
-from .team_gather import team_gather
 
 
 @record
@@ -123,12 +122,21 @@ def run_batches(
     table = np.array(
         [
             count, run.size, order, feeds.ctypes.data, len(feeds), drains.ctypes.data, len(drains), clock, clock_id,
-            int((seconds or 0) * 1e9), every, 0, team_gather() if order and binding.shared and team.size > 1 else 0,
+            int((seconds or 0) * 1e9), every, 0, _team_gather(binding) if order else 0,
         ],
         np.int64,
     )  # fmt: skip
     done = int(_function()(binding.header, table.ctypes.data))
     return done, int(table[LOOP.index("code")])
+
+
+def _team_gather(binding: Binding) -> int:
+    """The address of what gathers batches with all threads, 0 if they do not share the step."""
+    if not binding.shared or team.size < 2:
+        return 0
+    from .team_gather import team_gather  # brings the printing of team steps along
+
+    return team_gather()
 
 
 def fit_outputs(layout: Layout, binding: Binding, arrays: Sequence[np.ndarray], count: int) -> None:

@@ -7,7 +7,7 @@ for its inputs, runs the step, and stops at a code other than 0 or when its time
 from __future__ import annotations
 
 from . import entry
-from .team_gather import LEAST_BYTES
+from .gather_rows import COPY_ROWS, LEAST_BYTES
 
 SYMBOL = "weft_run_many"
 LOOP = (
@@ -23,10 +23,7 @@ budget: nanoseconds, looked at after every ``every`` batches. code: what stopped
 gather: the function that gathers large batches, see `team_gather`; 0: this loop does it.
 """
 
-TEXT = f"""{entry.RUN_STEP}
-declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
-declare void @llvm.prefetch.p0(ptr, i32, i32, i32)
-
+TEXT = f"""{entry.RUN_STEP}{COPY_ROWS}
 define internal void @gather(ptr noalias %to, ptr noalias %from, i64 %bytes, ptr noalias %rows, i64 %n) {{
 entry:
   switch i64 %bytes, label %wide [ i64 4, label %four  i64 8, label %eight ]
@@ -53,28 +50,8 @@ eight:
   %more8 = icmp slt i64 %i8.next, %n
   br i1 %more8, label %eight, label %end
 wide:
-  %last = sub i64 %n, 1
-  br label %row
-row:
-  %i = phi i64 [ 0, %wide ], [ %i.next, %row ]
-  %ahead = add i64 %i, 2
-  %inside = icmp slt i64 %ahead, %last
-  %p = select i1 %inside, i64 %ahead, i64 %last
-  %p.at = getelementptr i64, ptr %rows, i64 %p
-  %p.row = load i64, ptr %p.at
-  %p.offset = mul i64 %p.row, %bytes
-  %p.from = getelementptr i8, ptr %from, i64 %p.offset
-  call void @llvm.prefetch.p0(ptr %p.from, i32 0, i32 3, i32 1)
-  %r.at = getelementptr i64, ptr %rows, i64 %i
-  %r = load i64, ptr %r.at
-  %offset = mul i64 %r, %bytes
-  %source = getelementptr i8, ptr %from, i64 %offset
-  %place = mul i64 %i, %bytes
-  %target = getelementptr i8, ptr %to, i64 %place
-  call void @llvm.memcpy.p0.p0.i64(ptr %target, ptr %source, i64 %bytes, i1 false)
-  %i.next = add i64 %i, 1
-  %more = icmp slt i64 %i.next, %n
-  br i1 %more, label %row, label %end
+  call void @copy_rows(ptr %to, ptr %from, i64 %bytes, ptr %rows, i64 %n, i64 0, i64 %bytes)
+  br label %end
 end:
   ret void
 }}

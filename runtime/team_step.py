@@ -16,7 +16,7 @@ from weft.graph.record import field, record
 
 from .denormals import wrap_flushing
 from .driver import Resolve, _index, _is_pointer, _Printer
-from .team_layout import RUN_SYMBOL, TEAM_SYMBOL
+from .team_layout import DESCRIPTOR, RUN_SYMBOL, TEAM_SYMBOL
 
 
 @record
@@ -229,8 +229,7 @@ class _PartPrinter(_Printer):
 def print_team_step(plan: TeamPlan, decls: Mapping[str, KernelDecl], resolve: Resolve, flush: bool = False) -> str:
     """LLVM text of ``int32 weft_team_step(ptr p, ptr d, ptr effect)`` over the plan, and the part function that it hands on.
 
-    flush: denormal numbers count as zero while a part runs. Called with a null ``p``, the entry keeps ``d`` as the address of the
-    step's descriptor and writes the part function into it.
+    flush: denormal numbers count as zero while a part runs.
     """
     cases, labels, count = [], [], 0
     symbols: dict[str, str] = {}
@@ -248,8 +247,6 @@ def print_team_step(plan: TeamPlan, decls: Mapping[str, KernelDecl], resolve: Re
     name = "run" if flush else "part"
     wrapper = wrap_flushing("part", part, "run", "internal") if flush else ""
     return f"""{"".join(symbols.values())}
-declare i32 @{RUN_SYMBOL}(ptr, ptr, ptr, ptr)
-@descriptor = internal global ptr null
 
 define internal i32 @{name}({part}) {{
 entry:
@@ -259,15 +256,26 @@ none:
 {chr(10).join(cases)}
 }}
 {wrapper}
+{print_entry()}"""
+
+
+def print_entry(alone: bool = False) -> str:
+    """What a team's module exports. Called with a null ``p``, it keeps ``d`` as the address of the descriptor and writes the
+    function ``@part`` into it, and ``@alone`` if the module has one."""
+    place = DESCRIPTOR.index("alone")
+    own = f"  %alone.at = getelementptr ptr, ptr %d, i64 {place}\n  store ptr @alone, ptr %alone.at\n" if alone else ""
+    return f"""declare i32 @{RUN_SYMBOL}(ptr, ptr, ptr, ptr)
+@descriptor = internal global ptr null
+
 define i32 @{TEAM_SYMBOL}(ptr %p, ptr %d, ptr %effect) {{
 entry:
   %setting = icmp eq ptr %p, null
   br i1 %setting, label %set, label %run
 set:
   store ptr %d, ptr @descriptor
-  %at = getelementptr ptr, ptr %d, i64 1
+  %at = getelementptr ptr, ptr %d, i64 {DESCRIPTOR.index("part")}
   store ptr @part, ptr %at
-  ret i32 0
+{own}  ret i32 0
 run:
   %desc = load ptr, ptr @descriptor
   %code = call i32 @{RUN_SYMBOL}(ptr %desc, ptr %p, ptr %d, ptr %effect)

@@ -13,8 +13,8 @@ use_one_core()
 os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
 os.environ["JAX_PLATFORMS"] = "cpu"
 
-import jax  # noqa: E402
-import jax.numpy as jnp  # noqa: E402
+import jax  # noqa: E402 - reads its settings and the cores
+import jax.numpy as jnp  # noqa: E402 - reads its settings and the cores
 
 
 def forward(case: Case, x: jax.Array, *rows: jax.Array) -> jax.Array:

@@ -10,7 +10,7 @@ from row_cases import Call, Case, serve, use_one_core
 
 use_one_core()
 
-import torch  # noqa: E402
+import torch  # noqa: E402 - reads how many cores there are
 
 torch.set_num_threads(1)
 

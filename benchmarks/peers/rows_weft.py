@@ -11,7 +11,7 @@ from row_cases import Call, Case, serve, use_one_core
 
 use_one_core()
 
-import weft as tf  # noqa: E402
+import weft as tf  # noqa: E402 - reads how many cores there are
 
 
 def forward(case: Case, x: tf.Tensor, *rows: tf.Tensor) -> tf.Tensor:

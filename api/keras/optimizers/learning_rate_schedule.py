@@ -9,7 +9,7 @@ class LearningRateSchedule:
     """A function of the step counter. A subclass implements ``__call__(step)`` with weft's operations and `get_config`."""
 
     def __call__(self, step: Any) -> Any:
-        raise NotImplementedError(f"{type(self).__name__} must implement __call__(step).")
+        raise NotImplementedError(f"{type(self).__name__} must implement __call__(step).")  # the subclass does
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
