@@ -4,8 +4,8 @@
 
 Every framework runs in a process of its own; rounds are interleaved and medians compared. Before a round nobody runs a moment,
 because some frameworks' threads keep a core busy for a while after their last step; a round that lost processor time to the host
-is run again (`stolen.py`). What is printed are ratios (peer's time over weft's), weft's GFLOP/s, and the floor of the work on one
-core of this machine.
+is run again (`stolen.py`). The machine's limits, of all cores at once, take turns with the frameworks (`peers/run_limits.py`).
+What is printed are ratios (peer's time over weft's), GFLOP/s, and the share of the floor that the medians of those limits give.
 """
 
 from __future__ import annotations
@@ -22,8 +22,6 @@ from pathlib import Path
 from document import replace_part, table
 from stolen import undisturbed
 from workloads import WORKLOADS, Workload
-
-from weft.runtime.machine_limits import measure_limits
 
 HERE = Path(__file__).resolve().parent
 DOCUMENT = HERE.parent / "docs" / "performance.md"
@@ -64,11 +62,15 @@ class Worker:
         self.process.wait(timeout=60)
 
 
-def measure(workers: list[Worker], workload: Workload, rounds: int) -> dict[str, dict]:
-    """Per framework: median seconds per step over the rounds, its first-call seconds and last loss."""
+def measure(workers: list[Worker], machine: Worker, workload: Workload, rounds: int) -> tuple[dict[str, dict], dict[str, float]]:
+    """Per framework: median seconds per step over the rounds, its first-call seconds and last loss. And what the machine reached
+    meanwhile, the median over the rounds: FLOPs and bytes per second."""
     seconds: dict[str, list[float]] = {w.name: [] for w in workers}
     out: dict[str, dict] = {w.name: {} for w in workers}
+    limits: list[dict[str, float]] = []
     for _ in range(rounds):
+        time.sleep(SETTLE)
+        limits.append(undisturbed(functools.partial(machine.round, workload.name))[0])
         for worker in workers:
             if "error" in out[worker.name]:
                 continue
@@ -84,13 +86,20 @@ def measure(workers: list[Worker], workload: Workload, rounds: int) -> dict[str,
     for name, values in seconds.items():
         if values:
             out[name]["median"], out[name]["spread"] = statistics.median(values), (min(values), max(values))
-    return out
+    return out, {key: statistics.median(r[key] for r in limits) for key in ("flops", "bytes")}
 
 
-def report(workload: Workload, results: dict[str, dict], peak: float, bandwidth: float) -> str:
+def floor_of(workload: Workload, limits: dict[str, float]) -> tuple[float, str]:
+    """(seconds, how it comes about) on all cores: the products' FLOPs over the FMA peak, or where there is no product the bytes
+    over memory's bandwidth. A step called again with the same batch has its data in caches, so its bytes make no floor."""
+    if workload.flops:
+        return workload.flops / limits["flops"], f"{workload.flops / 1e6:.1f} MFLOP at {limits['flops'] * 1e-9:.0f} GFLOP/s"
+    return workload.bytes / limits["bytes"], f"{workload.bytes / 1e6:.0f} MB at {limits['bytes'] * 1e-9:.1f} GB/s from memory"
+
+
+def report(workload: Workload, results: dict[str, dict], limits: dict[str, float]) -> str:
     """One workload's table."""
-    floor = max(workload.flops / peak * 1e-9, workload.bytes / bandwidth * 1e-9)
-    work = f"{workload.flops / 1e6:.1f} MFLOP, {workload.bytes / 1e6:.2f} MB"
+    floor, work = floor_of(workload, limits)
     title = f"### {workload.name}, batch {workload.batch}, {workload.optimizer}"
     numbers = ("µs per step (min … max)", "time ÷ weft's", "GFLOP/s", "share of the floor", "first call, s", "last loss")
     head = ("", *numbers, "time lost to the host")
@@ -107,7 +116,7 @@ def report(workload: Workload, results: dict[str, dict], peak: float, bandwidth:
         first = f"{r.get('first', float('nan')):.2f}"
         loss, share, stolen = f"{r['loss']:.4f}", f"{floor / r['median']:.2f}", f"{r['stolen']:.1%}"
         rows.append((name, times, ratio, f"{rate:.1f}", share, first, loss, stolen))
-    return f"\n{title}\n\nFloor on one core: {floor * 1e6:.1f} µs ({work})\n\n{table(head, rows)}"
+    return f"\n{title}\n\nFloor: {floor * 1e6:.1f} µs ({work})\n\n{table(head, rows)}"
 
 
 def main() -> None:
@@ -125,19 +134,16 @@ def main() -> None:
     if arguments.peers:
         workers += [Worker(arguments.peers, PEERS[p]) for p in (arguments.only or PEERS)]
     workers = [w for w in workers if w.name]
-    limits = measure_limits()
-    peak, bandwidth = limits.peak["f32"] * 1e-9, limits.levels[-1].bandwidth * 1e-9
-    parts = [
-        f"One core: {peak:.0f} GFLOP/s float32 FMA peak, {bandwidth:.1f} GB/s from memory (measured). "
-        + "; ".join(f"{w.name} {w.version}" for w in workers)
-    ]
+    machine = Worker(sys.executable, ["run_limits.py"])
+    parts = [f"Floors are those of {machine.version} cores. " + "; ".join(f"{w.name} {w.version}" for w in workers)]
     print(parts[0])
     for name in arguments.workloads or WORKLOADS:
-        parts.append(report(WORKLOADS[name], measure(workers, WORKLOADS[name], arguments.rounds), peak, bandwidth))
+        results, limits = measure(workers, machine, WORKLOADS[name], arguments.rounds)
+        parts.append(report(WORKLOADS[name], results, limits))
         print(parts[-1], flush=True)
     if arguments.write:
         replace_part(DOCUMENT, "peers", "\n".join(parts))
-    for worker in workers:
+    for worker in (machine, *workers):
         worker.close()
 
 

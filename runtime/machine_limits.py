@@ -85,25 +85,32 @@ def peak_loop(short: str, lanes: int) -> Callable[[int], float]:
     return loop
 
 
-def measure_bandwidth(size: int, threads: int = 1, seconds: float = 2e-3) -> float:
-    """Bytes per second, read and written, of updating one array from another, both together of about this size per thread."""
+def sweep_loop(size: int) -> Callable[[int], float]:
+    """A function that updates one array from another so many times and returns the bytes read and written. The two, together of
+    about this size, are the calling thread's own."""
     count = max(size // 8 // 64 * 64, 64)
     kinds = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
     update = _kernel(*_update_text(detect_target().vector_bytes // 4), kinds)
-    memory = threading.local()  # each thread moves arrays of its own
+    memory = threading.local()
 
-    def run(repeats: int = 1) -> None:
+    def run(repeats: int) -> float:
         if not hasattr(memory, "arrays"):
             memory.arrays = aligned_copy(np.zeros(count, np.float32)), aligned_copy(np.ones(count, np.float32))
         a, b = memory.arrays
         update(a.ctypes.data, b.ctypes.data, count, repeats)
+        return 12.0 * count * repeats
 
-    run()
+    return run
+
+
+def measure_bandwidth(size: int, threads: int = 1, seconds: float = 2e-3) -> float:
+    """Bytes per second, read and written, of updating one array from another, both together of about this size per thread."""
+    sweep = sweep_loop(size)
+    sweep(1)
     started = time.perf_counter()
-    run()
+    moved = sweep(1)
     repeats = max(1, int(seconds / max(time.perf_counter() - started, 1e-6)))
-    best = _best_time(lambda: run(repeats), threads)
-    return 12 * count * repeats * threads / best
+    return moved * repeats * threads / _best_time(lambda: sweep(repeats), threads)
 
 
 def _measure_levels(threads: int) -> list[Level]:
@@ -127,18 +134,34 @@ def _copy_bandwidth(size: int) -> float:
     return 2 * source.nbytes / _best_time(lambda: np.copyto(target, source), 1)
 
 
+class Cores:
+    """Threads, one for each of so many cores, that run something at the same moment."""
+
+    def __init__(self, count: int) -> None:
+        self._count, self._start = count, threading.Barrier(count)
+        self._pool = ThreadPoolExecutor(count)
+
+    def seconds(self, run: Callable[[], Any]) -> float:
+        """How long the slowest of them takes."""
+        return max(f.result() for f in [self._pool.submit(self._one, run) for _ in range(self._count)])
+
+    def _one(self, run: Callable[[], Any]) -> float:
+        self._start.wait()
+        return _timed(run)
+
+    def close(self) -> None:
+        self._pool.shutdown()
+
+
 def _best_time(run: Callable[[], Any], threads: int) -> float:
     """Seconds of the best of several runs, in which all threads run at once; the slowest of them counts."""
     if threads == 1:
         return min(_timed(run) for _ in range(_REPEATS))
-    barrier = threading.Barrier(threads)
-
-    def one() -> float:
-        barrier.wait()
-        return _timed(run)
-
-    with ThreadPoolExecutor(threads) as pool:
-        return min(max(f.result() for f in [pool.submit(one) for _ in range(threads)]) for _ in range(_REPEATS))
+    cores = Cores(threads)
+    try:
+        return min(cores.seconds(run) for _ in range(_REPEATS))
+    finally:
+        cores.close()
 
 
 def _timed(run: Callable[[], Any]) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 import xml.etree.ElementTree as xml
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from weft.debug.svg import Picture
 from weft.graph.dims import Dim, parse_size, size_value
 from weft.graph.passes import optimize
 from weft.graph.record import replace
-from weft.runtime.machine_limits import Level, Limits, measure_limits
+from weft.runtime.machine_limits import Cores, Level, Limits, measure_limits, sweep_loop
 from weft.runtime.store import pack_tables, unpack_tables
 
 
@@ -175,6 +177,23 @@ def test_measured_limits_are_plausible():
     assert limits.levels[-1].bytes == float("inf")
     assert all(1e8 < level.bandwidth < 1e13 for level in limits.levels)
     assert [level.bytes for level in limits.levels] == sorted(level.bytes for level in limits.levels)
+
+
+def test_cores_are_measured_at_once_and_the_slowest_counts():
+    cores, meeting = Cores(3), threading.Barrier(3, timeout=10)
+
+    def meet() -> None:
+        if meeting.wait() == 0:  # one after the other, the first would wait in vain
+            time.sleep(0.05)
+
+    assert cores.seconds(meet) >= 0.05
+    cores.close()
+
+
+@pytest.mark.compiles
+def test_a_sweep_says_what_it_moved():
+    sweep = sweep_loop(1 << 16)
+    assert sweep(1) == 12 * (1 << 13) and sweep(5) == 5 * sweep(1)
 
 
 # What is shown ----------------------------------------------------------------------------------------------------------------
