@@ -43,7 +43,7 @@ def generate(graph: Graph, target: Target | None = None, watch: Callable[[Kernel
     groups, stores = fuse_products(groups, stores, targets, target)
     schedule = schedule_groups(groups, stores, targets)
     leaves = _leaves(graph, lowered)
-    buffers = plan_buffers(schedule, stores, targets, leaves)
+    buffers = plan_buffers(schedule, stores, targets, leaves, target.l2_bytes // 8)
     writer = ModuleWriter(graph, lowered, stores, buffers, target)
     for step in schedule.steps:
         before = len(writer.llvm)

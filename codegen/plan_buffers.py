@@ -9,12 +9,16 @@ waits where one of its results will be.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 from weft.graph.dims import Size, size_value
+from weft.graph.dims import product as multiply
 from weft.graph.dtype import DType
 from weft.graph.record import field, record
 
 from .accumulate_products import accumulates
+from .build_own import contract_sizes
+from .contract_parts import SHARED_MULTIPLY_ADDS
 from .fuse_nodes import Group
 from .plan_stores import Reads, Stores
 from .plan_targets import Targets
@@ -54,9 +58,11 @@ class Buffers:
         return (entry.kind, entry.index) if entry.kind == "scratch" else buffer
 
 
-def plan_buffers(schedule: Schedule, stores: Stores, targets: Targets, leaves: Sequence[Term]) -> Buffers:
-    """leaves: terms of all inputs, variables and constants, so that each has its entry."""
+def plan_buffers(schedule: Schedule, stores: Stores, targets: Targets, leaves: Sequence[Term], spare: int = 0) -> Buffers:
+    """leaves: terms of all inputs, variables and constants, so that each has its entry. spare: bytes that may be spent so that
+    kernels that could run at once do not wait for one another's memory, in a program that threads may share."""
     planner = _Planner(schedule, stores, targets)
+    planner.spare = spare if planner.may_be_shared() else 0
     for leaf in leaves:
         assert isinstance(leaf.rule, Leaf)
         planner.buffers.of_term[leaf] = [planner.buffers.add(leaf.rule.kind, leaf.rule.index, leaf)]
@@ -75,6 +81,8 @@ class _Planner:
         self.estimates: dict[int, tuple[int, int]] = {}  # by slot: how many of its sizes were looked at, and the largest
         self.slot_of: dict[Term, int] = {}
         self.holder: dict[int, Term] = {}  # by slot: the latest term in it, the only one that may still be needed
+        self.spare = 0
+        self.users: dict[int, int] = {}  # by slot: the steps that touch the latest term in it, a bit each
 
     def place_targets(self) -> None:
         storage = {(b.kind, b.index): i for i, b in enumerate(self.buffers.table)}
@@ -98,9 +106,30 @@ class _Planner:
         last.update({t: len(self.schedule.steps) for t, _ in self.schedule.late})
         return last
 
+    def may_be_shared(self) -> bool:
+        """Whether there is a product that is long enough for two threads."""
+        members = [t for s in self.schedule.steps if isinstance(s, Group) for t in s.members]
+        products = [t for t in members if isinstance(t.rule, Own) and t.rule.family == "contract"]
+        return any(_typical(multiply(contract_sizes(t)[:4])) >= SHARED_MULTIPLY_ADDS for t in products)
+
+    @cached_property
+    def before(self) -> list[int]:
+        """By step: a bit for itself and for each one whose result it needs, directly or not."""
+        made: dict[Term, int] = {}
+        out: list[int] = []
+        for i, step in enumerate(self.schedule.steps):
+            reads = self.stores.reads[step].positions if isinstance(step, Group) else self.targets.effects[step]
+            bits = 1 << i
+            for j in {made[t] for t in reads if t in made}:
+                bits |= out[j]
+            out.append(bits)
+            made.update(dict.fromkeys(step.members if isinstance(step, Group) else (), i))
+        return out
+
     def place_scratch(self) -> None:
         last = self.last_uses()
         for i, step in enumerate(self.schedule.steps):
+            self.position = i
             if isinstance(step, Group):
                 dying = [t for t in self.stores.reads[step].positions if t in self.slot_of and last[t] == i]
                 product = step.members[0]
@@ -111,9 +140,15 @@ class _Planner:
                 born_unread = [t for t in step.members if t in self.slot_of and t not in last]
             else:
                 dying, born_unread = [t for t in self.targets.effects[step] if t in self.slot_of and last[t] == i], []
+            self.note_users(step)
             for slot in {self.slot_of[t] for t in (*dying, *born_unread)}:
                 if last.get(self.holder[slot], -1) <= i:
                     self.free.add(slot)
+
+    def note_users(self, step: Group | int) -> None:
+        touched = (*step.members, *self.stores.reads[step].positions) if isinstance(step, Group) else self.targets.effects[step]
+        for slot in {self.slot_of[t] for t in touched if t in self.slot_of}:
+            self.users[slot] = self.users.get(slot, 0) | 1 << self.position
 
     def place_results(self, group: Group, last: Mapping[Term, int], dying: list[Term], step: Group) -> None:
         """step: the call that the group is, or is part of: nothing may take the place of what other parts read."""
@@ -185,13 +220,20 @@ class _Planner:
 
     def find_slot(self, term: Term) -> int:
         """A free slot, the one that wastes least; else a new one."""
-        size = term.size * term.dtype.size
-        if not self.free:
+        wanted = _typical(term.size * term.dtype.size)
+        free = self.free
+        if self.spare:
+            free = {s for s in free if not self.users[s] & ~self.before[self.position]}
+            if not free and self.free and wanted > self.spare:
+                free = self.free
+            elif not free:
+                self.spare -= wanted if self.free else 0
+        if not free:
             self.buffers.slots.append([])
             return len(self.buffers.slots) - 1
-        wanted = _typical(size)
-        slot = min(self.free, key=lambda s: (abs(self.estimate(s) - wanted), s))
+        slot = min(free, key=lambda s: (abs(self.estimate(s) - wanted), s))
         self.free.discard(slot)
+        self.users[slot] = 0
         return slot
 
     def estimate(self, slot: int) -> int:

@@ -189,7 +189,7 @@ class _StepBuild:
         with compile_lock:
             products = share_products(self._program, self._module.step)
             decls = self._decls | {name: replace(self._decls[name], split=p.split) for name, p in products.items()}
-            plan = plan_team(self._module.step, decls, self._identities, calls)
+            plan = plan_team(self._module.step, decls, self._program.buffers, calls)
             if plan is None:
                 return 0
             texts = {p.split.ranged: p.text for p in products.values()}

@@ -37,6 +37,7 @@ from .team_layout import (
     DESCRIPTOR,
     EFFECT,
     FALLIBLE,
+    FREE,
     MUTEX,
     RUN_SYMBOL,
     SLOT_BYTES,
@@ -194,19 +195,19 @@ class Team:
     def describe(self, plan: TeamPlan, alone: int) -> np.ndarray:
         """A step's descriptor, in memory that stays. alone: address of the plain step."""
         parts = max(2, thread_count())
-        table = np.zeros((len(plan.calls), CALL_FIELDS), np.int64)
+        table = np.zeros((len(plan.segments), CALL_FIELDS), np.int64)
         pairs: list[tuple[int, int]] = []
-        for row, call, needs in zip(table, plan.calls, plan.needs, strict=True):
+        for row, segment in zip(table, plan.segments, strict=True):
             first = len(pairs)
-            pairs += [(j, int(same)) for j, same in needs]
-            flags = (FALLIBLE if call.failure is not None else 0) | (EFFECT if call.effect else 0)
-            row[:] = parts if call.split is not None else 1, flags, first, len(pairs)
+            pairs += [(j, int(same)) for j, same in segment.needs]
+            flags = FALLIBLE * segment.fallible | EFFECT * segment.effect | FREE * segment.free
+            row[:] = parts if segment.cut else 1, flags, first, len(pairs)
         needs_table = np.array([*pairs, (0, 0)], np.int64)
-        slots = Arena(len(plan.calls) * parts * SLOT_BYTES)
+        slots = Arena(len(plan.segments) * parts * SLOT_BYTES)
         slots.bytes[:] = 0
         work = Arena(plan.work_bytes * parts)
         values = {
-            "cell": self.cell.address, "alone": alone, "calls": len(plan.calls), "table": table.ctypes.data,
+            "cell": self.cell.address, "alone": alone, "calls": len(plan.segments), "table": table.ctypes.data,
             "needs": needs_table.ctypes.data, "slots": slots.address, "parts": parts, "work": work.address,
             "work_bytes": plan.work_bytes,
         }  # fmt: skip
@@ -244,8 +245,8 @@ class Team:
 
 def descriptor_bytes(plan: TeamPlan) -> int:
     """What `Team.describe` allocates for a step."""
-    parts, calls = max(2, thread_count()), len(plan.calls)
-    words = calls * CALL_FIELDS + 2 * (1 + sum(map(len, plan.needs))) + len(DESCRIPTOR)
+    parts, calls = max(2, thread_count()), len(plan.segments)
+    words = calls * CALL_FIELDS + 2 * (1 + sum(len(s.needs) for s in plan.segments)) + len(DESCRIPTOR)
     return 8 * words + parts * (calls * SLOT_BYTES + plan.work_bytes)
 
 

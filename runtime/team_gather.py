@@ -13,7 +13,8 @@ from weft.codegen.program import Split
 
 from .gather_rows import COPY_ROWS, FIELDS
 from .team import team
-from .team_step import TeamCall, TeamPlan, print_entry
+from .team_segments import Segment, TeamCall
+from .team_step import TeamPlan, print_entry
 
 _FIELD = """  %{name}.at = getelementptr i64, ptr %p, i64 {index}
   %{name} = load i64, ptr %{name}.at
@@ -55,4 +56,4 @@ define internal i32 @alone(ptr %p, ptr %d, ptr %effect) {{
 def team_gather() -> int:
     """The address of ``int32 gather(ptr fields, ptr, ptr)``, which the caller's thread runs alone while there is no team."""
     call = TeamCall(ast.Call(ast.Name("gather"), [], []), None, Split(1, "n0"), ())
-    return team.load(TEXT, TeamPlan(calls=[call], needs=[[]]), 0, {})
+    return team.load(TEXT, TeamPlan(segments=[Segment([call])]), 0, {})

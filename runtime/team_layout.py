@@ -11,10 +11,10 @@ CONTROL_BYTES = 768
 LOCK, CELL_BYTES = 64, 128  # in the cell: held by whoever has the team, whichever control block is in use
 SLOT_BYTES = 64
 
-# int64 fields of a step's descriptor and of a call in its table.
+# int64 fields of a step's descriptor and of a call (more precisely a segment, see `team_segments`) in its table.
 DESCRIPTOR = ("cell", "part", "alone", "calls", "table", "needs", "slots", "parts", "work", "work_bytes")
 CALL_FIELDS = 4  # parts, flags, first need, last need
-FALLIBLE, EFFECT = 1, 2
+FALLIBLE, EFFECT, FREE = 1, 2, 4
 
 # The team's entry of a step, and the function behind it that all steps share.
 TEAM_SYMBOL = "weft_team_step"

@@ -23,5 +23,5 @@ def team_bytes(program: Program, sizes: Mapping[str, int]) -> int:
     step = ModuleText.split(program.source).step
     products = share_products(program, step)
     decls = {k.name: replace(k, split=products[k.name].split) if k.name in products else k for k in program.kernels}
-    plan = plan_team(step, decls, [(b.kind, b.index) for b in program.buffers], shared)
+    plan = plan_team(step, decls, program.buffers, shared)
     return 0 if plan is None else descriptor_bytes(plan)

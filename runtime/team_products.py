@@ -17,9 +17,7 @@ from weft.graph.record import record, replace
 from .machine import detect_target
 from .team import thread_count
 from .team_choice import is_shared_product
-
-WORK = 3
-"""The position of the scratch memory among a product's pointers."""
+from .team_step import WORK
 
 
 @record

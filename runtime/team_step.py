@@ -1,6 +1,6 @@
 """A step for a team of threads. In: the syntax tree of ``step(p, d)`` and the kernels' declarations; out: a `TeamPlan`.
 
-The plan lists the calls of the step: which can be cut into parts, which can fail, and which calls each one needs the results of.
+The plan lists the calls of the step: which can be cut into parts, which can fail, and what each one touches.
 `print_team_step` prints the function that runs one part of one call, and an entry with the signature of the plain step.
 """
 
@@ -10,55 +10,37 @@ import ast
 import re
 from collections.abc import Container, Mapping, Sequence
 
-from weft.codegen.program import KernelDecl, Split
+from weft.codegen.program import Buffer, KernelDecl, Split
 from weft.graph.dtype import BY_SHORT
 from weft.graph.record import field, record
 
 from .denormals import wrap_flushing
 from .driver import Resolve, _index, _is_pointer, _Printer
 from .team_layout import DESCRIPTOR, RUN_SYMBOL, TEAM_SYMBOL
+from .team_segments import Access, Segment, TeamCall, form_segments
 
-
-@record
-class Access:
-    """One buffer that a call touches. stretch: what of it each part touches (extent, granule, stride), None if anything."""
-
-    buffer: object
-    written: bool
-    stretch: tuple[str, int, str] | None
-
-
-@record(eq=False)
-class TeamCall:
-    """One call: the statement, its failure branch, how it is cut (None: one thread runs it), and what it touches."""
-
-    node: ast.Call
-    failure: ast.If | None
-    split: Split | None
-    accesses: tuple[Access, ...]
-    effect: bool = False
+WORK = 3
+"""The position of the scratch memory among a product's pointers."""
 
 
 @record(frozen=False, eq=False)
 class TeamPlan:
-    """sizes: assignments of the step's sizes. needs: per call pairs (earlier call, whether part needs only the same part)."""
+    """sizes: assignments of the step's sizes. segments: what threads take, in order."""
 
     sizes: list[ast.Assign] = field(default_factory=list)
-    calls: list[TeamCall] = field(default_factory=list)
-    needs: list[list[tuple[int, bool]]] = field(default_factory=list)
+    segments: list[Segment] = field(default_factory=list)
 
     @property
     def work_bytes(self) -> int:
         """Scratch bytes that each thread needs for itself."""
-        return max((c.split.work[1] for c in self.calls if c.split is not None), default=0)
+        return max((c.work[1] for s in self.segments for c in s.calls), default=0)
 
 
 def plan_team(
-    step: ast.FunctionDef, decls: Mapping[str, KernelDecl], buffers: Sequence[object], shared: Container[int]
+    step: ast.FunctionDef, decls: Mapping[str, KernelDecl], buffers: Sequence[Buffer], shared: Container[int]
 ) -> TeamPlan | None:
-    """The plan, or None if the step holds anything but calls. buffers: per pointer what is equal for equal memory. shared: the
-    numbers of the calls to cut."""
-    plan = TeamPlan()
+    """The plan, or None if the step holds anything but calls. buffers: the program's. shared: the numbers of the calls to cut."""
+    plan, calls = TeamPlan(), list[TeamCall]()
     statements = [s for s in step.body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
     position = 0
     while position < len(statements):
@@ -80,14 +62,14 @@ def plan_team(
             position += 1
         if name != "effect" and name not in decls:
             return None
-        cut = len(plan.calls) in shared
-        plan.calls.append(_call(statement.value, name, failure, decls, buffers, cut))
-    _find_needs(plan)
+        cut = len(calls) in shared
+        calls.append(_call(statement.value, name, failure, decls, buffers, cut))
+    plan.segments = form_segments(calls)
     return plan
 
 
 def _call(
-    node: ast.Call, name: str, failure: ast.stmt | None, decls: Mapping[str, KernelDecl], buffers: Sequence[object], cut: bool
+    node: ast.Call, name: str, failure: ast.stmt | None, decls: Mapping[str, KernelDecl], buffers: Sequence[Buffer], cut: bool
 ) -> TeamCall:
     assert failure is None or isinstance(failure, ast.If)
     if name == "effect":
@@ -95,19 +77,23 @@ def _call(
     decl = decls[name]
     split = decl.split if cut and failure is None else None
     arguments = [(a, isinstance(a, ast.Call) and _is_pointer(a)) for a in node.args]
-    pointers = [buffers[_index(a.args[1])] for a, pointer in arguments if pointer and isinstance(a, ast.Call)]
+    given = [buffers[_index(a.args[1])] for a, pointer in arguments if pointer and isinstance(a, ast.Call)]
+    pointers = [(b.kind, b.index) for b in given]  # equal for equal memory
     values = [ast.unparse(a) for a, pointer in arguments if not pointer]
     if split is not None and not _cuts_alike(split, pointers):
         split = None
+    work = split.work if split is not None else (-1, 0)
+    if split is None and decl.contract is not None and len(given) > WORK:
+        work = WORK, BY_SHORT[given[WORK].dtype].size * int(given[WORK].shape[0])
     accesses = []
     for i, buffer in enumerate(pointers):
         stretch = None
-        if split is not None and i == split.work[0]:
+        if i == work[0]:
             continue  # each thread has its own
         if split is not None and split.local and split.local[i]:
             stretch = (substitute(split.extent, values), split.granule, substitute(split.strides[i], values))
         accesses.append(Access(buffer, i in decl.writes, stretch))
-    return TeamCall(node, failure, split, tuple(accesses))
+    return TeamCall(node, failure, split, tuple(accesses), work=work)
 
 
 def _cuts_alike(split: Split, pointers: Sequence[object]) -> bool:
@@ -124,38 +110,6 @@ def substitute(text: str, values: Sequence[str]) -> str:
     return ast.unparse(ast.parse(out, mode="eval"))
 
 
-def _find_needs(plan: TeamPlan) -> None:
-    """For each call the earlier calls that it must wait for and that no other wait implies."""
-    known: int = 0  # calls that every thread has seen finished before this point, one bit each
-    before: list[int] = []
-    for i, call in enumerate(plan.calls):
-        needs: list[tuple[int, bool]] = []
-        for j in reversed(range(i)):
-            conflict = _conflict(plan.calls[j], call)
-            if not known >> j & 1 and conflict:
-                if conflict == 1:
-                    needs.append((j, True))
-                else:
-                    needs.append((j, False))
-                    known |= before[j] | 1 << j
-        plan.needs.append([(j, same) for j, same in needs if not (same and known >> j & 1)])
-        before.append(known)
-        if call.failure is not None:
-            known |= 1 << i  # everybody waits for its code
-
-
-def _conflict(first: TeamCall, second: TeamCall) -> int:
-    """0: they may run at once; 1: a part of the second needs the same part of the first; 2: it needs all of it."""
-    if first.effect or second.effect:
-        return 2
-    found = 0
-    for a in first.accesses:
-        for b in second.accesses:
-            if a.buffer == b.buffer and (a.written or b.written):
-                found = max(found, 1 if a.stretch is not None and a.stretch == b.stretch else 2)
-    return found
-
-
 # Printing -----------------------------------------------------------------------------------------------------------------------
 
 
@@ -163,27 +117,32 @@ def _conflict(first: TeamCall, second: TeamCall) -> int:
 class _PartPrinter(_Printer):
     """Prints a call of a part: moved pointers, fewer iterations."""
 
-    split: Split | None = None
+    part: TeamCall | None = None
     decl: KernelDecl | None = None
 
     def kernel(self, name: str, args: Sequence[ast.expr]) -> str:
         indices = tuple(_index(a.args[1]) for a in args if isinstance(a, ast.Call) and _is_pointer(a))
         sizes = [self.integer(a) for a in args if not (isinstance(a, ast.Call) and _is_pointer(a))]
-        ranged = self.split.ranged if self.split is not None else ""
+        split = self.part.split if self.part is not None else None
+        ranged = split.ranged if split is not None else ""
         symbol, passed = self.resolve(ranged or name, indices)
         pointers = []
         for index in (indices[i] for i in passed):
             slot = self.value(f"getelementptr ptr, ptr %p, i64 {index}")
             pointers.append(self.value(f"load ptr, ptr {slot}"))
-        pointers, sizes = self.cut(passed, pointers, sizes)
+        if self.part is not None and self.part.work[0] in passed:
+            pointers[passed.index(self.part.work[0])] = "%work"
+        pointers, sizes = self.cut(split, passed, pointers, sizes)
         kinds = ", ".join(["ptr"] * len(pointers) + ["i64"] * len(sizes))
         self.symbols[symbol] = f"declare i32 @{symbol}({kinds})\n"
         arguments = [*(f"ptr {p}" for p in pointers), *(f"i64 {s}" for s in sizes)]
         return self.value(f"call i32 @{symbol}({', '.join(arguments)})")
 
-    def cut(self, passed: tuple[int, ...], pointers: list[str], sizes: list[str]) -> tuple[list[str], list[str]]:
+    def cut(
+        self, split: Split | None, passed: tuple[int, ...], pointers: list[str], sizes: list[str]
+    ) -> tuple[list[str], list[str]]:
         """The arguments for this part; returns from the function where the part is empty."""
-        split, decl = self.split, self.decl
+        decl = self.decl
         if split is None or decl is None:
             return pointers, sizes
         whole = self.text_value(split.extent, sizes)
@@ -192,8 +151,6 @@ class _PartPrinter(_Printer):
         nothing, something = self.label(), self.label()
         self.lines.append(f"  br i1 {empty}, label %{nothing}, label %{something}\n{nothing}:\n  ret i32 0\n{something}:")
         if split.ranged:
-            if split.work[0] in passed:
-                pointers[passed.index(split.work[0])] = "%work"
             return pointers, [*sizes, first, last]
         moved = []
         for position, pointer in zip(passed, pointers, strict=True):
@@ -231,24 +188,22 @@ def print_team_step(plan: TeamPlan, decls: Mapping[str, KernelDecl], resolve: Re
 
     flush: denormal numbers count as zero while a part runs.
     """
-    cases, labels, count = [], [], 0
+    functions, cases, labels = [], [], []
     symbols: dict[str, str] = {}
-    for k, call in enumerate(plan.calls):
-        name = call.node.func.id if isinstance(call.node.func, ast.Name) else ""
-        printer = _PartPrinter(resolve, count=count, split=call.split, decl=decls.get(name))
-        failed = printer.block([*plan.sizes, ast.Assign([ast.Name("e")], call.node), *([call.failure] if call.failure else [])])
-        assert not failed
-        body = "\n".join([*printer.lines, "  ret i32 0"])
-        cases.append(f"call{k}:\n{body}")
-        labels.append(f"i64 {k}, label %call{k}")
-        symbols |= printer.symbols
-        count = printer.count
-    part = "i64 %k, ptr %p, ptr %d, ptr %effect, i64 %t, i64 %parts, ptr %work"
+    for k, segment in enumerate(plan.segments):
+        names = [f"call{k}.{i}" for i in range(len(segment.calls))]
+        for name, call in zip(names, segment.calls, strict=True):
+            kernel = call.node.func.id if isinstance(call.node.func, ast.Name) else ""
+            printer = _PartPrinter(resolve, part=call, decl=decls.get(kernel))
+            functions.append(_print_call(name, call, plan.sizes, printer))
+            symbols |= printer.symbols
+        cases.append(_print_segment(k, names, segment))
+        labels.append(f"i64 {k}, label %segment{k}")
     name = "run" if flush else "part"
-    wrapper = wrap_flushing("part", part, "run", "internal") if flush else ""
+    wrapper = wrap_flushing("part", f"i64 %k, {_PART}", "run", "internal") if flush else ""
     return f"""{"".join(symbols.values())}
-
-define internal i32 @{name}({part}) {{
+{chr(10).join(functions)}
+define internal i32 @{name}(i64 %k, {_PART}) {{
 entry:
   switch i64 %k, label %none [ {"  ".join(labels)} ]
 none:
@@ -257,6 +212,29 @@ none:
 }}
 {wrapper}
 {print_entry()}"""
+
+
+_PART = "ptr %p, ptr %d, ptr %effect, i64 %t, i64 %parts, ptr %work"
+
+
+def _print_call(name: str, call: TeamCall, sizes: Sequence[ast.stmt], printer: _PartPrinter) -> str:
+    """A function that runs one part of a call and returns its code."""
+    failed = printer.block([*sizes, ast.Assign([ast.Name("e")], call.node), *([call.failure] if call.failure else [])])
+    assert not failed
+    body = "\n".join([*printer.lines, "  ret i32 0"])
+    return f"define internal i32 @{name}({_PART}) {{\nentry:\n{body}\n}}\n"
+
+
+def _print_segment(k: int, names: Sequence[str], segment: Segment) -> str:
+    """The block that runs one part of each call, up to the first that fails."""
+    lines = [f"segment{k}:"]
+    for i, (name, call) in enumerate(zip(names, segment.calls, strict=True)):
+        lines.append(f"  %code{k}.{i} = call i32 @{name}({_PART})")
+        if call.failure is not None:
+            lines.append(f"  %failed{k}.{i} = icmp ne i32 %code{k}.{i}, 0")
+            lines.append(f"  br i1 %failed{k}.{i}, label %end{k}.{i}, label %on{k}.{i}")
+            lines.append(f"end{k}.{i}:\n  ret i32 %code{k}.{i}\non{k}.{i}:")
+    return "\n".join([*lines, "  ret i32 0"])
 
 
 def print_entry(alone: bool = False) -> str:

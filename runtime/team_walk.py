@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .team_layout import CALL_FIELDS, COUNTER_NAMES, DESCRIPTOR, EFFECT, HELPED
+from .team_layout import CALL_FIELDS, COUNTER_NAMES, DESCRIPTOR, EFFECT, FALLIBLE, FREE, HELPED
 
 PATIENCE_NS = 3_000
 """How long a thread leaves a part to its owner before it takes it over; calls that are not cut belong to the caller's thread, in
@@ -124,7 +124,10 @@ start:
   %mine.last = udiv i64 %mine.scaled.up, %team
   %mine.cut = sub i64 %mine.last, %mine.first
   %single = icmp eq i64 %n, 1
-  %mine.single = zext i1 %first.thread to i64
+  %free.flag = and i64 %flags, {FREE}
+  %is.free = icmp ne i64 %free.flag, 0
+  %takes = or i1 %first.thread, %is.free
+  %mine.single = zext i1 %takes to i64
   %mine = select i1 %single, i64 %mine.single, i64 %mine.cut
   br i1 %skip, label %after, label %part
 part:
@@ -175,7 +178,8 @@ part.on:
   %j.next = add i64 %j, 1
   br label %part
 after:
-  %may.fail = icmp ne i64 %flags, 0
+  %codes = and i64 %flags, {FALLIBLE | EFFECT}
+  %may.fail = icmp ne i64 %codes, 0
   br i1 %may.fail, label %verify, label %next
 verify:
   call void @wait_call(ptr %ctl, ptr %desc, i64 %k, i64 %done, ptr %waited)

@@ -1,0 +1,124 @@
+"""What a thread of the team takes at a time. In: the calls of a step, in order; out: `Segment`s, and what each has to wait for.
+
+Calls that are cut alike, or not at all, and that hang together are one segment: it is claimed once and waited for once. To take a
+call and to wait for one costs half a microsecond, and a small model's calls last one or two.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Sequence
+
+from weft.codegen.program import Split
+from weft.graph.record import field, record
+
+
+@record
+class Access:
+    """One buffer that a call touches. stretch: what of it each part touches (extent, granule, stride), None if anything."""
+
+    buffer: object
+    written: bool
+    stretch: tuple[str, int, str] | None
+
+
+@record(eq=False)
+class TeamCall:
+    """One call: the statement, its failure branch, how it is cut (None: one thread runs it), and what it touches.
+
+    work: (position, bytes) of a pointer to scratch memory, of which each thread has its own.
+    """
+
+    node: ast.Call
+    failure: ast.If | None
+    split: Split | None
+    accesses: tuple[Access, ...]
+    effect: bool = False
+    work: tuple[int, int] = (-1, 0)
+
+
+@record(frozen=False, eq=False)
+class Segment:
+    """Calls that one thread runs one after the other; of calls that are cut, the same part of each.
+
+    needs: pairs (earlier segment, whether a part needs only the same part). known: a bit for each earlier segment that is
+    finished when this one starts. free: whoever comes first takes it.
+    """
+
+    calls: list[TeamCall]
+    needs: list[tuple[int, bool]] = field(default_factory=list)
+    known: int = 0
+    free: bool = False
+
+    @property
+    def cut(self) -> bool:
+        return self.calls[0].split is not None
+
+    @property
+    def effect(self) -> bool:
+        return self.calls[0].effect
+
+    @property
+    def fallible(self) -> bool:
+        return any(c.failure is not None for c in self.calls)
+
+
+def form_segments(calls: Iterable[TeamCall]) -> list[Segment]:
+    """The segments, in the order of the calls. Behind the last one that is cut, each is free: nobody's data lie better."""
+    segments: list[Segment] = []
+    known = 0  # segments that every thread has seen finished before this point, one bit each
+    for call in calls:
+        if segments and _joins(segments, call, known):
+            continue
+        if segments and segments[-1].fallible:
+            known |= 1 << len(segments) - 1  # everybody waits for its code
+        needs, known = _find_needs(call, segments, known)
+        segments.append(Segment([call], needs, known))
+    for segment in reversed(segments):
+        if segment.cut:
+            break
+        segment.free = not segment.effect
+    return segments
+
+
+def _joins(segments: Sequence[Segment], call: TeamCall, known: int) -> bool:
+    """Adds the call to the last segment, if it needs that and nothing else that has to be waited for."""
+    last = segments[-1]
+    if last.effect or call.effect or last.cut != (call.split is not None):
+        return False
+    if _conflict(last.calls, call) != (1 if last.cut else 2):
+        return False
+    needs, _ = _find_needs(call, segments[:-1], known)
+    if any(not same for _, same in needs):
+        return False
+    last.needs += [n for n in needs if n not in last.needs]
+    last.calls.append(call)
+    return True
+
+
+def _find_needs(call: TeamCall, segments: Sequence[Segment], known: int) -> tuple[list[tuple[int, bool]], int]:
+    """The segments that a call must wait for and that no other wait implies; and what is known to be finished then."""
+    needs: list[tuple[int, bool]] = []
+    for j in reversed(range(len(segments))):
+        conflict = 0 if known >> j & 1 else _conflict(segments[j].calls, call)
+        if conflict:
+            needs.append((j, conflict == 1))
+        if conflict == 2:
+            known |= segments[j].known | 1 << j
+    return [(j, same) for j, same in needs if not (same and known >> j & 1)], known
+
+
+def _conflict(calls: Iterable[TeamCall], second: TeamCall) -> int:
+    """0: they may run at once; 1: a part of the second needs the same part of the first ones; 2: it needs all of it."""
+    return max(_conflict_of_two(first, second) for first in calls)
+
+
+def _conflict_of_two(first: TeamCall, second: TeamCall) -> int:
+    if first.effect or second.effect:
+        return 2
+    found = 0
+    for a in first.accesses:
+        for b in second.accesses:
+            if a.buffer == b.buffer and (a.written or b.written):
+                found = max(found, 1 if a.stretch is not None and a.stretch == b.stretch else 2)
+    return found
