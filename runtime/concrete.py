@@ -22,6 +22,7 @@ from weft.tracer.trace import Traced
 from .compiler import Compiled, compile_graph, plan_graph
 from .config import config
 from .dispatch import match_sizes
+from .executable import CompiledStep
 from .trace_key import Baked, Call, static_key, tensor_value
 from .update_lock import UpdateLock
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from .background import BackgroundCompile
     from .function import Function
+    from .guards import Watch
     from .memory import MemoryReport
 
 
@@ -159,6 +161,15 @@ class ConcreteFunction:
         """`run` on arrays like the latest call's; None, with nothing done, for anything else and before there is machine code."""
         compiled = self._compiled
         return None if compiled is None or self._function.jit_compile is False else compiled.run_again(arrays)
+
+    def direct_call(self, watches: Sequence[Watch], note: Callable[[bool], None]) -> Callable[[tuple[Any, ...]], Any] | None:
+        """Machine code for calls like the latest one, see `direct_call`; None where it cannot be had."""
+        compiled = self._compiled
+        if compiled is None or not isinstance(compiled.executable, CompiledStep):
+            return None
+        from .direct_call import Repeated, make_direct_call  # for functions that are called again and again
+
+        return make_direct_call(Repeated(compiled.executable, self.traced, compiled.written, watches, note))
 
     def call_again(self, args: Sequence[Any]) -> Any:
         """Runs on tensors or arrays like the latest call's and rebuilds the result; `NotImplemented` for anything else."""

@@ -37,10 +37,11 @@ table). blas_count: address of the number of steps now running with the BLAS for
 threads to restore); 0 if the step calls no BLAS.
 """
 
-_HEAD = object.__basicsize__  # 16; larger on builds without the GIL
-_ITEMS = tuple.__basicsize__
-_DATA, _NDIM, _DIMS, _DESCR, _FLAGS = _HEAD, _HEAD + 8, _HEAD + 16, _HEAD + 40, _HEAD + 48
+HEAD = object.__basicsize__  # 16; larger on builds without the GIL
+ITEMS = tuple.__basicsize__
+DATA, _NDIM, _DIMS, _DESCR, FLAGS = HEAD, HEAD + 8, HEAD + 16, HEAD + 40, HEAD + 48
 _REQUIRED = 0x0101  # NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED
+WRITEABLE = 0x0400
 
 RUN_STEP = """
 define internal i64 @field(ptr %header, i64 %i) alwaysinline {
@@ -99,9 +100,7 @@ entry:
 ``restore_threads`` force the BLAS to one thread and lift that. Shared by all ways into a step.
 """
 
-_TEXT = f"""{RUN_STEP}
-declare ptr @PyLong_AsVoidPtr(ptr)
-declare ptr @PyLong_FromLongLong(i64)
+CALL_STEP = f"""{RUN_STEP}
 declare ptr @PyEval_SaveThread()
 declare void @PyEval_RestoreThread(ptr)
 
@@ -118,14 +117,14 @@ define internal i32 @member32(ptr %object, i64 %offset) alwaysinline {{
 
 define internal ptr @check(ptr %array, ptr %spec, ptr %type) {{
 entry:
-  %kind = call ptr @member(ptr %array, i64 {_HEAD - 8})
+  %kind = call ptr @member(ptr %array, i64 {HEAD - 8})
   %exact = icmp eq ptr %kind, %type
   br i1 %exact, label %object, label %bad
 object:
   %descr = call ptr @member(ptr %array, i64 {_DESCR})
   %wanted = load ptr, ptr %spec
   %same = icmp eq ptr %descr, %wanted
-  %flags = call i32 @member32(ptr %array, i64 {_FLAGS})
+  %flags = call i32 @member32(ptr %array, i64 {FLAGS})
   %held = and i32 %flags, {_REQUIRED}
   %whole = icmp eq i32 %held, {_REQUIRED}
   %rank32 = call i32 @member32(ptr %array, i64 {_NDIM})
@@ -157,37 +156,14 @@ bad:
   ret ptr null
 }}
 
-define ptr @{SYMBOL}(ptr %self, ptr %tuple) {{
+define internal i32 @enter(ptr %header, ptr %items) {{
 entry:
-  %header = call ptr @PyLong_AsVoidPtr(ptr %self)
-  %items = getelementptr i8, ptr %tuple, i64 {_ITEMS}
-  %inputs = call i64 @field(ptr %header, i64 4)
-  %specs = call ptr @address(ptr %header, i64 5)
-  %type = call ptr @address(ptr %header, i64 8)
-  br label %input
-input:
-  %i = phi i64 [ 0, %entry ], [ %i.next, %matched ]
-  %spec = phi ptr [ %specs, %entry ], [ %spec.next, %matched ]
-  %more = icmp slt i64 %i, %inputs
-  br i1 %more, label %match, label %moves.start
-match:
-  %array = call ptr @address(ptr %items, i64 %i)
-  %spec.next = call ptr @check(ptr %array, ptr %spec, ptr %type)
-  %failed = icmp eq ptr %spec.next, null
-  br i1 %failed, label %mismatch, label %matched
-matched:
-  %i.next = add i64 %i, 1
-  br label %input
-mismatch:
-  %no = call ptr @PyLong_FromLongLong(i64 {MISMATCH})
-  ret ptr %no
-moves.start:
   %pointers = call ptr @address(ptr %header, i64 1)
   %moves = call ptr @address(ptr %header, i64 6)
   %count = call i64 @field(ptr %header, i64 7)
   br label %move
 move:
-  %m = phi i64 [ 0, %moves.start ], [ %m.next, %moving ]
+  %m = phi i64 [ 0, %entry ], [ %m.next, %moving ]
   %some = icmp slt i64 %m, %count
   br i1 %some, label %moving, label %run
 moving:
@@ -196,7 +172,7 @@ moving:
   %from = call i64 @field(ptr %moves, i64 %from.at)
   %to = call i64 @field(ptr %moves, i64 %to.at)
   %source = call ptr @address(ptr %items, i64 %from)
-  %data = call ptr @member(ptr %source, i64 {_DATA})
+  %data = call ptr @member(ptr %source, i64 {DATA})
   %slot = getelementptr ptr, ptr %pointers, i64 %to
   store ptr %data, ptr %slot
   %m.next = add i64 %m, 1
@@ -217,6 +193,43 @@ restore:
   br label %end
 end:
   call void @PyEval_RestoreThread(ptr %state)
+  ret i32 %code
+}}
+"""
+"""LLVM text over array objects: ``member`` and ``member32`` read a field, ``check`` compares an array with one of the header's
+specs and returns the place of the next spec, or null. ``enter`` runs the step, without the GIL, on the arrays at ``items``.
+"""
+
+_TEXT = f"""{CALL_STEP}
+declare ptr @PyLong_AsVoidPtr(ptr)
+declare ptr @PyLong_FromLongLong(i64)
+
+define ptr @{SYMBOL}(ptr %self, ptr %tuple) {{
+entry:
+  %header = call ptr @PyLong_AsVoidPtr(ptr %self)
+  %items = getelementptr i8, ptr %tuple, i64 {ITEMS}
+  %inputs = call i64 @field(ptr %header, i64 4)
+  %specs = call ptr @address(ptr %header, i64 5)
+  %type = call ptr @address(ptr %header, i64 8)
+  br label %input
+input:
+  %i = phi i64 [ 0, %entry ], [ %i.next, %matched ]
+  %spec = phi ptr [ %specs, %entry ], [ %spec.next, %matched ]
+  %more = icmp slt i64 %i, %inputs
+  br i1 %more, label %match, label %run
+match:
+  %array = call ptr @address(ptr %items, i64 %i)
+  %spec.next = call ptr @check(ptr %array, ptr %spec, ptr %type)
+  %failed = icmp eq ptr %spec.next, null
+  br i1 %failed, label %mismatch, label %matched
+matched:
+  %i.next = add i64 %i, 1
+  br label %input
+mismatch:
+  %no = call ptr @PyLong_FromLongLong(i64 {MISMATCH})
+  ret ptr %no
+run:
+  %code = call i32 @enter(ptr %header, ptr %items)
   %long = sext i32 %code to i64
   %result = call ptr @PyLong_FromLongLong(i64 %long)
   ret ptr %result
@@ -224,11 +237,13 @@ end:
 """
 
 
-class _MethodDef(ctypes.Structure):
+class MethodDef(ctypes.Structure):
+    """CPython's description of a C function."""
+
+    ONE_ARGUMENT = 0x0008  # METH_O
     _fields_ = (("name", ctypes.c_char_p), ("function", ctypes.c_void_p), ("flags", ctypes.c_int), ("doc", ctypes.c_char_p))
 
 
-_METH_O = 0x0008
 _NEEDED = ("PyLong_AsVoidPtr", "PyLong_FromLongLong", "PyEval_SaveThread", "PyEval_RestoreThread")
 
 
@@ -241,12 +256,12 @@ def layout_is_known() -> bool:
     if dims is None or ctypes.sizeof(ctypes.c_void_p) != 8:
         return False
     seen = (
-        ctypes.c_void_p.from_address(at + _HEAD - 8).value, ctypes.c_void_p.from_address(at + _DATA).value,
+        ctypes.c_void_p.from_address(at + HEAD - 8).value, ctypes.c_void_p.from_address(at + DATA).value,
         ctypes.c_int.from_address(at + _NDIM).value, *(ctypes.c_int64 * 2).from_address(dims),
-        ctypes.c_void_p.from_address(at + _DESCR).value, ctypes.c_int.from_address(at + _FLAGS).value & _REQUIRED,
+        ctypes.c_void_p.from_address(at + _DESCR).value, ctypes.c_int.from_address(at + FLAGS).value & _REQUIRED,
     )  # fmt: skip
     pair = (array, array)
-    item = ctypes.c_void_p.from_address(id(pair) + _ITEMS + 8).value
+    item = ctypes.c_void_p.from_address(id(pair) + ITEMS + 8).value
     return (*seen, item) == (id(np.ndarray), array.ctypes.data, 2, 2, 3, id(array.dtype), _REQUIRED, at)
 
 
@@ -270,11 +285,11 @@ def end_entry() -> None:
 
 
 @functools.cache
-def _method() -> _MethodDef:
+def _method() -> MethodDef:
     """The method definition over the compiled `native_call`; it must outlive every callable made from it."""
     api = {name: ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value or 0 for name in _NEEDED}
     code = compiled_object(_kernel().key, lambda: _TEXT, vectorize=False)
-    return _MethodDef(b"step", engine.keep(code, SYMBOL, api), _METH_O, None)
+    return MethodDef(b"step", engine.keep(code, SYMBOL, api), MethodDef.ONE_ARGUMENT, None)
 
 
 def make_native_call(header: int) -> Callable[[tuple[Any, ...]], int]:

@@ -79,11 +79,13 @@ class CompiledStep:
         self.program = program
         self._layout = Layout(program, variables)
         self._step = compile_step(program)
-        self._frames: list[Frame] = []
+        self.free: list[Frame] = []  # frames that no call uses now, the latest last
         self._count = len(program.inputs)
         written = [v.written for v in program.variables]
-        self._updating = UpdateLock(variables, written, bool(program.effects)) if any(written) else None
+        self.updating = UpdateLock(variables, written, bool(program.effects)) if any(written) else None
         self.streams = self._plain = self._layout.plain_results
+        self.repeats = self._plain and not program.effects
+        """Whether its calls can be made directly: all results are arrays made for the caller, and nothing calls back."""
 
     def __call__(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         outputs = self.run_again(inputs)
@@ -96,7 +98,7 @@ class CompiledStep:
             outputs = binding.make_outputs()
             return self._finish(frame, binding, self._run(binding, (*arrays, *outputs)), outputs)
         finally:
-            self._frames.append(frame)
+            self.free.append(frame)
 
     def run_again(self, inputs: Sequence[Any]) -> list[np.ndarray] | None:
         frame = self._take_frame()
@@ -110,11 +112,11 @@ class CompiledStep:
                 return outputs
             return None if code == MISMATCH else self._finish(frame, binding, code, outputs)
         finally:
-            self._frames.append(frame)
+            self.free.append(frame)
 
     def _take_frame(self) -> Frame:
         try:
-            return self._frames.pop()
+            return self.free.pop()
         except IndexError:
             return Frame(self._layout, self._step, self._run_effect)
 
@@ -131,19 +133,19 @@ class CompiledStep:
             if into is not None:
                 fit_outputs(self._layout, binding, into, run.count)
             outputs = binding.make_outputs() if into is None else list(into)
-            with self._updating or nullcontext():
+            with self.updating or nullcontext():
                 spread = into is not None
                 done, code = run_batches(self._layout, binding, run, outputs, spread=spread, seconds=seconds, every=every)
             if code:
                 return RunResult(done, outputs, self._failure(frame, code))
             return RunResult(done, self._results(binding, outputs) if into is None else outputs)
         finally:
-            self._frames.append(frame)
+            self.free.append(frame)
 
     def _run(self, binding: Binding, arrays: tuple[np.ndarray, ...]) -> int:
-        if self._updating is None:
+        if self.updating is None:
             return binding.call(arrays)
-        with self._updating:
+        with self.updating:
             return binding.call(arrays)
 
     def _finish(self, frame: Frame, binding: Binding, code: int, outputs: list[np.ndarray]) -> list[np.ndarray]:
@@ -161,6 +163,10 @@ class CompiledStep:
 
     def _copy(self, binding: Binding, port: Port) -> np.ndarray:
         return binding.read(self._layout, port.buffer, failures.shape_of(port.shape, binding.dims))
+
+    def raise_failure(self, code: int) -> None:
+        """Raises what a step without effects that returned this code stands for."""
+        raise failures.failed_check(self.program, code)
 
     def _failure(self, frame: Frame, code: int) -> BaseException:
         error, frame.error = frame.error, None

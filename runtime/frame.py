@@ -31,6 +31,7 @@ from .team_build import share_step
 from .team_choice import choose_calls
 
 _MOST_BINDINGS = 256
+_NO_COUNT = (1 << 64) - 1  # of the inputs of a binding that is not to be used
 EffectCallback = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int64)
 
 
@@ -130,7 +131,7 @@ class Binding:
     def __init__(self, layout: Layout, step: NativeStep, arena: Arena, dims: dict[str, int], effect: int) -> None:
         self.dims = dims
         self.arena = arena
-        self._fresh = [_maker(_shape(t, dims), t.dtype.np) for _, t in layout.fresh]
+        self.fresh = [_maker(_shape(t, dims), t.dtype.np) for _, t in layout.fresh]
         self._pointers = np.zeros(len(layout.buffers) + 1, np.uint64)
         self._fill(layout, dims)
         self._sizes = np.array([*(size_value(s, dims) for s in layout.sizes), 0], np.int64)
@@ -145,7 +146,7 @@ class Binding:
 
     def make_outputs(self) -> list[np.ndarray]:
         """A fresh array per output buffer."""
-        return [make(shape, dtype) for make, shape, dtype in self._fresh]
+        return [make(shape, dtype) for make, shape, dtype in self.fresh]
 
     def _fill(self, layout: Layout, dims: dict[str, int]) -> None:
         offsets, _ = layout.slots.offsets(dims)
@@ -156,13 +157,17 @@ class Binding:
                 arrays = layout.variables if buffer.kind == "variable" else layout.constants
                 self._pointers[i] = arrays[buffer.index].ctypes.data
 
+    def retire(self) -> None:
+        """No more calls: no tuple of inputs fits any longer."""
+        self._header[entry.HEADER.index("inputs")] = _NO_COUNT
+
     def set_spare_pointer(self, address: int) -> None:
         """Fills the entry behind the buffers' pointers, which ordinary steps do not read."""
         self._pointers[-1] = address
 
     def output_bytes(self) -> list[int]:
         """The size of each of `make_outputs`' arrays."""
-        return [dtype.itemsize * math.prod(shape) for _, shape, dtype in self._fresh]
+        return [dtype.itemsize * math.prod(shape) for _, shape, dtype in self.fresh]
 
     def _make_header(self, layout: Layout, step: NativeStep, effect: int) -> np.ndarray:
         """What native code finds the step and its tables by, see `entry.HEADER`."""
@@ -250,6 +255,8 @@ class Frame:
 
     def unbind(self) -> None:
         """Forgets all bindings; the next call makes its own. Not while a call is running."""
+        for binding in self._bindings.values():
+            binding.retire()
         self._bindings.clear()
         self.current = None
 

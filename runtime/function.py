@@ -31,6 +31,13 @@ if TYPE_CHECKING:
 
 WARN_TRACES, WARN_WINDOW, WARN_LIMIT = 5, 10, 2  # warn when so many of the last calls traced, at most so often
 
+LEAST_PATIENCE, MOST_PATIENCE = 16, 64
+"""Calls like the latest one before machine code makes them: the first time, and at most after another one ended that."""
+
+
+def _no_direct_call(args: tuple[Any, ...]) -> Any:
+    return NotImplemented
+
 
 class Function:
     """A Python function with its traces. Made by `function`.
@@ -66,12 +73,18 @@ class Function:
         self._warnings = 0
         self._bound: dict[int, tuple[Any, Function]] = {}
         self._latest: tuple[Any, ConcreteFunction] | None = None  # of calls with tensors only: the guards' values and the trace
+        self._direct: Callable[[tuple[Any, ...]], Any] = _no_direct_call
+        self._repeats, self._patience = 0, LEAST_PATIENCE
 
     @property
     def input_signature(self) -> tuple[Any, ...] | None:
         return None if self._signature is None else self._signature.specs
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if not kwargs:
+            result = self._direct(args)
+            if result is not NotImplemented:
+                return result
         if config.run_functions_eagerly or not executing_eagerly():
             return self.python_function(*args, **kwargs)
         plain = None
@@ -82,14 +95,24 @@ class Function:
                 result = latest[1].call_again(args)
                 if result is not NotImplemented:
                     self._recent.append(False)
+                    self._repeats += 1
+                    if self._repeats >= self._patience:
+                        self._go_direct(latest[1])
                     return result
             plain = plain_call(args)
             known = None if plain is None else self.table.plain.get((plain[0], guarded))
             if plain is not None and known is not None:
                 self._recent.append(False)
-                self._latest = guarded, known.concrete
+                self._latest, self._direct = (guarded, known.concrete), _no_direct_call
                 return known.concrete.call_flat(args, plain[1])
         return self._call_any(args, kwargs, plain)
+
+    def _go_direct(self, concrete: ConcreteFunction) -> None:
+        """Has machine code make the calls that repeat the latest one."""
+        self._repeats, self._patience = 0, min(2 * self._patience, MOST_PATIENCE)
+        watches = [] if self._guards is None else self._guards.watch()
+        direct = None if watches is None else concrete.direct_call(watches, self._recent.append)
+        self._direct = direct or _no_direct_call
 
     def _call_any(self, args: tuple[Any, ...], kwargs: dict[str, Any], plain: Any) -> Any:
         """A call that the quick ways do not know. plain: what `plain_call` said of it."""
@@ -128,7 +151,7 @@ class Function:
             call.key = (*call.key[:2], self._guards.key())  # the first trace may have created what the function names
             entry = Entry(call.key, types, call.shapes, concrete, reason, pinned)
             self.table.add(call, entry)
-            self._latest = None
+            self._latest, self._direct = None, _no_direct_call
             return entry
 
     def _types_for(self, call: Call) -> tuple[tuple[ArrayType, ...], bool]:
@@ -291,7 +314,7 @@ class Function:
         """Forgets all traces."""
         with self._lock:
             self.table = TraceTable()
-            self._latest = None
+            self._latest, self._direct = None, _no_direct_call
 
     # Methods: each instance has traces of its own and is not kept alive by them
 

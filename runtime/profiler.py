@@ -58,7 +58,7 @@ class TimedStep(CompiledStep):
         frame = self._take_frame()
         binding = frame.bind(self._layout.prepare(inputs))
         binding.set_spare_pointer(self._times.ctypes.data)
-        self._frames.append(frame)
+        self.free.append(frame)
         return binding.dims
 
     @property

@@ -19,23 +19,23 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 
-class _Group:
+class Group:
     """Steps that wait for one another. parent: the group that this one has become a part of."""
 
     __slots__ = ("__weakref__", "lock", "parent")
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
-        self.parent: _Group | None = None
+        self.parent: Group | None = None
         _groups.add(self)
 
-    def root(self) -> _Group:
+    def root(self) -> Group:
         group = self
         while group.parent is not None:
             group = group.parent
         return group
 
-    def acquire(self) -> _Group:
+    def acquire(self) -> Group:
         """Takes the lock of the group that this one now belongs to, and returns it."""
         while True:
             group = self.root()
@@ -53,8 +53,8 @@ class _Place:
 
     def __init__(self) -> None:
         self.storages: list[weakref.ref[np.ndarray]] = []
-        self.writers: Callable[[], _Group | None] = lambda: None
-        self.readers: weakref.WeakSet[_Group] = weakref.WeakSet()
+        self.writers: Callable[[], Group | None] = lambda: None
+        self.readers: weakref.WeakSet[Group] = weakref.WeakSet()
 
     def is_used(self) -> bool:
         return any(storage() is not None for storage in self.storages)
@@ -72,6 +72,10 @@ class UpdateLock:
                 del _places[at]
             self._group = _join([_place_of(s) for s, w in pairs if w], [_place_of(s) for s, w in pairs if not w])
 
+    def group(self) -> Group:
+        """Whose lock is held now. Later it may be a part of another group, whose lock is held then."""
+        return self._group.root()
+
     def __enter__(self) -> None:
         if self._calls_back:
             _nesting.acquire()
@@ -87,20 +91,20 @@ class UpdateLock:
             self._group.root().lock.release()  # the one that was taken: uniting needs its lock
 
 
-_groups: weakref.WeakSet[_Group] = weakref.WeakSet()
+_groups: weakref.WeakSet[Group] = weakref.WeakSet()
 _places: dict[int, _Place] = {}  # by address
 _nesting = threading.RLock()
-_held: list[_Group] = []  # of steps that call back, outermost first; guarded by `_nesting`
+_held: list[Group] = []  # of steps that call back, outermost first; guarded by `_nesting`
 
 
-def _join(written: Sequence[_Place], read: Sequence[_Place]) -> _Group:
+def _join(written: Sequence[_Place], read: Sequence[_Place]) -> Group:
     """The group of a step that touches these places; `_nesting` is held.
 
     Readers of one variable need not wait for one another, until somebody writes it: he must wait for all of them.
     """
     found = [place.writers() for place in (*written, *read)]
     found += [group for place in written for group in place.readers]
-    group = _unite({g.root() for g in found if g is not None}) if any(found) else _Group()
+    group = _unite({g.root() for g in found if g is not None}) if any(found) else Group()
     for place in written:
         place.writers = weakref.ref(group)
     for place in read:
@@ -118,7 +122,7 @@ def _place_of(storage: np.ndarray) -> _Place:
     return place
 
 
-def _unite(roots: set[_Group]) -> _Group:
+def _unite(roots: set[Group]) -> Group:
     """One group of several. A group that this thread's step holds stays the root, so that leaving it finds the same lock."""
     root = next((g for g in _held if g in roots), None) or next(iter(roots))
     for other in roots - {root}:

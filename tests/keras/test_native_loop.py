@@ -319,7 +319,7 @@ def test_memory_before_the_first_step():
     assert model.memory(weft.data.Dataset.from_tensor_slices((X, Y)).batch(16)) == report
     model.fit(X[:96], Y[:96], batch_size=16, verbose=0)
     concrete, _ = model.concrete_step("train", X, Y)
-    (frame,) = concrete.compiled.executable._frames
+    (frame,) = concrete.compiled.executable.free
     assert (frame._arena.size, frame.current.batch.size) == (report.arena, report.inputs)
     with pytest.raises(ValueError, match="mode must be"):
         model.memory(X, Y, mode="training")

@@ -47,7 +47,7 @@ def test_report_before_the_first_step():
     bigger = concrete.memory(batch=1600)
     assert (bigger.variables, bigger.inputs) == (report.variables, 100 * report.inputs)
     step(np.ones((16, 8), np.float32))
-    (frame,) = concrete.compiled.executable._frames
+    (frame,) = concrete.compiled.executable.free
     assert frame._arena.size == report.arena
 
 

@@ -28,8 +28,8 @@ def variable(value: float = 0.0) -> weft.Variable:
 def lock_of(step: Callable[..., object]) -> update_lock.UpdateLock:
     step(np.float32(0))
     executable = step.traces[-1].compiled.executable  # type: ignore[attr-defined]
-    assert isinstance(executable, CompiledStep) and executable._updating is not None
-    return executable._updating
+    assert isinstance(executable, CompiledStep) and executable.updating is not None
+    return executable.updating
 
 
 def adds(*written: weft.Variable, reads: tuple[weft.Variable, ...] = ()) -> Callable[..., object]:
@@ -79,7 +79,7 @@ def test_steps_that_write_nothing_have_no_lock() -> None:
     v = variable()
     step = weft.function(lambda x: x + v)
     step(np.float32(1))
-    assert step.traces[-1].compiled.executable._updating is None
+    assert step.traces[-1].compiled.executable.updating is None
 
 
 def test_two_models_train_at_the_same_time() -> None:
