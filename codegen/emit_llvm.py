@@ -60,7 +60,7 @@ class KernelPrinter:
 
     def __init__(self, kernel: Kernel, sizes: Sequence[Size], target: Target, streamed: Sequence[str] | None = None) -> None:
         self.kernel, self.sizes, self.static_extent, self.streamed = kernel, sizes, target.static_extent, streamed
-        self.code = Code(target.estimates)
+        self.code = Code(target.avx512)
         self.names: dict[str, Operand] = {}
         self.slots: dict[str, str] = {}
         self.counters: dict[str, str] = {}

@@ -89,11 +89,11 @@ MemoryPlace = tuple[str, Affine, tuple[str, ...]]
 class Code:
     """The body of one function. ``block`` is the label of the block being written, for phi nodes.
 
-    estimates: the CPU has AVX-512, whose estimates of inverses `vector_inverses` uses.
+    avx512: the CPU has it; `vector_inverses` and `vector_tables` use instructions that others lack.
     """
 
-    def __init__(self, estimates: bool = False) -> None:
-        self.estimates = estimates
+    def __init__(self, avx512: bool = False) -> None:
+        self.avx512 = avx512
         self.lines: list[str] = []
         self.entry: list[str] = []  # allocas: they belong into the entry block
         self.declarations: dict[str, str] = {}

@@ -12,7 +12,7 @@ class Target:
     vector_bytes: width of a SIMD register; vector_registers: how many there are (AVX-512 always has 32). l1_bytes, l2_bytes: data
     caches of one core. own_contracts: dtype short names whose products get micro-kernels of their own. static_extent: inner loops
     up to this length are printed with their length as a number, so that LLVM unrolls them; longer ones get it as an argument and
-    can be shared between shapes. estimates: the CPU has the instructions that `vector_inverses` is about.
+    can be shared between shapes. avx512: the CPU has its instructions, for vectors of any width.
     """
 
     vector_bytes: int = 32
@@ -21,4 +21,4 @@ class Target:
     l2_bytes: int = 512 * 1024
     own_contracts: tuple[str, ...] = ()
     static_extent: int = 1024
-    estimates: bool = False
+    avx512: bool = False

@@ -25,7 +25,7 @@ def _estimate(m: Maths, name: str, x: str) -> str:
 
 
 def _has_estimate(m: Maths) -> bool:
-    return m.code.estimates and m.short == "f32" and m.lanes in (1, _LEAST, 8, 16)
+    return m.code.avx512 and m.short == "f32" and m.lanes in (1, _LEAST, 8, 16)
 
 
 def _step(m: Maths, y: str, error: str) -> str:

@@ -77,8 +77,12 @@ class Maths:
         self.whole = vector_type(self.format.integer, lanes)
         self.mask = vector_type("i1", lanes)
 
+    def constant(self, value: float) -> str:
+        """The nearest number of the type."""
+        return real_text(_rounded(value, self.short))
+
     def number(self, value: float) -> str:
-        return splat(self.format.scalar, real_text(_rounded(value, self.short)), self.lanes)
+        return splat(self.format.scalar, self.constant(value), self.lanes)
 
     def integer(self, value: int) -> str:
         return splat(self.format.integer, str(value), self.lanes)
@@ -156,7 +160,7 @@ class Maths:
 
     def scale(self, x: str, real: str, n: str) -> str:
         """x * 2**n with one rounding, also where the result is subnormal or infinite. n is given as a real and as an integer."""
-        if self.code.estimates and self.lanes == {"f32": 16, "f64": 8}[self.short]:  # one instruction for eight, the same result
+        if self.code.avx512 and self.lanes == {"f32": 16, "f64": 8}[self.short]:  # one instruction for eight, the same result
             args = [(self.real, x), (self.real, real), (self.real, "zeroinitializer"), (f"i{self.lanes}", "-1"), ("i32", "4")]
             return self.code.call(f"llvm.x86.avx512.mask.scalef.p{'sd'[self.short == 'f64']}.512", self.real, *args)
         half = self.op("ashr", n, self.integer(1))

@@ -1,8 +1,8 @@
 """More own mathematics: erf, sin, cos, powers. In: operands as in `vector_math`; out: the functions' values.
 
-erf is a polynomial near 0 and 1 - 2**-q(x) elsewhere, q a polynomial; float64 uses the Chebyshev fits of `graph.special`. sin and
-cos subtract multiples of pi/2 in three parts, and leave arguments beyond 2**16 to the C library, lane by lane. A float32 power is
-computed as exp(y log x) in float64.
+erf without tables is a polynomial near 0 and 1 - 2**-q(x) elsewhere, q a polynomial; float64 uses the Chebyshev fits of
+`graph.special`. sin and cos subtract multiples of pi/2 in three parts, and leave arguments beyond 2**16 to the C library, lane by
+lane. A float32 power is computed as exp(y log x) in float64.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from weft.graph.special import ERF_SMALL, ERFC_SCALED
 
 from . import vector_inverses, vector_math
 from .vector_math import Maths
+from .vector_tables import erf_by_tables, has_tables
 
 _ERF_TAIL = (0.12837917, -0.37612632, 0.112836875, -0.02685894, 0.0051999064, -0.0008130012, 8.3167724e-05)
 """erf(x) / x - 1 in x**2, up to x = 0.93."""
@@ -44,6 +45,8 @@ _SMALL_ANGLE = 2.0**16
 def erf(m: Maths, x: str) -> str:
     if m.short == "f64":
         return _erf_wide(m, x)
+    if has_tables(m):
+        return erf_by_tables(m, x)
     size = m.clamp(m.intrinsic("fabs", x), 0.0, 4.0)
     z = m.mul(size, size)
     small = m.fma(size, m.polynomial(z, _ERF_TAIL), size)

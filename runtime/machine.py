@@ -15,8 +15,8 @@ def detect_target() -> Target:
     """What the code generator needs to know about this machine and the settings."""
     width, (l1, l2, _) = vector_bytes(), cache_bytes()
     own = ("f32", "f64") if config.own_contractions else ()
-    estimates = {"avx512f", "avx512vl"} <= cpu_features()
-    return Target(width, vector_registers(), l1, l2, own_contracts=own, estimates=estimates)
+    avx512 = {"avx512f", "avx512vl"} <= cpu_features()
+    return Target(width, vector_registers(), l1, l2, own_contracts=own, avx512=avx512)
 
 
 @functools.cache

@@ -1,6 +1,6 @@
 """Own mathematics against float64 (float64's against extended precision): over all exponents, on special values, in both widths.
 
-``WEFT_EXHAUSTIVE=1`` also runs exp, log, tanh, sigmoid and the inverses over all 2**32 float32 numbers, some minutes each.
+``WEFT_EXHAUSTIVE=1`` also runs exp, log, tanh, sigmoid, erf and the inverses over all 2**32 float32 numbers, some minutes each.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ import pytest
 import weft
 from weft.codegen.emit_python import print_kernel
 from weft.codegen.kernel import Apply, Const, Expr, Kernel, Load, Loop, Param, Store, variable
+from weft.codegen.target import Target
 from weft.codegen.vector_math_special import has_own
 from weft.graph.dtype import DType, bool_, float32, float64
+from weft.graph.record import replace
 from weft.graph.special import erf
 from weft.runtime.engine import compile_text, engine
 from weft.runtime.kernel_module import name_kernel
@@ -34,12 +36,14 @@ SPECIAL = [
 ]  # fmt: skip
 
 
-def compiled(build: Callable[[Expr], Expr], dtype: DType, extent: int) -> Callable[[np.ndarray], np.ndarray]:
+def compiled(
+    build: Callable[[Expr], Expr], dtype: DType, extent: int, target: Target | None = None
+) -> Callable[[np.ndarray], np.ndarray]:
     """The function as a kernel over arrays of any length (extent 0) or of this length, known to the kernel's text."""
     a, out = Load("a", variable("i1"), dtype), Param("out", dtype, extent, written=True)
     inner = Loop("i1", extent or 1 << 24, [Store("out", variable("i1"), build(a))])
     kernel = Kernel("test", [Param("a", dtype, extent), out], [Loop("i0", 7, [inner])] if extent else [inner])
-    printed = print_kernel(kernel, detect_target())
+    printed = print_kernel(kernel, target or detect_target())
     symbol = f"test_vector_math_{next(_symbols)}"
     address = engine.keep(compile_text(name_kernel(printed.llvm, symbol), vectorize=False), symbol)
     sizes = len(printed.sizes)
@@ -91,6 +95,19 @@ def test_float32_is_within_two_units(name: str) -> None:
     check(x, compiled(lambda a: Apply(name, (a,), float32), float32, 0)(x), exact_values(name, x))
 
 
+@pytest.mark.parametrize("name", ["exp", "erf", "inverse", "rsqrt"])
+def test_cpus_without_avx512_compute_as_precisely(name: str) -> None:
+    x, target = arguments(float32), replace(detect_target(), avx512=False)
+    check(x, compiled(lambda a: Apply(name, (a,), float32), float32, 0, target)(x), exact_values(name, x))
+
+
+def test_erf_ends_at_one() -> None:
+    """Never above 1, which 1 - erf(x) relies on, and 1 from the last interval's end on."""
+    last = np.arange(np.float32(3.0).view(np.int32), np.float32(4.5).view(np.int32), dtype=np.int32).view(np.float32)
+    result = compiled(lambda a: Apply("erf", (a,), float32), float32, 0)(last)
+    assert result.max() == 1 and (result[last > 4.1] == 1).all() and (np.diff(result) >= 0).all()
+
+
 @pytest.mark.parametrize("name", [n for n in REFERENCE if has_own(n, "f64")])
 def test_float64_is_within_two_units(name: str) -> None:
     x = arguments(float64)
@@ -139,7 +156,7 @@ def expressions() -> dict[str, tuple[Callable[[Expr], Expr], Callable[[np.ndarra
     return {
         "sigmoid": (sigmoid, lambda x: np.exp(np.minimum(x, 0)) / (1 + np.exp(-np.abs(x)))),
         "softplus": (softplus, lambda x: np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))),
-        **{n: (lambda a, n=n: f(n, a), REFERENCE[n]) for n in ("exp", "log", "tanh", "inverse", "rsqrt")},
+        **{n: (lambda a, n=n: f(n, a), REFERENCE[n]) for n in ("exp", "log", "tanh", "erf", "inverse", "rsqrt")},
     }
 
 
@@ -160,7 +177,7 @@ def chunks() -> Iterator[np.ndarray]:
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize("name", ["exp", "log", "tanh", "sigmoid", "inverse", "rsqrt"])
+@pytest.mark.parametrize("name", ["exp", "log", "tanh", "sigmoid", "erf", "inverse", "rsqrt"])
 def test_every_float32(name: str) -> None:
     formula, true = expressions()[name]
     run = compiled(formula, float32, 0)
@@ -169,9 +186,9 @@ def test_every_float32(name: str) -> None:
             check(x, run(x), true(x.astype(np.float64)))
 
 
-@pytest.mark.parametrize("name", ["inverse", "rsqrt"])
+@pytest.mark.parametrize("name", ["erf", "inverse", "rsqrt"])
 @pytest.mark.parametrize("extent", [1, 4, 7, 16, 31])
-def test_inverses_have_the_same_bits_in_any_number_of_lanes(name: str, extent: int) -> None:
+def test_tables_have_the_same_bits_in_any_number_of_lanes(name: str, extent: int) -> None:
     x = np.array([*SPECIAL, 0.3, 1.7, 2.4, 5.0, 30.0, 0.01], np.float32)[: 32 // extent * extent]
     wide = compiled(lambda a: Apply(name, (a,), float32), float32, 0)(x)
     narrow = compiled(lambda a: Apply(name, (a,), float32), float32, extent)
