@@ -14,6 +14,7 @@ from weft.graph.record import field, record
 Operand = int | str
 """A number, or the name of an i64 value."""
 LINE_BYTES = 64  # of memory, fetched at once
+_UNCHANGED = "!9 = !{}"
 
 
 @record
@@ -39,6 +40,11 @@ class Lanes:
     @property
     def mask(self) -> str:
         return f"<{self.width} x i1>"
+
+    @property
+    def folds(self) -> bool:
+        """Whether an instruction can load one element into all lanes of an operand: AVX-512's can."""
+        return self.width * self.size == 64
 
     @property
     def suffix(self) -> str:
@@ -146,6 +152,15 @@ class Writer:
         self.declared.add(f"declare {v.vector} @llvm.masked.load.{v.suffix}.p0(ptr, i32, {v.mask}, {v.vector})")
         arguments = f"ptr {pointer}, i32 {v.size}, {v.mask} {mask}, {v.vector} zeroinitializer"
         return self.let(f"call {v.vector} @llvm.masked.load.{v.suffix}.p0({arguments})")
+
+    def load_one(self, pointer: str, again: bool = False) -> str:
+        """An element. ``again``: once more, by its own instruction; a note on it keeps LLVM from taking the value it has."""
+        v = self.lanes
+        note = ""
+        if again:
+            self.declared.add(_UNCHANGED)
+            note = f", !invariant.load {_UNCHANGED.split()[0]}"
+        return self.let(f"load {v.real}, ptr {pointer}, align {v.size}{note}")
 
     def store(self, value: str, pointer: str, mask: str | None = None) -> None:
         v = self.lanes

@@ -14,6 +14,10 @@ from weft.graph.record import record, replace
 from .contract_epilogue import Epilogue, Far, Tile
 from .contract_text import LINE_BYTES, Lanes, Operand, Writer
 
+FOLDED = 2
+"""Vectors of a tile up to which every multiply-add loads its element of a itself: a core that two threads share issues three
+instructions per cycle for each, and a load that belongs to another instruction costs none. More loads than that cost more."""
+
 
 @record
 class TileSize:
@@ -232,12 +236,13 @@ class _TilePrinter:
         vectors = [w.load(w.at(row_b, v * width), masks[v]) for v in range(size.vectors)]
         first = (u % size.splits) * size.rows * size.vectors
         for r in range(size.rows):
-            real = self.facts.lanes.real
-            element = w.let(f"load {real}, ptr {w.at(row_a, r * self.a_row)}, align {self.facts.lanes.size}")
-            same = w.splat(element)
+            where = w.at(row_a, r * self.a_row)
+            folded = self.facts.lanes.folds and size.vectors <= FOLDED
+            same = w.splat(w.load_one(where))
             for v in range(size.vectors):
                 at = first + r * size.vectors + v
-                sums[at] = w.multiply_add(same, vectors[v], sums[at])
+                again = w.splat(w.load_one(where, again=True)) if folded and v else same
+                sums[at] = w.multiply_add(again, vectors[v], sums[at])
 
     def joined(self, sums: list[str]) -> list[list[str]]:
         """The sets of accumulators added up, by row and vector."""

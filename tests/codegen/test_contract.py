@@ -6,6 +6,7 @@ import itertools
 import sys
 from pathlib import Path
 
+import llvmlite.binding as binding
 import numpy as np
 import pytest
 
@@ -174,3 +175,19 @@ def test_work_is_bounded_for_any_size() -> None:
 def test_texts_are_equal_for_equal_products() -> None:
     product = matrix_product("f64", True, False, 1, 33, 17, None)
     assert print_contract(product, host()) == print_contract(matrix_product("f64", True, False, 1, 33, 17, None), host())
+
+
+@pytest.mark.parametrize(("rows", "vectors"), [(14, 2), (24, 1), (6, 4)])
+def test_multiply_adds_of_slender_tiles_load_their_element_themselves(rows: int, vectors: int) -> None:
+    """Whatever machine this is: LLVM is asked for AVX-512's code."""
+    binding.initialize_all_targets()
+    binding.initialize_all_asmprinters()
+    triple = "x86_64-unknown-linux-gnu"
+    machine = binding.Target.from_triple(triple).create_target_machine(cpu="skylake-avx512", opt=2)
+    product = matrix_product("f32", False, False, 1, rows, vectors * 16, 512)
+    module = binding.parse_assembly(print_contract(product, Target(64, 32, 48 << 10, 2 << 20)).text, binding.create_context())
+    module.triple = triple
+    lines = machine.emit_assembly(module).splitlines()
+    folded = sum("vfmadd" in line and "{1to16}" in line for line in lines)
+    alone = sum("vbroadcastss" in line for line in lines)
+    assert (folded, alone) == ((rows * vectors, 0) if vectors <= 2 else (0, rows))
