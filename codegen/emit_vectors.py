@@ -7,22 +7,26 @@ would take longer than all the rest.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from weft.graph.dtype import DType, float32, float64, int32
 from weft.graph.record import field, record
 
+from .interleave_lines import interleave
 from .kernel import Apply, Let, Loop
 from .llvm_code import Operand, vector_type
 from .llvm_formulas import apply, cast, identity, reduce_lanes
-from .plan_vectors import RUN, VectorPlan
+from .plan_vectors import CHEAP, RUN, VectorPlan
 from .stream_memory import is_long, print_streaming
 
 if TYPE_CHECKING:
     from .emit_llvm import KernelPrinter
 
 COSTLY = 50  # operations per element
+PAIR = 2
+"""Vectors of a long loop at a time: with four, constants no longer fit the registers."""
 
 
 @record(frozen=False)
@@ -193,11 +197,14 @@ def _whole_vectors(printer: KernelPrinter, loop: Loop, last: str, copies: int) -
     assert lanes is not None
 
     def body() -> None:
-        first = printer.counters[loop.variable]
+        first, lines = printer.counters[loop.variable], printer.code.lines
+        starts = []
         for copy in range(copies):
+            starts.append(len(lines))
             lanes.copy = copy
             shifted = first if copy == 0 else printer.code.emit(f"add nsw i64 {first}, {copy * lanes.count}")
             _at(printer, loop, shifted)
+        lines[starts[0] :] = interleave([lines[a:b] for a, b in itertools.pairwise([*starts, len(lines)])])
 
     _vectors(printer, ("0", last), copies, body)
 
@@ -209,12 +216,13 @@ def _dynamic_loop(printer: KernelPrinter, loop: Loop, plan: VectorPlan) -> None:
     extent = printer.extent(loop)
     whole = "0"
     long = printer.streamed is not None and is_long(loop, printer.kernel)
+    copies = PAIR if long and plan.cost > CHEAP and not plan.accumulators else plan.copies
     if long or plan.cost < COSTLY or plan.copies > 1:
-        whole = code.emit(f"and i64 {extent}, {-lanes.count * plan.copies}")
+        whole = code.emit(f"and i64 {extent}, {-lanes.count * copies}")
         if long:
-            print_streaming(printer, loop, lambda: _whole_vectors(printer, loop, whole, plan.copies))
+            print_streaming(printer, loop, lambda: _whole_vectors(printer, loop, whole, copies))
         else:
-            _whole_vectors(printer, loop, whole, plan.copies)
+            _whole_vectors(printer, loop, whole, copies)
     lanes.copy = 0
 
     def body() -> None:

@@ -70,6 +70,20 @@ def test_the_same_bits(monkeypatch: pytest.MonkeyPatch, size: int, dtype: type) 
             assert all(np.array_equal(a, b) for a, b in zip(outputs, expected[:2], strict=True))
 
 
+@pytest.mark.parametrize("size", [ROWS, ROWS + 16, ROWS + 33])
+def test_costly_loops_take_two_vectors_in_turn(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    x = np.random.default_rng(size).normal(0, 2, size).astype(np.float32)
+    salt = float(next(_numbers))
+
+    def f(x):
+        return weft.exp(x) * salt
+
+    long = compiled(f, x)
+    assert text(long).split("  store", 1)[0].count(" = load <16 x float>") == 2
+    monkeypatch.setattr(stream_memory, "LARGE_BYTES", 1 << 40)
+    assert np.array_equal(long([x])[0], compiled(f, x)([x])[0])
+
+
 def test_threads_compute_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     x = np.random.default_rng(0).normal(size=ROWS * 8).astype(np.float32)
     salt = float(next(_numbers))
