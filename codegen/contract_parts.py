@@ -28,11 +28,12 @@ FAR_BYTES = 13
 @record
 class Parts:
     """axis: "rows", "columns" or "batch". extent: how many there are to share out, a text over the arguments n0 (batch), n1 (m),
-    n2 (n), n3 (k). granule: parts begin at multiples of it."""
+    n2 (n), n3 (k). granule: parts begin at multiples of it. repeats: each part packs an operand that others pack too."""
 
     axis: str
     extent: str
     granule: int
+    repeats: bool = False
 
 
 def plan_parts(product: Product, target: Target, parts: int) -> Parts | None:
@@ -43,15 +44,16 @@ def plan_parts(product: Product, target: Target, parts: int) -> Parts | None:
     plan = plan_product(product, target)
     level = product.levels[0] if product.levels else None
     if level is not None and (not isinstance(level.count, int) or level.count >= 2 * parts):
-        return Parts("batch", "n0", 1)
+        return Parts("batch", "n0", 1, plan.pack_a or plan.pack_b)
     tiles = {axis: _tiles(product, plan, axis) for axis in ("columns", "rows")}
     if max(tiles.values()) < 2:
         return None
     axis = min(tiles, key=lambda a: _cost(product, plan, a, -(-tiles[a] // parts) / tiles[a]))
     cuts, known, unit = (plan.rows, product.m, 1) if axis == "rows" else (plan.columns, product.n, plan.lanes.width)
+    repeats = plan.pack_b if axis == "rows" else plan.pack_a
     if known is None:
-        return Parts(axis, "n1" if axis == "rows" else "n2", cuts[0].size * unit)
-    return Parts(axis, str(tiles[axis]), 1)
+        return Parts(axis, "n1" if axis == "rows" else "n2", cuts[0].size * unit, repeats)
+    return Parts(axis, str(tiles[axis]), 1, repeats)
 
 
 def shares_pay(product: Product, target: Target, count: int) -> bool:

@@ -74,6 +74,7 @@ class Split:
     A kernel with ``argument`` >= 0 is called with a smaller extent as that integer and with pointers moved by ``strides`` (texts,
     elements per iteration); local: whether an iteration keeps to its own stretch of that array. Otherwise ``ranged`` names the
     kernel that takes two more integers, first and last. work: (position, bytes) of a pointer that each thread needs for itself.
+    repeats: every part does some work anew that others do too, so that few parts are better.
     """
 
     granule: int
@@ -83,6 +84,7 @@ class Split:
     local: tuple[bool, ...] = ()
     ranged: str = ""
     work: tuple[int, int] = (-1, 0)
+    repeats: bool = False
 
 
 @record

@@ -28,7 +28,7 @@ from .jit import NativeStep
 from .result_pool import maker_of, new_result
 from .team import team
 from .team_build import share_step
-from .team_choice import choose_calls
+from .team_choice import choose_calls, choose_long
 
 _MOST_BINDINGS = 256
 _NO_COUNT = (1 << 64) - 1  # of the inputs of a binding that is not to be used
@@ -140,7 +140,7 @@ class Binding:
         calls = choose_calls(layout.program, dims)
         self.shared = bool(calls)
         if calls:
-            share_step(self._header, step, calls)
+            share_step(self._header, step, calls, choose_long(layout.program, dims, calls))
         self.batch: Arena | None = None  # where the native loop gathers the rows of a batch
         self.call = self._native() if entry.layout_is_known() else self._portable(layout, step, effect)
 

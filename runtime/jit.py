@@ -37,13 +37,13 @@ class NativeStep:
     """A loaded step: ``int32 step(ptr p, ptr d, ptr effect)``. ``handle`` keeps its code; uses_blas: it calls a library.
 
     make_team: compiles or loads the same step for a team of threads that share the calls of these numbers, and returns its
-    address; 0 if it cannot be shared.
+    address; 0 if it cannot be shared. The second numbers are those of the calls that are cut into pieces.
     """
 
     address: int
     uses_blas: bool
     handle: Any
-    make_team: Callable[[frozenset[int]], int] = lambda calls: 0
+    make_team: Callable[[frozenset[int], frozenset[int]], int] = lambda calls, long: 0
 
 
 @record(frozen=False)
@@ -71,7 +71,7 @@ def compile_step(program: Program, clock: int = 0) -> NativeStep:
     with compile_lock:
         address, handle = (None if clock else build.load()) or build.compile(clock)
         counters.seconds += time.perf_counter() - start
-    return NativeStep(address, bool(build.routines), handle, functools.cache(lambda calls: build.make_team(address, calls)))
+    return NativeStep(address, bool(build.routines), handle, functools.cache(lambda *calls: build.make_team(address, *calls)))
 
 
 class _StepBuild:
@@ -180,16 +180,16 @@ class _StepBuild:
         self.routines[bound[0]], self._addresses[bound[0]] = routine, bound[1]
         return bound[0]
 
-    def make_team(self, alone: int, calls: frozenset[int]) -> int:
+    def make_team(self, alone: int, calls: frozenset[int], long: frozenset[int]) -> int:
         """The address of the same step for a team of threads that share these calls, 0 if it cannot be shared. alone: the
-        step's own address."""
+        step's own address. long: calls that are cut into pieces."""
         from .team_products import share_products  # prints products anew, so it brings the code generator along
         from .team_step import plan_team, print_team_step
 
         with compile_lock:
             products = share_products(self._program, self._module.step)
             decls = self._decls | {name: replace(self._decls[name], split=p.split) for name, p in products.items()}
-            plan = plan_team(self._module.step, decls, self._program.buffers, calls)
+            plan = plan_team(self._module.step, decls, self._program.buffers, calls, long)
             if plan is None:
                 return 0
             texts = {p.split.ranged: p.text for p in products.values()}

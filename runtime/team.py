@@ -196,19 +196,20 @@ class Team:
         """A step's descriptor, in memory that stays. alone: address of the plain step."""
         parts = max(2, thread_count())
         table = np.zeros((len(plan.segments), CALL_FIELDS), np.int64)
+        most = parts * plan.pieces
         pairs: list[tuple[int, int]] = []
         for row, segment in zip(table, plan.segments, strict=True):
             first = len(pairs)
             pairs += [(j, int(same)) for j, same in segment.needs]
             flags = FALLIBLE * segment.fallible | EFFECT * segment.effect | FREE * segment.free
-            row[:] = parts if segment.cut else 1, flags, first, len(pairs)
+            row[:] = parts * segment.pieces if segment.cut else 1, flags, first, len(pairs)
         needs_table = np.array([*pairs, (0, 0)], np.int64)
-        slots = Arena(len(plan.segments) * parts * SLOT_BYTES)
+        slots = Arena(len(plan.segments) * most * SLOT_BYTES)
         slots.bytes[:] = 0
         work = Arena(plan.work_bytes * parts)
         values = {
             "cell": self.cell.address, "alone": alone, "calls": len(plan.segments), "table": table.ctypes.data,
-            "needs": needs_table.ctypes.data, "slots": slots.address, "parts": parts, "work": work.address,
+            "needs": needs_table.ctypes.data, "slots": slots.address, "parts": most, "work": work.address,
             "work_bytes": plan.work_bytes,
         }  # fmt: skip
         descriptor = np.array([values.get(name, 0) for name in DESCRIPTOR], np.uint64)
@@ -247,7 +248,7 @@ def descriptor_bytes(plan: TeamPlan) -> int:
     """What `Team.describe` allocates for a step."""
     parts, calls = max(2, thread_count()), len(plan.segments)
     words = calls * CALL_FIELDS + 2 * (1 + sum(len(s.needs) for s in plan.segments)) + len(DESCRIPTOR)
-    return 8 * words + parts * (calls * SLOT_BYTES + plan.work_bytes)
+    return 8 * words + parts * (calls * plan.pieces * SLOT_BYTES + plan.work_bytes)
 
 
 team = Team()

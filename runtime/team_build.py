@@ -69,12 +69,13 @@ class _Background:
 _background = _Background()
 
 
-def share_step(header: np.ndarray, step: NativeStep, calls: frozenset[int]) -> None:
-    """Has threads share the calls of these numbers in the header's step: now if ``config.team_delay`` is 0, else soon."""
+def share_step(header: np.ndarray, step: NativeStep, calls: frozenset[int], long: frozenset[int]) -> None:
+    """Has threads share the calls of these numbers in the header's step: now if ``config.team_delay`` is 0, else soon.
+    long: those of them that are cut into pieces."""
 
     def swap() -> None:
         try:
-            address = step.make_team(calls) if team.start(thread_count()) else 0
+            address = step.make_team(calls, long) if team.start(thread_count()) else 0
         except Exception:
             if not threading.main_thread().is_alive():
                 return  # the interpreter is ending, and no thread may be started any more

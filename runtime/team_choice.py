@@ -22,6 +22,8 @@ BYTES, CACHED_BYTES = 10e3, 30e3
 """Bytes per microsecond that one thread moves: to and from memory, and in a step whose data stay in its core's own cache."""
 PART_MICROSECONDS = 4.0
 """What each thread adds to the time of a call that is cut: meeting before and after it, and fetching what others have written."""
+LONG_MICROSECONDS = 100.0
+"""What a thread's share of a call takes at least if it is cut into pieces: threads then end together, whatever slows one down."""
 LEAST_MICROSECONDS = 15.0
 LEAST_GAIN = 0.15
 """What threads must save of a step: so much, and this share of its time."""
@@ -45,6 +47,19 @@ def choose_calls(program: Program, dims: Mapping[str, int]) -> frozenset[int]:
             gain += saved
             chosen.append(number)
     return frozenset(chosen) if gain > LEAST_MICROSECONDS and gain > LEAST_GAIN * total else frozenset()
+
+
+def choose_long(program: Program, dims: Mapping[str, int], calls: frozenset[int]) -> frozenset[int]:
+    """Which of the shared calls are so long that each thread's share is cut into pieces."""
+    decls = {k.name: k for k in program.kernels}
+    out = []
+    for number in calls.intersection(range(len(program.calls))):
+        call = program.calls[number]
+        decl = decls.get(call.kernel)
+        product = decl is not None and is_shared_product(program, decl)
+        if product and _microseconds(call, dims, True, BYTES) >= LONG_MICROSECONDS * thread_count():
+            out.append(number)
+    return frozenset(out)
 
 
 def _microseconds(call: CallDecl, dims: Mapping[str, int], product: bool, speed: float) -> float:

@@ -9,7 +9,7 @@ from weft.graph.record import replace
 
 from .module_text import ModuleText
 from .team import descriptor_bytes
-from .team_choice import choose_calls
+from .team_choice import choose_calls, choose_long
 from .team_step import plan_team
 
 
@@ -23,5 +23,5 @@ def team_bytes(program: Program, sizes: Mapping[str, int]) -> int:
     step = ModuleText.split(program.source).step
     products = share_products(program, step)
     decls = {k.name: replace(k, split=products[k.name].split) if k.name in products else k for k in program.kernels}
-    plan = plan_team(step, decls, program.buffers, shared)
+    plan = plan_team(step, decls, program.buffers, shared, choose_long(program, sizes, shared))
     return 0 if plan is None else descriptor_bytes(plan)

@@ -45,9 +45,9 @@ def share_products(program: Program, step: ast.FunctionDef) -> dict[str, SharedP
         transposed = contract.transpose_a, contract.transpose_b
         product = matrix_product(contract.dtype, *transposed, batch, m, n, k, epilogue, contract.accumulate, contract.halves)
         product = replace(product, sets=contract.sets)
-        cut = Parts("batch", "n0", 1) if contract.halves else plan_parts(product, target, parts)
+        cut = Parts("batch", "n0", 1, True) if contract.halves else plan_parts(product, target, parts)
         if cut is not None:
             kernel = print_contract(product, target, cut.axis)
-            split = Split(cut.granule, cut.extent, ranged=f"{name}_{cut.axis}", work=(WORK, kernel.work))
+            split = Split(cut.granule, cut.extent, ranged=f"{name}_{cut.axis}", work=(WORK, kernel.work), repeats=cut.repeats)
             out[name] = SharedProduct(split, kernel.text)
     return out

@@ -12,6 +12,10 @@ from collections.abc import Iterable, Sequence
 from weft.codegen.program import Split
 from weft.graph.record import field, record
 
+PIECES = 6
+"""Parts per thread of a long segment: a half, a quarter, ... of the thread's share, and the last as long as the one before. A
+thread that is done takes what others have not begun, so all end within a thirty-second of a share of one another."""
+
 
 @record
 class Access:
@@ -26,7 +30,8 @@ class Access:
 class TeamCall:
     """One call: the statement, its failure branch, how it is cut (None: one thread runs it), and what it touches.
 
-    work: (position, bytes) of a pointer to scratch memory, of which each thread has its own.
+    work: (position, bytes) of a pointer to scratch memory, of which each thread has its own. long: it takes so long that threads
+    should be able to help one another.
     """
 
     node: ast.Call
@@ -35,6 +40,7 @@ class TeamCall:
     accesses: tuple[Access, ...]
     effect: bool = False
     work: tuple[int, int] = (-1, 0)
+    long: bool = False
 
 
 @record(frozen=False, eq=False)
@@ -53,6 +59,12 @@ class Segment:
     @property
     def cut(self) -> bool:
         return self.calls[0].split is not None
+
+    @property
+    def pieces(self) -> int:
+        """Parts per thread."""
+        whole = any(c.split is None or c.split.repeats for c in self.calls)
+        return PIECES if not whole and any(c.long for c in self.calls) else 1
 
     @property
     def effect(self) -> bool:
@@ -78,6 +90,8 @@ def form_segments(calls: Iterable[TeamCall]) -> list[Segment]:
         if segment.cut:
             break
         segment.free = not segment.effect
+    for segment in segments:  # parts of different sizes are not the same parts
+        segment.needs = [(j, same and segments[j].pieces == segment.pieces) for j, same in segment.needs]
     return segments
 
 

@@ -12,7 +12,7 @@ from collections.abc import Container, Mapping, Sequence
 
 from weft.codegen.program import Buffer, KernelDecl, Split
 from weft.graph.dtype import BY_SHORT
-from weft.graph.record import field, record
+from weft.graph.record import field, record, replace
 
 from .denormals import wrap_flushing
 from .driver import Resolve, _index, _is_pointer, _Printer
@@ -31,15 +31,22 @@ class TeamPlan:
     segments: list[Segment] = field(default_factory=list)
 
     @property
+    def pieces(self) -> int:
+        """The most parts per thread."""
+        return max((s.pieces for s in self.segments), default=1)
+
+    @property
     def work_bytes(self) -> int:
         """Scratch bytes that each thread needs for itself."""
         return max((c.work[1] for s in self.segments for c in s.calls), default=0)
 
 
 def plan_team(
-    step: ast.FunctionDef, decls: Mapping[str, KernelDecl], buffers: Sequence[Buffer], shared: Container[int]
+    step: ast.FunctionDef, decls: Mapping[str, KernelDecl], buffers: Sequence[Buffer], shared: Container[int],
+    long: Container[int] = (),
 ) -> TeamPlan | None:
-    """The plan, or None if the step holds anything but calls. buffers: the program's. shared: the numbers of the calls to cut."""
+    """The plan, or None if the step holds anything but calls. buffers: the program's. shared: the numbers of the calls to cut;
+    long: of those that take long."""
     plan, calls = TeamPlan(), list[TeamCall]()
     statements = [s for s in step.body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
     position = 0
@@ -62,8 +69,9 @@ def plan_team(
             position += 1
         if name != "effect" and name not in decls:
             return None
-        cut = len(calls) in shared
-        calls.append(_call(statement.value, name, failure, decls, buffers, cut))
+        number = len(calls)
+        call = _call(statement.value, name, failure, decls, buffers, number in shared)
+        calls.append(replace(call, long=number in long))
     plan.segments = form_segments(calls)
     return plan
 
@@ -119,6 +127,7 @@ class _PartPrinter(_Printer):
 
     part: TeamCall | None = None
     decl: KernelDecl | None = None
+    pieces: int = 1
 
     def kernel(self, name: str, args: Sequence[ast.expr]) -> str:
         indices = tuple(_index(a.args[1]) for a in args if isinstance(a, ast.Call) and _is_pointer(a))
@@ -171,13 +180,19 @@ class _PartPrinter(_Printer):
         return out
 
     def bounds(self, whole: str, granule: int) -> tuple[str, str]:
-        """First and last iteration of this part: whole granules, shared out evenly."""
+        """First and last iteration of this part: whole granules, shared out evenly among threads; each thread's share in
+        pieces, every one half of what is left."""
         rounded = self.value(f"add i64 {whole}, {granule - 1}")
         granules = self.value(f"sdiv i64 {rounded}, {granule}")
+        share = 1 << self.pieces - 1  # so many of the smallest pieces
+        all_shares = self.value(f"mul i64 {self.value(f'sdiv i64 %parts, {self.pieces}')}, {share}")
         ends = []
         for part in ("%t", self.value("add i64 %t, 1")):
-            scaled = self.value(f"mul i64 {granules}, {part}")
-            at = self.value(f"mul i64 {self.value(f'sdiv i64 {scaled}, %parts')}, {granule}")
+            thread, piece = (self.value(f"{op} i64 {part}, {self.pieces}") for op in ("sdiv", "srem"))
+            until = self.value(f"mul i64 {self.value(f'add i64 {thread}, 1')}, {share}")
+            before = self.value(f"sub i64 {until}, {self.value(f'lshr i64 {share}, {piece}')}")
+            scaled = self.value(f"mul i64 {granules}, {before}")
+            at = self.value(f"mul i64 {self.value(f'sdiv i64 {scaled}, {all_shares}')}, {granule}")
             less = self.value(f"icmp slt i64 {at}, {whole}")
             ends.append(self.value(f"select i1 {less}, i64 {at}, i64 {whole}"))
         return ends[0], ends[1]
@@ -194,7 +209,7 @@ def print_team_step(plan: TeamPlan, decls: Mapping[str, KernelDecl], resolve: Re
         names = [f"call{k}.{i}" for i in range(len(segment.calls))]
         for name, call in zip(names, segment.calls, strict=True):
             kernel = call.node.func.id if isinstance(call.node.func, ast.Name) else ""
-            printer = _PartPrinter(resolve, part=call, decl=decls.get(kernel))
+            printer = _PartPrinter(resolve, part=call, decl=decls.get(kernel), pieces=segment.pieces)
             functions.append(_print_call(name, call, plan.sizes, printer))
             symbols |= printer.symbols
         cases.append(_print_segment(k, names, segment))

@@ -168,7 +168,7 @@ run.help:
   store atomic i64 %job, ptr %helped.at monotonic, align 8
   br label %run.part
 run.part:
-  %code = call i32 %function(i64 %k, ptr %p, ptr %d, ptr %effect, i64 %t, i64 %parts, ptr %work)
+  %code = call i32 %function(i64 %k, ptr %p, ptr %d, ptr %effect, i64 %t, i64 %n, ptr %work)
   %code.at = getelementptr i8, ptr %slot, i64 8
   store i32 %code, ptr %code.at
   %before = atomicrmw xchg ptr %slot, i64 %done seq_cst
