@@ -36,6 +36,7 @@ class Ending:
     width: int
     ranged: str
     descend: Any  # of the nest
+    pack_b: Any
     by_rows = False
     in_tiles = True
 
@@ -64,6 +65,12 @@ class Ending:
         self.plan, self.by_rows, self.in_tiles = plan, together, together
         yield
         self.plan, self.by_rows, self.in_tiles = usual, False, True
+
+    def pack_once(self, place: Place) -> Place:
+        """The block of b, unless an earlier part of the call has left it."""
+        with self.w.when(self.w.let("icmp eq i64 %again, 0")):
+            packed: Place = self.pack_b(place)
+        return packed
 
     def sweep(self, place: Place) -> None:
         """After the last block of k: the epilogue, for the stretch of rows."""

@@ -17,7 +17,7 @@ from weft.graph.record import record, replace
 from .contract_dot import is_dot, print_dot
 from .contract_ending import Ending
 from .contract_pack import print_panel_copy, print_rows_copy, print_tile_copy, print_transposed_copy
-from .contract_plan import LONG, Cut, panel_size, plan_product, plan_together, round_up, tiles
+from .contract_plan import LONG, Cut, keeps_panels, panel_size, plan_product, plan_together, round_up, tiles
 from .contract_product import Product, is_narrow, transposed
 from .contract_sets import Sets, own_room
 from .contract_text import LINE_BYTES, Lanes, Operand, Writer
@@ -81,7 +81,7 @@ class Nest(Ending, Sets):
         self.width = plan.lanes.width
         self.wide, self.together = plan_together(product, plan, target) if product.streams else (plan, 0)
         self.work = max(plan.work, self.wide.work)
-        self.facts = self.tile_facts()
+        self.facts, self.keeps = self.tile_facts(), ranged == "rows" and keeps_panels(product, plan)
         self.own = [f"%e{i}" for i in range(self.facts.own_pointers)]
 
     def tile_facts(self) -> TileFacts:
@@ -115,13 +115,14 @@ class Nest(Ending, Sets):
         epilogue = self.product.epilogue
         sizes = [*SIZES, *(f"n{i}" for i in range(epilogue.integers if epilogue else 0))]
         sizes += ["first", "last"] if self.ranged else []
+        sizes += ["again"] if self.keeps else []
         return w.function(f"i32 @KERNEL({', '.join(self.pointers())}, {', '.join(f'i64 %{s}' for s in sizes)}) nounwind")
 
     def descend(self, order: tuple[str, ...], place: Place) -> None:
         """Packs what is known by now, and opens the next loop; inside all of them, runs the tiles."""
         known_b = place.k is not None and place.columns is not None and ("batch" not in order or self.product.shares_b)
         if self.plan.pack_b and place.packed_b is None and known_b:
-            place = self.pack_b(place)
+            place = self.pack_once(place) if self.keeps and self.by_rows else self.pack_b(place)
         known_a = place.k is not None and "stretch" not in order
         if self.plan.pack_a and place.packed_a is None and known_a:
             place = self.pack_a(place)

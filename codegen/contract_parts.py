@@ -10,7 +10,7 @@ from __future__ import annotations
 from weft.graph.record import record
 
 from .contract_dot import is_dot
-from .contract_plan import ANY, Plan, plan_product
+from .contract_plan import ANY, Plan, keeps_panels, plan_product, plan_together
 from .contract_product import Product, is_narrow
 from .target import Target
 
@@ -24,16 +24,21 @@ LEAST_SAVED = 0.025
 FAR_BYTES = 13
 """Bytes per cycle of results that have left the L2 cache before they are needed."""
 
+ALWAYS = "1"
+"""What `Parts.repeats` is where every part packs."""
+
 
 @record
 class Parts:
     """axis: "rows", "columns" or "batch". extent: how many there are to share out, a text over the arguments n0 (batch), n1 (m),
-    n2 (n), n3 (k). granule: parts begin at multiples of it. repeats: each part packs an operand that others pack too."""
+    n2 (n), n3 (k). granule: parts begin at multiples of it. repeats: a text, too; above 0 each part packs an operand that others
+    pack as well. again: the kernel takes a third integer, not 0 if its scratch memory is as the call's last part left it."""
 
     axis: str
     extent: str
     granule: int
-    repeats: bool = False
+    repeats: str = ""
+    again: bool = False
 
 
 def plan_parts(product: Product, target: Target, parts: int) -> Parts | None:
@@ -44,16 +49,19 @@ def plan_parts(product: Product, target: Target, parts: int) -> Parts | None:
     plan = plan_product(product, target)
     level = product.levels[0] if product.levels else None
     if level is not None and (not isinstance(level.count, int) or level.count >= 2 * parts):
-        return Parts("batch", "n0", 1, plan.pack_a or plan.pack_b)
+        return Parts("batch", "n0", 1, ALWAYS if plan.pack_a or plan.pack_b else "")
     tiles = {axis: _tiles(product, plan, axis) for axis in ("columns", "rows")}
     if max(tiles.values()) < 2:
         return None
     axis = min(tiles, key=lambda a: _cost(product, plan, a, -(-tiles[a] // parts) / tiles[a]))
     cuts, known, unit = (plan.rows, product.m, 1) if axis == "rows" else (plan.columns, product.n, plan.lanes.width)
-    repeats = plan.pack_b if axis == "rows" else plan.pack_a
+    repeats, again = ALWAYS if (plan.pack_b if axis == "rows" else plan.pack_a) else "", False
+    if axis == "rows" and keeps_panels(product, plan):
+        most, again = plan_together(product, plan, target)[1], True
+        repeats = f"n3 - {most}" if product.k is None else "" if product.k <= most else ALWAYS
     if known is None:
-        return Parts(axis, "n1" if axis == "rows" else "n2", cuts[0].size * unit, repeats)
-    return Parts(axis, str(tiles[axis]), 1, repeats)
+        return Parts(axis, "n1" if axis == "rows" else "n2", cuts[0].size * unit, repeats, again)
+    return Parts(axis, str(tiles[axis]), 1, repeats, again)
 
 
 def shares_pay(product: Product, target: Target, count: int) -> bool:

@@ -125,6 +125,12 @@ def plan_together(product: Product, plan: Plan, target: Target) -> tuple[Plan, i
     return wider, most
 
 
+def keeps_panels(product: Product, plan: Plan) -> bool:
+    """Whether a thread that runs several parts of the product's rows, one after the other, finds all of b packed from the second
+    part on, if it runs them as `plan_together` has it: then b is one block, and its panels are all of one width."""
+    return product.streams and product.sets == 1 and plan.pack_b and product.n is not None and len(plan.columns) == 1
+
+
 def _fetch(product: Product, target: Target, pack_b: bool, tile: tuple[int, int, int]) -> Fetch:
     """c where it lies beyond the L1 cache, and the panel of b that is packed next where b lies beyond the L2 cache."""
     deep, tall, wide = tile

@@ -74,7 +74,8 @@ class Split:
     A kernel with ``argument`` >= 0 is called with a smaller extent as that integer and with pointers moved by ``strides`` (texts,
     elements per iteration); local: whether an iteration keeps to its own stretch of that array. Otherwise ``ranged`` names the
     kernel that takes two more integers, first and last. work: (position, bytes) of a pointer that each thread needs for itself.
-    repeats: every part does some work anew that others do too, so that few parts are better.
+    repeats: a text like ``extent``; above 0 each part does work that others do as well, so that few are better. again: the kernel
+    takes a third integer, not 0 if the thread has just run another part of the call and that memory is as it left it.
     """
 
     granule: int
@@ -84,7 +85,8 @@ class Split:
     local: tuple[bool, ...] = ()
     ranged: str = ""
     work: tuple[int, int] = (-1, 0)
-    repeats: bool = False
+    repeats: str = ""
+    again: bool = False
 
 
 @record

@@ -31,7 +31,7 @@ define internal i64 @edge(i64 %bytes, i64 %t, i64 %parts) {{
   ret i64 %edge
 }}
 
-define internal i32 @part(i64 %k, ptr %p, ptr %d, ptr %effect, i64 %t, i64 %parts, ptr %work) {{
+define internal i32 @part(i64 %k, ptr %p, ptr %d, ptr %effect, i64 %t, i64 %parts, ptr %work, ptr %again) {{
 entry:
 {_READ}  %begin = call i64 @edge(i64 %bytes, i64 %t, i64 %parts)
   %t.next = add i64 %t, 1
@@ -45,7 +45,7 @@ entry:
 }}
 
 define internal i32 @alone(ptr %p, ptr %d, ptr %effect) {{
-  %code = call i32 @part(i64 0, ptr %p, ptr %d, ptr %effect, i64 0, i64 1, ptr null)
+  %code = call i32 @part(i64 0, ptr %p, ptr %d, ptr %effect, i64 0, i64 1, ptr null, ptr null)
   ret i32 %code
 }}
 

@@ -9,7 +9,7 @@ import ast
 
 from weft.codegen.contract_formula import FormulaEpilogue
 from weft.codegen.contract_kernel import print_contract
-from weft.codegen.contract_parts import Parts, plan_parts
+from weft.codegen.contract_parts import ALWAYS, Parts, plan_parts
 from weft.codegen.contract_product import matrix_product
 from weft.codegen.program import Program, Split
 from weft.graph.record import record, replace
@@ -45,9 +45,12 @@ def share_products(program: Program, step: ast.FunctionDef) -> dict[str, SharedP
         transposed = contract.transpose_a, contract.transpose_b
         product = matrix_product(contract.dtype, *transposed, batch, m, n, k, epilogue, contract.accumulate, contract.halves)
         product = replace(product, sets=contract.sets)
-        cut = Parts("batch", "n0", 1, True) if contract.halves else plan_parts(product, target, parts)
+        cut = Parts("batch", "n0", 1, ALWAYS) if contract.halves else plan_parts(product, target, parts)
         if cut is not None:
             kernel = print_contract(product, target, cut.axis)
-            split = Split(cut.granule, cut.extent, ranged=f"{name}_{cut.axis}", work=(WORK, kernel.work), repeats=cut.repeats)
+            split = Split(
+                cut.granule, cut.extent, ranged=f"{name}_{cut.axis}", work=(WORK, kernel.work), repeats=cut.repeats,
+                again=cut.again,
+            )
             out[name] = SharedProduct(split, kernel.text)
     return out

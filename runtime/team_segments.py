@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Sequence
 
+from weft.codegen.contract_parts import ALWAYS
 from weft.codegen.program import Split
 from weft.graph.record import field, record
 
@@ -63,7 +64,10 @@ class Segment:
     @property
     def pieces(self) -> int:
         """Parts per thread."""
-        whole = any(c.split is None or c.split.repeats for c in self.calls)
+        splits = [c.split for c in self.calls]
+        if len(splits) > 1 and any(s is not None and (s.repeats or s.again) for s in splits):
+            return 1  # they share their scratch memory, and are cut alike whatever sizes say
+        whole = any(s is None or s.repeats == ALWAYS for s in splits)
         return PIECES if not whole and any(c.long for c in self.calls) else 1
 
     @property

@@ -155,12 +155,12 @@ class _PartPrinter(_Printer):
         if split is None or decl is None:
             return pointers, sizes
         whole = self.text_value(split.extent, sizes)
-        first, last = self.bounds(whole, split.granule)
+        first, last = self.bounds(whole, split.granule, self.text_value(split.repeats, sizes) if split.repeats else "0")
         empty = self.value(f"icmp sge i64 {first}, {last}")
         nothing, something = self.label(), self.label()
         self.lines.append(f"  br i1 {empty}, label %{nothing}, label %{something}\n{nothing}:\n  ret i32 0\n{something}:")
         if split.ranged:
-            return pointers, [*sizes, first, last]
+            return pointers, [*sizes, first, last, *([self.again()] if split.again else [])]
         moved = []
         for position, pointer in zip(passed, pointers, strict=True):
             size = BY_SHORT[decl.pointers[position]].size
@@ -171,6 +171,14 @@ class _PartPrinter(_Printer):
         count = self.value(f"sub i64 {last}, {first}")
         return moved, [count if i == split.argument else s for i, s in enumerate(sizes)]
 
+    def again(self) -> str:
+        """Whether the thread has run a part of this call already, and nothing else since: of a call alone in its segment."""
+        if self.pieces == 1:
+            return "0"
+        before = self.value("load i64, ptr %again")
+        self.lines.append("  store i64 1, ptr %again")
+        return before
+
     def text_value(self, text: str, sizes: list[str]) -> str:
         """The value of a text over the call's integers."""
         outer = self.names
@@ -179,18 +187,22 @@ class _PartPrinter(_Printer):
         self.names = outer
         return out
 
-    def bounds(self, whole: str, granule: int) -> tuple[str, str]:
+    def bounds(self, whole: str, granule: int, repeats: str) -> tuple[str, str]:
         """First and last iteration of this part: whole granules, shared out evenly among threads; each thread's share in
-        pieces, every one half of what is left."""
+        pieces, every one half of what is left, or all of it at once."""
         rounded = self.value(f"add i64 {whole}, {granule - 1}")
         granules = self.value(f"sdiv i64 {rounded}, {granule}")
         share = 1 << self.pieces - 1  # so many of the smallest pieces
         all_shares = self.value(f"mul i64 {self.value(f'sdiv i64 %parts, {self.pieces}')}, {share}")
         ends = []
+        at_once = self.value(f"icmp sgt i64 {repeats}, 0")
         for part in ("%t", self.value("add i64 %t, 1")):
             thread, piece = (self.value(f"{op} i64 {part}, {self.pieces}") for op in ("sdiv", "srem"))
             until = self.value(f"mul i64 {self.value(f'add i64 {thread}, 1')}, {share}")
-            before = self.value(f"sub i64 {until}, {self.value(f'lshr i64 {share}, {piece}')}")
+            whole_share = self.value(f"select i1 {self.value(f'icmp eq i64 {piece}, 0')}, i64 {share}, i64 0")
+            pieces = self.value(f"lshr i64 {share}, {piece}")
+            rest = self.value(f"select i1 {at_once}, i64 {whole_share}, i64 {pieces}")
+            before = self.value(f"sub i64 {until}, {rest}")
             scaled = self.value(f"mul i64 {granules}, {before}")
             at = self.value(f"mul i64 {self.value(f'sdiv i64 {scaled}, {all_shares}')}, {granule}")
             less = self.value(f"icmp slt i64 {at}, {whole}")
@@ -229,7 +241,8 @@ none:
 {print_entry()}"""
 
 
-_PART = "ptr %p, ptr %d, ptr %effect, i64 %t, i64 %parts, ptr %work"
+_PART = "ptr %p, ptr %d, ptr %effect, i64 %t, i64 %parts, ptr %work, ptr %again"
+"""What the function of a part is given. again: 0 in the thread's first part of a call, a word that the part may set."""
 
 
 def _print_call(name: str, call: TeamCall, sizes: Sequence[ast.stmt], printer: _PartPrinter) -> str:

@@ -70,6 +70,7 @@ define internal i32 @walk(ptr %ctl, ptr %desc, ptr %p, ptr %d, ptr %effect, i64 
 entry:
   %impatient = alloca i64
   store i64 0, ptr %impatient
+  %again = alloca i64
   %claimed = shl i64 %job, 1
   %done = or i64 %claimed, 1
   %calls = call i64 @field(ptr %desc, i64 {DESCRIPTOR.index("calls")})
@@ -91,6 +92,7 @@ call:
 body:
   %row.at = mul i64 %k, {CALL_FIELDS}
   %row = getelementptr i64, ptr %table, i64 %row.at
+  store i64 0, ptr %again
   %n = call i64 @field(ptr %row, i64 0)
   %flags = call i64 @field(ptr %row, i64 1)
   %need.first = call i64 @field(ptr %row, i64 2)
@@ -168,7 +170,7 @@ run.help:
   store atomic i64 %job, ptr %helped.at monotonic, align 8
   br label %run.part
 run.part:
-  %code = call i32 %function(i64 %k, ptr %p, ptr %d, ptr %effect, i64 %t, i64 %n, ptr %work)
+  %code = call i32 %function(i64 %k, ptr %p, ptr %d, ptr %effect, i64 %t, i64 %n, ptr %work, ptr %again)
   %code.at = getelementptr i8, ptr %slot, i64 8
   store i32 %code, ptr %code.at
   %before = atomicrmw xchg ptr %slot, i64 %done seq_cst

@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from weft.codegen.contract_epilogue import AddElements
 from weft.codegen.contract_kernel import print_contract
-from weft.codegen.contract_parts import plan_parts
+from weft.codegen.contract_parts import ALWAYS, plan_parts
 from weft.codegen.contract_product import Product, matrix_product
 from weft.codegen.target import Target
+from weft.graph.record import record
 from weft.runtime.engine import compile_text, engine
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -81,6 +83,43 @@ def test_batches_are_shared_out_whole() -> None:
     assert compare((False, False), (9, 20, 11), "b", host(), 3, batch=7) == "batch"
     assert compare((False, False), (9, 20, 11), "", host(), 2, batch=8) == "batch"
     assert compare((False, False), (90, 200, 11), "", host(), 4, batch=3) != "batch"
+
+
+@record
+class Streamed(AddElements):
+    """Reads an array shaped like the product, best along its rows."""
+
+    streams = True
+
+
+def test_later_parts_find_b_packed() -> None:
+    """The same thread's second part reads what the first one left in scratch memory, not b."""
+    m, n, k = 90, 64, 24
+    product = matrix_product("f32", True, True, 1, m, n, k, Streamed())
+    cut = plan_parts(product, host(), 2)
+    assert cut is not None and (cut.axis, cut.repeats, cut.again) == ("rows", "", True)
+    a, b, exact = operands("f32", (True, True), (m, n, k))
+    ones, whole, parts = np.ones((m, n), np.float32), np.zeros((m, n), np.float32), np.zeros((m, n), np.float32)
+    sizes = (1, m, n, k, m * k, n * k)
+    compile_product(product, host())(a, b, whole, sizes, ones)
+    np.testing.assert_allclose(whole, exact[0] + 1, rtol=1e-3, atol=1e-3)
+    kernel = print_contract(product, host(), "rows")
+    address, handle = engine.load(compile_text(kernel.text.replace("KERNEL", "later"), vectorize=False, tidy=False), "later")
+    function = ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_void_p] * 5, *[ctypes.c_int64] * 9)(address)
+    work = np.zeros(kernel.work, np.uint8)
+    for first, last, again in ((2, 3, 0), (0, 2, 1), (3, int(cut.extent), 1)):
+        assert function(*(x.ctypes.data for x in (a, b, parts, work, ones)), *sizes, first, last, again) == 0
+        b[:] = np.nan
+    assert handle is not None
+    np.testing.assert_array_equal(parts, whole)
+
+
+@pytest.mark.parametrize(("k", "repeats"), [(64, ""), (5000, ALWAYS), (None, "n3 - 256")])
+def test_long_sums_pack_anew_in_every_part(k: int | None, repeats: str) -> None:
+    target = Target(64, 32, 48 << 10, 2 << 20)
+    product = matrix_product("f32", True, False, 1, 784, 512, k, Streamed())
+    cut = plan_parts(product, target, 2)
+    assert cut is not None and (cut.axis, cut.repeats) == ("rows", repeats)
 
 
 def test_what_is_too_small_is_not_cut() -> None:
