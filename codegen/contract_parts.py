@@ -7,6 +7,8 @@ little is packed twice.
 
 from __future__ import annotations
 
+from itertools import accumulate
+
 from weft.graph.record import record
 
 from .contract_dot import is_dot
@@ -62,6 +64,17 @@ def plan_parts(product: Product, target: Target, parts: int) -> Parts | None:
     if known is None:
         return Parts(axis, "n1" if axis == "rows" else "n2", cuts[0].size * unit, repeats, again)
     return Parts(axis, str(tiles[axis]), 1, repeats, again)
+
+
+def columns_of_a(product: Product, target: Target, parts: Parts) -> tuple[int, ...]:
+    """The columns of a as it is stored, by what each unit of the axis reads: where every unit's stretch begins, and where the
+    last one ends. Empty where units read the same columns."""
+    if product.a_row is not None and parts.axis == "batch" and product.k is not None:
+        return 0, product.k, product.a_row  # halves
+    if not product.transpose_a or product.levels or product.m is None or parts.axis != "rows":
+        return ()
+    sizes = [cut.size for cut in plan_product(product, target).rows for _ in range(cut.count or 0)]
+    return tuple(min(edge, product.m) for edge in accumulate(sizes, initial=0))
 
 
 def shares_pay(product: Product, target: Target, count: int) -> bool:

@@ -24,6 +24,7 @@ from .arena import ALIGNMENT, Arena
 from .batch_loop_text import LOOP, SYMBOL, TEXT
 from .engine import engine
 from .frame import Binding, Layout
+from .gather_rows import LEAST_BYTES
 from .host import machine_key
 from .object_code import compiled_object
 from .store import content_key
@@ -123,6 +124,7 @@ def run_batches(
         [
             count, run.size, order, feeds.ctypes.data, len(feeds), drains.ctypes.data, len(drains), clock, clock_id,
             int((seconds or 0) * 1e9), every, 0, _team_gather(binding) if order else 0,
+            binding.rows.ctypes.data,
         ],
         np.int64,
     )  # fmt: skip
@@ -157,14 +159,21 @@ def _feeds(layout: Layout, binding: Binding, run: BatchRun) -> np.ndarray:
     moves = [(position, index) for position, index in layout.moves if position < len(layout.inputs)]
     widths = [a.dtype.itemsize * math.prod(a.shape[1:]) for a in run.sources]
     buffers = [0] * len(run.sources)
+    binding.rows[:] = 0
+    left = [0] * len(run.sources)
     if run.order is not None:
         sizes = [-(-run.size * w // ALIGNMENT) * ALIGNMENT for w in widths]
-        if binding.batch is None:
-            binding.batch = Arena(sum(sizes))
-        buffers = list(itertools.accumulate(sizes[:-1], initial=binding.batch.address))
+        threads = 0 if binding.team_step is None else binding.team_step.gathers
+        left = [threads if run.size * w >= LEAST_BYTES else 0 for w in widths]
+        room = [size * max(1, count) for size, count in zip(sizes, left)]
+        if binding.batch is None or binding.batch.size < sum(room):
+            binding.batch = Arena(sum(room))
+        buffers = list(itertools.accumulate(room[:-1], initial=binding.batch.address))
+        fields = [(a.ctypes.data, w, b, s) if n else (0,) * 4 for a, w, b, s, n in zip(run.sources, widths, buffers, sizes, left)]
+        binding.rows[:] = (0, run.size, *itertools.chain(*fields))
     start = 0 if run.order is not None else run.first
-    rows = [(index, run.sources[i].ctypes.data + start * widths[i], widths[i], buffers[i]) for i, index in moves]
-    return np.array(rows, np.int64).reshape(-1, 4)
+    rows = [(index, run.sources[i].ctypes.data + start * widths[i], widths[i], buffers[i], left[i]) for i, index in moves]
+    return np.array(rows, np.int64).reshape(-1, 5)
 
 
 def _drains(layout: Layout, binding: Binding, outputs: Sequence[np.ndarray], spread: bool) -> np.ndarray:

@@ -12,15 +12,16 @@ from .gather_rows import COPY_ROWS, LEAST_BYTES
 SYMBOL = "weft_run_many"
 LOOP = (
     "count", "size", "order", "feeds", "feed_count", "drains", "drain_count", "clock", "clock_id", "budget", "every", "code",
-    "gather",
+    "gather", "rows",
 )  # fmt: skip
 """The int64 fields of the loop's own table, in order.
 
 count batches of size rows. order: address of the row numbers, 0 if the rows follow each other. feeds: per input (index in the
-pointer table, address of the first row or, with an order, of row 0, bytes per row, address of the batch's buffer). drains: per
-output (index in the pointer table, address, bytes from batch to batch). clock: address of clock_gettime, 0 for no limit of time.
-budget: nanoseconds, looked at after every ``every`` batches. code: what stopped the loop, written at the end.
-gather: the function that gathers large batches, see `team_gather`; 0: this loop does it.
+pointer table, address of the first row or, with an order, of row 0, bytes per row, address of the batch's buffer, whether the
+step gathers it). drains: per output (index in the pointer table, address, bytes from batch to batch). clock: address of
+clock_gettime, 0 for no limit of time. budget: nanoseconds, looked at after every ``every`` batches. code: what stopped the loop,
+written at the end. gather: the function that gathers large batches, see `team_gather`; 0: this loop does it. rows: the table that
+tells the step what to gather by itself, see `own_rows`.
 """
 
 TEXT = f"""{entry.RUN_STEP}{COPY_ROWS}
@@ -56,8 +57,9 @@ end:
   ret void
 }}
 
-define internal void @feed(ptr %pointers, ptr %loop, i64 %batch) {{
+define internal void @feed(ptr %header, ptr %loop, i64 %batch) {{
 entry:
+  %pointers = call ptr @address(ptr %header, i64 1)
   %fields = alloca [5 x i64]
   %team = call ptr @address(ptr %loop, i64 12)
   %has.team = icmp ne ptr %team, null
@@ -67,13 +69,17 @@ entry:
   %count = call i64 @field(ptr %loop, i64 4)
   %first = mul i64 %batch, %size
   %ordered = icmp ne ptr %order, null
+  %told = call ptr @address(ptr %loop, i64 13)
+  %numbers = getelementptr i64, ptr %order, i64 %first
+  %now = select i1 %ordered, ptr %numbers, ptr null
+  store ptr %now, ptr %told
   br label %next
 next:
   %i = phi i64 [ 0, %entry ], [ %i.next, %done ]
   %more = icmp slt i64 %i, %count
   br i1 %more, label %one, label %end
 one:
-  %start = mul i64 %i, 4
+  %start = mul i64 %i, 5
   %table = getelementptr i64, ptr %feeds, i64 %start
   %index = call i64 @field(ptr %table, i64 0)
   %source = call ptr @address(ptr %table, i64 1)
@@ -84,6 +90,10 @@ copy:
   %buffer = call ptr @address(ptr %table, i64 3)
   %rows = getelementptr i64, ptr %order, i64 %first
   store ptr %buffer, ptr %slot
+  %left = call i64 @field(ptr %table, i64 4)
+  %is.left = icmp ne i64 %left, 0
+  br i1 %is.left, label %done, label %here
+here:
   %total = mul i64 %bytes, %size
   %large = icmp sge i64 %total, {LEAST_BYTES}
   %together = and i1 %large, %has.team
@@ -175,7 +185,7 @@ limit:
 batch:
   %b = phi i64 [ 0, %begin ], [ 0, %limit ], [ %b.next, %on ], [ %b.next, %look ]
   %left = phi i64 [ %every, %begin ], [ %every, %limit ], [ %left.next, %on ], [ %every, %look ]
-  call void @feed(ptr %pointers, ptr %loop, i64 %b)
+  call void @feed(ptr %header, ptr %loop, i64 %b)
   call void @drain(ptr %pointers, ptr %loop, i64 %b)
   %code = call i32 @run_step(ptr %header)
   %good = icmp eq i32 %code, 0
@@ -202,6 +212,8 @@ end:
   %wide = sext i32 %final to i64
   %code.at = getelementptr i64, ptr %loop, i64 11
   store i64 %wide, ptr %code.at
+  %told = call ptr @address(ptr %loop, i64 13)
+  store i64 0, ptr %told
   br i1 %has.blas, label %restore, label %return
 restore:
   call void @restore_threads(ptr %header, ptr %blas)

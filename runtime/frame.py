@@ -24,11 +24,12 @@ from weft.tracer.blocks import aligned_copy
 
 from . import entry
 from .arena import Arena, SlotPlan
-from .jit import NativeStep
+from .jit import NativeStep, TeamStep
 from .result_pool import maker_of, new_result
 from .team import team
 from .team_build import share_step
 from .team_choice import choose_calls, choose_long
+from .team_layout import ROW_FIELDS, ROWS
 
 _MOST_BINDINGS = 256
 _NO_COUNT = (1 << 64) - 1  # of the inputs of a binding that is not to be used
@@ -132,15 +133,18 @@ class Binding:
         self.dims = dims
         self.arena = arena
         self.fresh = [_maker(_shape(t, dims), t.dtype.np) for _, t in layout.fresh]
-        self._pointers = np.zeros(len(layout.buffers) + 1, np.uint64)
+        self._pointers = np.zeros(len(layout.buffers) + 2, np.uint64)
+        self.rows = np.zeros(ROWS + ROW_FIELDS * len(layout.inputs), np.int64)  # what a step for a team gathers, see `own_rows`
+        self._pointers[-1] = self.rows.ctypes.data
         self._fill(layout, dims)
         self._sizes = np.array([*(size_value(s, dims) for s in layout.sizes), 0], np.int64)
         self._header = self._make_header(layout, step, effect)
         self.header: int = self._header.ctypes.data
+        self.team_step: TeamStep | None = None
         calls = choose_calls(layout.program, dims)
         self.shared = bool(calls)
         if calls:
-            share_step(self._header, step, calls, choose_long(layout.program, dims, calls))
+            share_step(self._header, step, calls, choose_long(layout.program, dims, calls), self._note_team)
         self.batch: Arena | None = None  # where the native loop gathers the rows of a batch
         self.call = self._native() if entry.layout_is_known() else self._portable(layout, step, effect)
 
@@ -163,11 +167,14 @@ class Binding:
 
     def set_spare_pointer(self, address: int) -> None:
         """Fills the entry behind the buffers' pointers, which ordinary steps do not read."""
-        self._pointers[-1] = address
+        self._pointers[-2] = address
 
     def output_bytes(self) -> list[int]:
         """The size of each of `make_outputs`' arrays."""
         return [dtype.itemsize * math.prod(shape) for _, shape, dtype in self.fresh]
+
+    def _note_team(self, shared: TeamStep) -> None:
+        self.team_step = shared
 
     def _make_header(self, layout: Layout, step: NativeStep, effect: int) -> np.ndarray:
         """What native code finds the step and its tables by, see `entry.HEADER`."""

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from .memory import MemoryReport
 
 WARN_TRACES, WARN_WINDOW, WARN_LIMIT = 5, 10, 2  # warn when so many of the last calls traced, at most so often
-
 LEAST_PATIENCE, MOST_PATIENCE = 16, 64
 """Calls like the latest one before machine code makes them: the first time, and at most after another one ended that."""
 

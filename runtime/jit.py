@@ -36,14 +36,22 @@ if TYPE_CHECKING:
 class NativeStep:
     """A loaded step: ``int32 step(ptr p, ptr d, ptr effect)``. ``handle`` keeps its code; uses_blas: it calls a library.
 
-    make_team: compiles or loads the same step for a team of threads that share the calls of these numbers, and returns its
-    address; 0 if it cannot be shared. The second numbers are those of the calls that are cut into pieces.
+    make_team: compiles or loads the same step for a team of threads that share the calls of these numbers; None if it cannot be
+    shared. The second numbers are those of the calls that are cut into pieces.
     """
 
     address: int
     uses_blas: bool
     handle: Any
-    make_team: Callable[[frozenset[int], frozenset[int]], int] = lambda calls, long: 0
+    make_team: Callable[[frozenset[int], frozenset[int]], TeamStep | None] = lambda calls, long: None
+
+
+@record
+class TeamStep:
+    """A loaded step for a team. gathers: how many threads have a buffer each for a batch that it gathers; 0: it gathers none."""
+
+    address: int
+    gathers: int
 
 
 @record(frozen=False)
@@ -180,18 +188,19 @@ class _StepBuild:
         self.routines[bound[0]], self._addresses[bound[0]] = routine, bound[1]
         return bound[0]
 
-    def make_team(self, alone: int, calls: frozenset[int], long: frozenset[int]) -> int:
-        """The address of the same step for a team of threads that share these calls, 0 if it cannot be shared. alone: the
-        step's own address. long: calls that are cut into pieces."""
+    def make_team(self, alone: int, calls: frozenset[int], long: frozenset[int]) -> TeamStep | None:
+        """The same step for a team of threads that share these calls, None if it cannot be shared. alone: the step's own
+        address. long: calls that are cut into pieces."""
         from .team_products import share_products  # prints products anew, so it brings the code generator along
         from .team_step import plan_team, print_team_step
 
         with compile_lock:
             products = share_products(self._program, self._module.step)
             decls = self._decls | {name: replace(self._decls[name], split=p.split) for name, p in products.items()}
-            plan = plan_team(self._module.step, decls, self._program.buffers, calls, long)
+            columns = {name: p.columns for name, p in products.items()}
+            plan = plan_team(self._module.step, decls, self._program.buffers, calls, long, columns)
             if plan is None:
-                return 0
+                return None
             texts = {p.split.ranged: p.text for p in products.values()}
 
             def resolve_part(name: str, pointers: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
@@ -201,7 +210,7 @@ class _StepBuild:
 
             text = print_team_step(plan, decls, resolve_part, self._flush)
             addresses = self._addresses | load_kernels(list(self._kernels.values()))
-            return team.load(text, plan, alone, addresses)
+            return TeamStep(team.load(text, plan, alone, addresses), 0 if plan.own is None else plan.own.threads)
 
 
 def _step_code(text: str) -> bytes:

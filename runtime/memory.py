@@ -28,7 +28,8 @@ class MemoryReport:
     name: of the step. sizes: what its symbolic sizes stand for. variables: bytes by kind, such as "parameters" or "optimizer
     slots". constants: data in the program. arena: every intermediate value, after sharing, and the packed blocks of matrix
     products. team: what threads that share the step have for themselves. inputs: the arrays of one call; a loop over many batches
-    gathers shuffled rows into as much. outputs: the arrays made for the results of one call, large ones with their blocks' room.
+    gathers shuffled rows into as much, for each thread if need be (`own_rows`). outputs: the arrays made for the results of one
+    call, large ones with their blocks' room.
 
     spare: what the process keeps at present of large results that are gone, of all steps, for later ones; not part of the step.
     """

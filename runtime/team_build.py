@@ -18,7 +18,7 @@ import numpy as np
 from . import entry
 from .config import config
 from .engine import compile_lock
-from .jit import NativeStep
+from .jit import NativeStep, TeamStep
 from .team import team, thread_count
 
 _STEP = entry.HEADER.index("step")
@@ -69,13 +69,15 @@ class _Background:
 _background = _Background()
 
 
-def share_step(header: np.ndarray, step: NativeStep, calls: frozenset[int], long: frozenset[int]) -> None:
+def share_step(
+    header: np.ndarray, step: NativeStep, calls: frozenset[int], long: frozenset[int], note: Callable[[TeamStep], None]
+) -> None:
     """Has threads share the calls of these numbers in the header's step: now if ``config.team_delay`` is 0, else soon.
-    long: those of them that are cut into pieces."""
+    long: those of them that are cut into pieces. note: told of the step that the header has from then on."""
 
     def swap() -> None:
         try:
-            address = step.make_team(calls, long) if team.start(thread_count()) else 0
+            shared = step.make_team(calls, long) if team.start(thread_count()) else None
         except Exception:
             if not threading.main_thread().is_alive():
                 return  # the interpreter is ending, and no thread may be started any more
@@ -83,8 +85,9 @@ def share_step(header: np.ndarray, step: NativeStep, calls: frozenset[int], long
 
             logging.getLogger("weft").warning("A step could not be compiled for several threads; it stays on one.", exc_info=True)
             return
-        if address:
-            header[_STEP] = address
+        if shared is not None:
+            header[_STEP] = shared.address
+            note(shared)
 
     if config.team_delay == 0:
         swap()

@@ -49,7 +49,7 @@ define internal i32 @alone(ptr %p, ptr %d, ptr %effect) {{
   ret i32 %code
 }}
 
-{print_entry(alone=True)}"""
+{print_entry("alone")}"""
 
 
 @functools.cache

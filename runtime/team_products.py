@@ -9,7 +9,7 @@ import ast
 
 from weft.codegen.contract_formula import FormulaEpilogue
 from weft.codegen.contract_kernel import print_contract
-from weft.codegen.contract_parts import ALWAYS, Parts, plan_parts
+from weft.codegen.contract_parts import ALWAYS, Parts, columns_of_a, plan_parts
 from weft.codegen.contract_product import matrix_product
 from weft.codegen.program import Program, Split
 from weft.graph.record import record, replace
@@ -22,10 +22,11 @@ from .team_step import WORK
 
 @record
 class SharedProduct:
-    """split: how the calls are cut. text: LLVM text of the kernel ``split.ranged``."""
+    """split: how the calls are cut. text: LLVM text of the kernel ``split.ranged``. columns: see `columns_of_a`."""
 
     split: Split
     text: str
+    columns: tuple[int, ...]
 
 
 def share_products(program: Program, step: ast.FunctionDef) -> dict[str, SharedProduct]:
@@ -52,5 +53,5 @@ def share_products(program: Program, step: ast.FunctionDef) -> dict[str, SharedP
                 cut.granule, cut.extent, ranged=f"{name}_{cut.axis}", work=(WORK, kernel.work), repeats=cut.repeats,
                 again=cut.again,
             )
-            out[name] = SharedProduct(split, kernel.text)
+            out[name] = SharedProduct(split, kernel.text, columns_of_a(product, target, cut))
     return out

@@ -20,11 +20,15 @@ thread that is done takes what others have not begun, so all end within a thirty
 
 @record
 class Access:
-    """One buffer that a call touches. stretch: what of it each part touches (extent, granule, stride), None if anything."""
+    """One buffer that a call touches. stretch: what of it each part touches (extent, granule, stride), None if anything.
+
+    columns: where the columns begin that each unit of a product's extent reads, and where the last ones end; () if not known.
+    """
 
     buffer: object
     written: bool
     stretch: tuple[str, int, str] | None
+    columns: tuple[int, ...] = ()
 
 
 @record(eq=False)

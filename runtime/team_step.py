@@ -16,7 +16,9 @@ from weft.graph.record import field, record, replace
 
 from .denormals import wrap_flushing
 from .driver import Resolve, _index, _is_pointer, _Printer
-from .team_layout import DESCRIPTOR, RUN_SYMBOL, TEAM_SYMBOL
+from .own_rows import GATHER, GATHER_PART, OwnRows, find_own_rows, mark_own_rows, print_own_rows
+from .team import thread_count
+from .team_layout import DESCRIPTOR, ROW_FIELDS, ROWS, RUN_SYMBOL, TEAM_SYMBOL
 from .team_segments import Access, Segment, TeamCall, form_segments
 
 WORK = 3
@@ -25,10 +27,11 @@ WORK = 3
 
 @record(frozen=False, eq=False)
 class TeamPlan:
-    """sizes: assignments of the step's sizes. segments: what threads take, in order."""
+    """sizes: assignments of the step's sizes. segments: what threads take, in order. own: inputs that the step can gather."""
 
     sizes: list[ast.Assign] = field(default_factory=list)
     segments: list[Segment] = field(default_factory=list)
+    own: OwnRows | None = None
 
     @property
     def pieces(self) -> int:
@@ -43,10 +46,10 @@ class TeamPlan:
 
 def plan_team(
     step: ast.FunctionDef, decls: Mapping[str, KernelDecl], buffers: Sequence[Buffer], shared: Container[int],
-    long: Container[int] = (),
+    long: Container[int] = (), columns: Mapping[str, tuple[int, ...]] | None = None,
 ) -> TeamPlan | None:
     """The plan, or None if the step holds anything but calls. buffers: the program's. shared: the numbers of the calls to cut;
-    long: of those that take long."""
+    long: of those that take long. columns: of the first operand, by kernel, see `Access`."""
     plan, calls = TeamPlan(), list[TeamCall]()
     statements = [s for s in step.body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
     position = 0
@@ -71,8 +74,9 @@ def plan_team(
             return None
         number = len(calls)
         call = _call(statement.value, name, failure, decls, buffers, number in shared)
-        calls.append(replace(call, long=number in long))
-    plan.segments = form_segments(calls)
+        calls.append(_with_columns(replace(call, long=number in long), (columns or {}).get(name, ())))
+    plan.own = find_own_rows(calls, buffers, max(2, thread_count()))
+    plan.segments = form_segments(calls if plan.own is None else mark_own_rows(calls, plan.own))
     return plan
 
 
@@ -104,6 +108,13 @@ def _call(
     return TeamCall(node, failure, split, tuple(accesses), work=work)
 
 
+def _with_columns(call: TeamCall, columns: tuple[int, ...]) -> TeamCall:
+    """The call with what is known of the columns of its first operand."""
+    if call.split is None or not columns:
+        return call
+    return replace(call, accesses=(replace(call.accesses[0], columns=columns), *call.accesses[1:]))
+
+
 def _cuts_alike(split: Split, pointers: Sequence[object]) -> bool:
     """Whether arguments that are the same memory move alike."""
     if not split.strides:
@@ -128,6 +139,7 @@ class _PartPrinter(_Printer):
     part: TeamCall | None = None
     decl: KernelDecl | None = None
     pieces: int = 1
+    own: OwnRows | None = None
 
     def kernel(self, name: str, args: Sequence[ast.expr]) -> str:
         indices = tuple(_index(a.args[1]) for a in args if isinstance(a, ast.Call) and _is_pointer(a))
@@ -138,7 +150,7 @@ class _PartPrinter(_Printer):
         pointers = []
         for index in (indices[i] for i in passed):
             slot = self.value(f"getelementptr ptr, ptr %p, i64 {index}")
-            pointers.append(self.value(f"load ptr, ptr {slot}"))
+            pointers.append(self.own_rows(index, self.value(f"load ptr, ptr {slot}")))
         if self.part is not None and self.part.work[0] in passed:
             pointers[passed.index(self.part.work[0])] = "%work"
         pointers, sizes = self.cut(split, passed, pointers, sizes)
@@ -146,6 +158,18 @@ class _PartPrinter(_Printer):
         self.symbols[symbol] = f"declare i32 @{symbol}({kinds})\n"
         arguments = [*(f"ptr {p}" for p in pointers), *(f"i64 {s}" for s in sizes)]
         return self.value(f"call i32 @{symbol}({', '.join(arguments)})")
+
+    def own_rows(self, index: int, pointer: str) -> str:
+        """Where this part reads what the pointer at this place points to: the thread's own buffer if the step has gathered it."""
+        if self.own is None or index not in self.own.pointers:
+            return pointer
+        table = self.value(f"load ptr, ptr {self.value(f'getelementptr ptr, ptr %p, i64 {self.own.at}')}")
+        place = ROWS + ROW_FIELDS * self.own.pointers[index] + 3
+        stride = self.value(f"load i64, ptr {self.value(f'getelementptr i64, ptr {table}, i64 {place}')}")
+        gathered = self.value(f"icmp ne i64 {self.value(f'load i64, ptr {table}')}, 0")
+        offset = self.value(f"mul i64 {stride}, {self.value(f'sdiv i64 %t, {self.pieces}')}")
+        moved = self.value(f"select i1 {gathered}, i64 {offset}, i64 0")
+        return self.value(f"getelementptr i8, ptr {pointer}, i64 {moved}")
 
     def cut(
         self, split: Split | None, passed: tuple[int, ...], pointers: list[str], sizes: list[str]
@@ -221,15 +245,19 @@ def print_team_step(plan: TeamPlan, decls: Mapping[str, KernelDecl], resolve: Re
         names = [f"call{k}.{i}" for i in range(len(segment.calls))]
         for name, call in zip(names, segment.calls, strict=True):
             kernel = call.node.func.id if isinstance(call.node.func, ast.Name) else ""
-            printer = _PartPrinter(resolve, part=call, decl=decls.get(kernel), pieces=segment.pieces)
+            if kernel == GATHER:
+                functions.append(f"define internal i32 @{name}({_PART}) {{\n{GATHER_PART}}}\n")
+                continue
+            printer = _PartPrinter(resolve, part=call, decl=decls.get(kernel), pieces=segment.pieces, own=plan.own)
             functions.append(_print_call(name, call, plan.sizes, printer))
             symbols |= printer.symbols
         cases.append(_print_segment(k, names, segment))
         labels.append(f"i64 {k}, label %segment{k}")
     name = "run" if flush else "part"
     wrapper = wrap_flushing("part", f"i64 %k, {_PART}", "run", "internal") if flush else ""
+    rows = "" if plan.own is None else print_own_rows(plan.own)
     return f"""{"".join(symbols.values())}
-{chr(10).join(functions)}
+{rows}{chr(10).join(functions)}
 define internal i32 @{name}(i64 %k, {_PART}) {{
 entry:
   switch i64 %k, label %none [ {"  ".join(labels)} ]
@@ -238,7 +266,7 @@ none:
 {chr(10).join(cases)}
 }}
 {wrapper}
-{print_entry()}"""
+{print_entry(*(() if plan.own is None else ("bring",)))}"""
 
 
 _PART = "ptr %p, ptr %d, ptr %effect, i64 %t, i64 %parts, ptr %work, ptr %again"
@@ -265,11 +293,11 @@ def _print_segment(k: int, names: Sequence[str], segment: Segment) -> str:
     return "\n".join([*lines, "  ret i32 0"])
 
 
-def print_entry(alone: bool = False) -> str:
+def print_entry(*functions: str) -> str:
     """What a team's module exports. Called with a null ``p``, it keeps ``d`` as the address of the descriptor and writes the
-    function ``@part`` into it, and ``@alone`` if the module has one."""
-    place = DESCRIPTOR.index("alone")
-    own = f"  %alone.at = getelementptr ptr, ptr %d, i64 {place}\n  store ptr @alone, ptr %alone.at\n" if alone else ""
+    function ``@part`` into it, and the module's other functions of these names among the descriptor's fields."""
+    places = [(name, DESCRIPTOR.index(name)) for name in functions]
+    own = "".join(f"  %{f}.at = getelementptr ptr, ptr %d, i64 {i}\n  store ptr @{f}, ptr %{f}.at\n" for f, i in places)
     return f"""declare i32 @{RUN_SYMBOL}(ptr, ptr, ptr, ptr)
 @descriptor = internal global ptr null
 

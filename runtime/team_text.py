@@ -300,6 +300,13 @@ leave:
   store atomic i64 0, ptr %lock release, align 8
   ret i32 %code
 alone:
+  %bring = call ptr @address(ptr %desc, i64 {DESCRIPTOR.index("bring")})
+  %ready = icmp eq ptr %bring, null
+  br i1 %ready, label %plain, label %gather
+gather:
+  %brought = call i32 %bring(ptr %p)
+  br label %plain
+plain:
   %single = call ptr @address(ptr %desc, i64 {DESCRIPTOR.index("alone")})
   %code.alone = call i32 %single(ptr %p, ptr %d, ptr %effect)
   ret i32 %code.alone
