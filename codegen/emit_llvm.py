@@ -35,7 +35,7 @@ from .kernel import (
     statements,
 )
 from .llvm_code import Code, MemoryPlace, Operand, memory_type, suffix, vector_type
-from .llvm_formulas import apply, cast, constant, name_sigmoid
+from .llvm_formulas import apply, cast, constant, name_function
 from .plan_vectors import VectorPlan, plan_vectors
 from .program import PLACEHOLDER
 from .stream_memory import fetch_ahead, store_past
@@ -293,7 +293,7 @@ class KernelPrinter:
         if isinstance(value, Position):
             return self.position(value)
         assert isinstance(value, Apply)
-        value = name_sigmoid(value)
+        value = name_function(value)
         return apply(self.code, value.function, [self.expr(a) for a in value.args], value.dtype)
 
     def name(self, value: Name) -> Operand:
@@ -386,5 +386,5 @@ def print_formula(code: Code, value: Expr, registers: dict[str, Operand]) -> Ope
         return constant(value.value, value.dtype)
     if not isinstance(value, Apply):
         raise ValueError(f"A formula over registers has names, numbers and functions only. Received: {value}.")
-    value = name_sigmoid(value)
+    value = name_function(value)
     return apply(code, value.function, [print_formula(code, a, registers) for a in value.args], value.dtype)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TypeGuard
 
 from weft.graph.dtype import DType, bool_
 
@@ -37,22 +38,42 @@ def can_widen(function: str, dtype: DType) -> bool:
     return True
 
 
-def name_sigmoid(value: Apply) -> Apply:
-    """``1 / (1 + exp(-x))`` as the function it is, which has smaller errors than its formula; anything else as it is."""
-    if value.function != "/" or not _is_one(value.args[0]):
+def name_function(value: Apply) -> Apply:
+    """A formula as the function it is, which has smaller errors; anything else as it is."""
+    return _name_gelu(value) if value.function == "*" else _name_sigmoid(value)
+
+
+def _name_gelu(value: Apply) -> Apply:
+    """``0.5 * x * (1 + erf(x * sqrt(0.5)))``."""
+    half, total = value.args
+    if not _applies(half, "*", 0.5) or not _applies(total, "+", 1):
         return value
-    total = value.args[1]
-    if not isinstance(total, Apply) or total.function != "+" or not _is_one(total.args[0]):
+    x, function = half.args[1], total.args[1]
+    if not isinstance(function, Apply) or function.function != "erf" or not isinstance(function.args[0], Apply):
         return value
-    power = total.args[1]
+    scaled = function.args[0]
+    same = scaled.function == "*" and scaled.args[0] == x and _is_number(scaled.args[1], scaled.dtype.np.type(math.sqrt(0.5)))
+    return Apply("gelu", (x,), value.dtype) if same else value
+
+
+def _name_sigmoid(value: Apply) -> Apply:
+    """``1 / (1 + exp(-x))``."""
+    if not _applies(value, "/", 1) or not _applies(value.args[1], "+", 1):
+        return value
+    power = value.args[1].args[1]
     if not isinstance(power, Apply) or power.function != "exp":
         return value
     (x,) = power.args
     return Apply("sigmoid", x.args, value.dtype) if isinstance(x, Apply) and x.function == "neg" else value
 
 
-def _is_one(value: Expr) -> bool:
-    return isinstance(value, Const) and value.value == 1
+def _applies(value: Expr, function: str, number: float) -> TypeGuard[Apply]:
+    """Whether it is this function of this number and something."""
+    return isinstance(value, Apply) and value.function == function and _is_number(value.args[0], number)
+
+
+def _is_number(value: Expr, number: float) -> bool:
+    return isinstance(value, Const) and value.value == number
 
 
 def constant(value: object, dtype: DType) -> Operand:

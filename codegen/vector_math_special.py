@@ -1,4 +1,4 @@
-"""More own mathematics: erf, sin, cos, powers. In: operands as in `vector_math`; out: the functions' values.
+"""More own mathematics: erf, gelu, sin, cos, powers. In: operands as in `vector_math`; out: the functions' values.
 
 erf without tables is a polynomial near 0 and 1 - 2**-q(x) elsewhere, q a polynomial; float64 uses the Chebyshev fits of
 `graph.special`. sin and cos subtract multiples of pi/2 in three parts, and leave arguments beyond 2**16 to the C library, lane by
@@ -14,7 +14,7 @@ from weft.graph.special import ERF_SMALL, ERFC_SCALED
 
 from . import vector_inverses, vector_math
 from .vector_math import Maths
-from .vector_tables import erf_by_tables, has_tables
+from .vector_tables import erf_by_tables, gelu_by_tables, has_tables
 
 _ERF_TAIL = (0.12837917, -0.37612632, 0.112836875, -0.02685894, 0.0051999064, -0.0008130012, 8.3167724e-05)
 """erf(x) / x - 1 in x**2, up to x = 0.93."""
@@ -56,6 +56,14 @@ def erf(m: Maths, x: str) -> str:
     power = m.power_of_two(whole)
     large = m.sub(m.number(1.0), m.fma(m.mul(power, f), m.polynomial(f, _EXP2_TAIL), power))
     return m.intrinsic("copysign", m.select(m.compare("olt", size, m.number(0.925)), small, large), x)
+
+
+def gelu(m: Maths, x: str) -> str:
+    """x times the share of the normal distribution below x."""
+    if has_tables(m):
+        return gelu_by_tables(m, x)
+    total = m.add(m.number(1.0), erf(m, m.mul(x, m.number(math.sqrt(0.5)))))
+    return m.mul(m.mul(m.number(0.5), x), total)
 
 
 def _erf_wide(m: Maths, x: str) -> str:
@@ -150,6 +158,7 @@ def power(m: Maths, x: str, y: str) -> str:
 UNARY: dict[str, Callable[[Maths, str], str]] = {
     **vector_math.FUNCTIONS,
     "erf": erf,
+    "gelu": gelu,
     "sin": sin,
     "cos": cos,
     "inverse": vector_inverses.inverse,

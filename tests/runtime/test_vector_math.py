@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import itertools
+import math
 import os
 from collections.abc import Callable, Iterator
 
@@ -101,6 +102,42 @@ def test_cpus_without_avx512_compute_as_precisely(name: str) -> None:
     check(x, compiled(lambda a: Apply(name, (a,), float32), float32, 0, target)(x), exact_values(name, x))
 
 
+def gelu_formula(a: Expr) -> Expr:
+    def f(function: str, *args: Expr) -> Expr:
+        return Apply(function, args, float32)
+
+    half, one, root = (Const(v, float32) for v in (0.5, 1.0, np.float32(np.sqrt(0.5)).item()))
+    return f("*", f("*", half, a), f("+", one, f("erf", f("*", a, root))))
+
+
+def test_gelu_is_within_two_units_where_it_is_not_tiny() -> None:
+    """With tables; its formula, which other CPUs compute, is that precise above 0 only."""
+    x = arguments(float32)
+    result = compiled(gelu_formula, float32, 0)(x)
+    with np.errstate(all="ignore"):
+        wide = x.astype(np.float64)
+        exact = np.where(wide == -np.inf, 0.0, wide * np.vectorize(math.erfc)(-wide * np.sqrt(0.5)) / 2)
+    for limit, start in ((2, -3.5), (13, -5.5)) if detect_target().avx512 else ((2, 0.0),):
+        inside = ~(x < start)
+        check(x[inside], result[inside], exact[inside], limit)
+    negative = np.isfinite(x) & (x < 0)
+    assert (np.abs(result[negative] - exact[negative]) < 2e-7).all() and (result[negative & (x < -5.77)] == 0).all()
+
+
+def test_gelu_is_its_formula_without_tables_and_in_float64() -> None:
+    target = replace(detect_target(), avx512=False)
+    x = np.concatenate([np.random.default_rng(4).normal(size=1000).astype(np.float32), np.array(SPECIAL, np.float32)])
+    named = compiled(lambda a: Apply("gelu", (a,), float32), float32, 0, target)(x)
+    erf_only = compiled(
+        lambda a: Apply("erf", (Apply("*", (a, Const(np.float32(np.sqrt(0.5)).item(), float32)), float32),), float32),
+        float32,
+        0,
+        target,
+    )(x)
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(named, np.float32(0.5) * x * (np.float32(1) + erf_only))
+
+
 def test_erf_ends_at_one() -> None:
     """Never above 1, which 1 - erf(x) relies on, and 1 from the last interval's end on."""
     last = np.arange(np.float32(3.0).view(np.int32), np.float32(4.5).view(np.int32), dtype=np.int32).view(np.float32)
@@ -186,7 +223,7 @@ def test_every_float32(name: str) -> None:
             check(x, run(x), true(x.astype(np.float64)))
 
 
-@pytest.mark.parametrize("name", ["erf", "inverse", "rsqrt"])
+@pytest.mark.parametrize("name", ["erf", "gelu", "inverse", "rsqrt"])
 @pytest.mark.parametrize("extent", [1, 4, 7, 16, 31])
 def test_tables_have_the_same_bits_in_any_number_of_lanes(name: str, extent: int) -> None:
     x = np.array([*SPECIAL, 0.3, 1.7, 2.4, 5.0, 30.0, 0.01], np.float32)[: 32 // extent * extent]
