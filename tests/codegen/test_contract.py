@@ -121,6 +121,30 @@ def test_packed_rows(short: str, unknown: str) -> None:
         check_product(short, flags, (259, 150, 60), unknown)
 
 
+def test_rows_that_are_read_block_by_block_stay_near() -> None:
+    """All of a stretch's rows are in the L2 cache until their last block of k; where operands are packed it may be longer."""
+    target = Target(64, 32, 48 << 10, 2 << 20)
+
+    def stretch(n: int, transpose_a: bool = False) -> int:
+        plan = plan_product(matrix_product("f32", transpose_a, False, 1, None, n, 784), target)
+        assert plan.blocked
+        return plan.row_tiles * plan.rows[0].size * 784 * 4
+
+    for n in (32, 64, 256):
+        assert 0 < stretch(n) <= target.l2_bytes // 8
+    assert stretch(512) > target.l2_bytes // 8  # b is packed for each
+    assert stretch(64, transpose_a=True) > target.l2_bytes // 8
+
+
+def test_bits_do_not_depend_on_stretches() -> None:
+    a, b, _ = operands("f32", (False, False), (600, 64, 784))
+    run = compile_product(matrix_product("f32", False, False, 1, None, 64, 784), host())
+    whole, first = np.zeros((600, 64), np.float32), np.zeros((30, 64), np.float32)
+    run(a, b, whole, (1, 600, 64, 784, 0, 0))
+    run(a, b, first, (1, 30, 64, 784, 0, 0))
+    np.testing.assert_array_equal(whole[:30], first)
+
+
 def test_special_values_propagate() -> None:
     run = compile_product(matrix_product("f32", False, False, 1, 20, 18, 33), host())
     a, b, _ = operands("f32", (False, False), (20, 18, 33))
