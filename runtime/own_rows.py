@@ -74,7 +74,8 @@ def mark_own_rows(calls: Sequence[TeamCall], own: OwnRows) -> list[TeamCall]:
     out = [own.call()]
     for call in calls:
         accesses = [replace(a, stretch=stretch_of(_number(a))) if _number(a) in own.inputs else a for a in call.accesses]
-        out.append(replace(call, accesses=tuple(accesses)))
+        even = any(_number(a) in own.inputs for a in call.accesses)
+        out.append(replace(call, accesses=tuple(accesses), even=even))
     return out
 
 

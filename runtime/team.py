@@ -27,6 +27,7 @@ from .engine import engine
 from .host import machine_key, target_triple
 from .object_code import compiled_object
 from .store import content_key
+from .team_balance import NOTE_BYTES, UNIT_BITS
 from .team_layout import (
     CALL_FIELDS,
     CELL_BYTES,
@@ -43,6 +44,7 @@ from .team_layout import (
     SLOT_BYTES,
     TEAM,
     TEAM_SYMBOL,
+    UNEVEN,
 )
 
 if TYPE_CHECKING:
@@ -201,19 +203,21 @@ class Team:
         for row, segment in zip(table, plan.segments, strict=True):
             first = len(pairs)
             pairs += [(j, int(same)) for j, same in segment.needs]
-            flags = FALLIBLE * segment.fallible | EFFECT * segment.effect | FREE * segment.free
+            flags = FALLIBLE * segment.fallible | EFFECT * segment.effect | FREE * segment.free | UNEVEN * segment.uneven
             row[:] = parts * segment.pieces if segment.cut else 1, flags, first, len(pairs)
         needs_table = np.array([*pairs, (0, 0)], np.int64)
         slots = Arena(len(plan.segments) * most * SLOT_BYTES)
         slots.bytes[:] = 0
         work = Arena(plan.work_bytes * parts)
+        notes, edges = Arena(parts * NOTE_BYTES), np.arange(parts + 1, dtype=np.int64) * (1 << UNIT_BITS) // parts
+        notes.bytes[:] = 0
         values = {
             "cell": self.cell.address, "alone": alone, "calls": len(plan.segments), "table": table.ctypes.data,
             "needs": needs_table.ctypes.data, "slots": slots.address, "parts": most, "work": work.address,
-            "work_bytes": plan.work_bytes,
+            "work_bytes": plan.work_bytes, "threads": parts, "edges": edges.ctypes.data, "notes": notes.address,
         }  # fmt: skip
         descriptor = np.array([values.get(name, 0) for name in DESCRIPTOR], np.uint64)
-        self._kept += [table, needs_table, slots, work, descriptor]
+        self._kept += [table, needs_table, slots, work, notes, edges, descriptor]
         return descriptor
 
     def load(self, text: str, plan: TeamPlan, alone: int, imports: dict[str, int]) -> int:
@@ -247,8 +251,8 @@ class Team:
 def descriptor_bytes(plan: TeamPlan) -> int:
     """What `Team.describe` allocates for a step."""
     parts, calls = max(2, thread_count()), len(plan.segments)
-    words = calls * CALL_FIELDS + 2 * (1 + sum(len(s.needs) for s in plan.segments)) + len(DESCRIPTOR)
-    return 8 * words + parts * (calls * plan.pieces * SLOT_BYTES + plan.work_bytes)
+    words = calls * CALL_FIELDS + 2 * (1 + sum(len(s.needs) for s in plan.segments)) + len(DESCRIPTOR) + parts + 1
+    return 8 * words + parts * (calls * plan.pieces * SLOT_BYTES + plan.work_bytes + NOTE_BYTES)
 
 
 team = Team()

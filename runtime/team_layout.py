@@ -12,9 +12,12 @@ LOCK, CELL_BYTES = 64, 128  # in the cell: held by whoever has the team, whichev
 SLOT_BYTES = 64
 
 # int64 fields of a step's descriptor and of a call (more precisely a segment, see `team_segments`) in its table.
-DESCRIPTOR = ("cell", "part", "alone", "calls", "table", "needs", "slots", "parts", "work", "work_bytes", "bring")
+DESCRIPTOR = (
+    "cell", "part", "alone", "calls", "table", "needs", "slots", "parts", "work", "work_bytes", "bring", "threads",
+    "edges", "notes",
+)  # fmt: skip
 CALL_FIELDS = 4  # parts, flags, first need, last need
-FALLIBLE, EFFECT, FREE = 1, 2, 4
+FALLIBLE, EFFECT, FREE, UNEVEN = 1, 2, 4, 8
 
 # The rows table of a step that gathers its batch, see `own_rows`: two fields, then some for each input.
 ROWS, ROW_FIELDS = 2, 4

@@ -36,7 +36,7 @@ class TeamCall:
     """One call: the statement, its failure branch, how it is cut (None: one thread runs it), and what it touches.
 
     work: (position, bytes) of a pointer to scratch memory, of which each thread has its own. long: it takes so long that threads
-    should be able to help one another.
+    should be able to help one another. even: all shares must be equal, because each thread has only its own part of what is read.
     """
 
     node: ast.Call
@@ -46,6 +46,7 @@ class TeamCall:
     effect: bool = False
     work: tuple[int, int] = (-1, 0)
     long: bool = False
+    even: bool = False
 
 
 @record(frozen=False, eq=False)
@@ -75,6 +76,11 @@ class Segment:
         return PIECES if not whole and any(c.long for c in self.calls) else 1
 
     @property
+    def uneven(self) -> bool:
+        """Whether the shares of threads are as large as these are quick: of what takes long and is not in pieces."""
+        return self.cut and self.pieces == 1 and any(c.long for c in self.calls) and not any(c.even for c in self.calls)
+
+    @property
     def effect(self) -> bool:
         return self.calls[0].effect
 
@@ -98,8 +104,9 @@ def form_segments(calls: Iterable[TeamCall]) -> list[Segment]:
         if segment.cut:
             break
         segment.free = not segment.effect
-    for segment in segments:  # parts of different sizes are not the same parts
-        segment.needs = [(j, same and segments[j].pieces == segment.pieces) for j, same in segment.needs]
+    cuts = [(s.pieces, s.uneven) for s in segments]
+    for segment, cut in zip(segments, cuts):  # parts of different sizes are not the same parts
+        segment.needs = [(j, same and cuts[j] == cut) for j, same in segment.needs]
     return segments
 
 

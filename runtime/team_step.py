@@ -18,6 +18,7 @@ from .denormals import wrap_flushing
 from .driver import Resolve, _index, _is_pointer, _Printer
 from .own_rows import GATHER, GATHER_PART, OwnRows, find_own_rows, mark_own_rows, print_own_rows
 from .team import thread_count
+from .team_balance import UNIT_BITS
 from .team_layout import DESCRIPTOR, ROW_FIELDS, ROWS, RUN_SYMBOL, TEAM_SYMBOL
 from .team_segments import Access, Segment, TeamCall, form_segments
 
@@ -140,6 +141,7 @@ class _PartPrinter(_Printer):
     decl: KernelDecl | None = None
     pieces: int = 1
     own: OwnRows | None = None
+    uneven: bool = False
 
     def kernel(self, name: str, args: Sequence[ast.expr]) -> str:
         indices = tuple(_index(a.args[1]) for a in args if isinstance(a, ast.Call) and _is_pointer(a))
@@ -216,6 +218,8 @@ class _PartPrinter(_Printer):
         pieces, every one half of what is left, or all of it at once."""
         rounded = self.value(f"add i64 {whole}, {granule - 1}")
         granules = self.value(f"sdiv i64 {rounded}, {granule}")
+        if self.uneven:
+            return self.uneven_bounds(whole, granule, granules)
         share = 1 << self.pieces - 1  # so many of the smallest pieces
         all_shares = self.value(f"mul i64 {self.value(f'sdiv i64 %parts, {self.pieces}')}, {share}")
         ends = []
@@ -229,6 +233,19 @@ class _PartPrinter(_Printer):
             before = self.value(f"sub i64 {until}, {rest}")
             scaled = self.value(f"mul i64 {granules}, {before}")
             at = self.value(f"mul i64 {self.value(f'sdiv i64 {scaled}, {all_shares}')}, {granule}")
+            less = self.value(f"icmp slt i64 {at}, {whole}")
+            ends.append(self.value(f"select i1 {less}, i64 {at}, i64 {whole}"))
+        return ends[0], ends[1]
+
+    def uneven_bounds(self, whole: str, granule: int, granules: str) -> tuple[str, str]:
+        """The same where the step's descriptor has the edges between shares."""
+        place = self.value(f"getelementptr ptr, ptr {self.value('load ptr, ptr @descriptor')}, i64 {DESCRIPTOR.index('edges')}")
+        edges = self.value(f"load ptr, ptr {place}")
+        ends = []
+        for part in ("%t", self.value("add i64 %t, 1")):
+            edge = self.value(f"load i64, ptr {self.value(f'getelementptr i64, ptr {edges}, i64 {part}')}")
+            scaled = self.value(f"add i64 {self.value(f'mul i64 {granules}, {edge}')}, {1 << UNIT_BITS - 1}")
+            at = self.value(f"mul i64 {self.value(f'lshr i64 {scaled}, {UNIT_BITS}')}, {granule}")
             less = self.value(f"icmp slt i64 {at}, {whole}")
             ends.append(self.value(f"select i1 {less}, i64 {at}, i64 {whole}"))
         return ends[0], ends[1]
@@ -248,7 +265,9 @@ def print_team_step(plan: TeamPlan, decls: Mapping[str, KernelDecl], resolve: Re
             if kernel == GATHER:
                 functions.append(f"define internal i32 @{name}({_PART}) {{\n{GATHER_PART}}}\n")
                 continue
-            printer = _PartPrinter(resolve, part=call, decl=decls.get(kernel), pieces=segment.pieces, own=plan.own)
+            printer = _PartPrinter(
+                resolve, part=call, decl=decls.get(kernel), pieces=segment.pieces, own=plan.own, uneven=segment.uneven
+            )
             functions.append(_print_call(name, call, plan.sizes, printer))
             symbols |= printer.symbols
         cases.append(_print_segment(k, names, segment))

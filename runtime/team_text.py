@@ -11,6 +11,7 @@ life of the process, so a thread that comes late finds every word of its job tak
 
 from __future__ import annotations
 
+from .team_balance import BALANCE
 from .team_layout import (
     CALL_FIELDS,
     CONDITION,
@@ -48,7 +49,7 @@ def team_text(triple: str, clock: int) -> str:
     """The module for this target triple; clock: the number of the clock that never goes back, for ``clock_gettime``."""
     family = "x86" if triple.startswith(("x86_64", "i686")) else "arm" if triple.startswith(("aarch64", "arm64")) else ""
     declared, relax = _RELAX.get(family, ("", ""))
-    return "\n".join([_DECLARED, declared, _helpers(relax, clock), _WAIT, CLAIM, WALK, _RUN, _WORKER])
+    return "\n".join([_DECLARED, declared, _helpers(relax, clock), _WAIT, BALANCE, CLAIM, WALK, _RUN, _WORKER])
 
 
 _DECLARED = """
@@ -270,6 +271,7 @@ work:
   %team = load i64, ptr %team.at
   %code = call i32 @walk(ptr %ctl, ptr %desc, ptr %p, ptr %d, ptr %effect, i64 0, i64 %team, i64 %job, ptr %waited)
   %end = call i64 @now()
+  call void @balance(ptr %desc)
   call void @count(ptr %ctl, i64 {COUNTER_NAMES.index("jobs")})
   %total = sub i64 %end, %start
   %idle = load i64, ptr %waited

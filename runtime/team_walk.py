@@ -170,7 +170,9 @@ run.help:
   store atomic i64 %job, ptr %helped.at monotonic, align 8
   br label %run.part
 run.part:
+  %began = call i64 @begin_part(i64 %flags)
   %code = call i32 %function(i64 %k, ptr %p, ptr %d, ptr %effect, i64 %t, i64 %n, ptr %work, ptr %again)
+  call void @end_part(ptr %desc, i64 %began, i64 %t, i64 %tid)
   %code.at = getelementptr i8, ptr %slot, i64 8
   store i32 %code, ptr %code.at
   %before = atomicrmw xchg ptr %slot, i64 %done seq_cst
