@@ -26,6 +26,7 @@ from .team_layout import (
     PAUSED_UNTIL,
     SLEEPERS,
     SLOT_BYTES,
+    SLOW,
     TEAM,
 )
 from .team_walk import CLAIM, WALK
@@ -36,8 +37,11 @@ AWAKE_NS = 400_000
 """How long it waits in all, offering its core, before it sleeps: to be woken takes longer than many a step."""
 TRIES = 4
 """So many jobs in a row that no other thread came for count as slower, too."""
+SLOW_TRIES = 2
+"""So many jobs in a row that one thread alone would have ended sooner are followed by single-threaded ones: a core that is taken
+away for a moment says nothing about the next job."""
 BACK_OFF = 16
-"""A job slower than one thread alone would have been is followed by single-threaded ones for so many times its length."""
+"""Single-threaded jobs follow for so many times the length of all these tries."""
 
 _RELAX = {
     "x86": ("declare void @llvm.x86.sse2.pause()", "call void @llvm.x86.sse2.pause()"),
@@ -278,7 +282,13 @@ work:
   %idle.scaled = mul i64 %idle, %team
   %others = sub i64 %team, 1
   %total.scaled = mul i64 %total, %others
-  %slow = icmp sgt i64 %idle.scaled, %total.scaled
+  %was.slow = icmp sgt i64 %idle.scaled, %total.scaled
+  %slow.at = getelementptr i8, ptr %ctl, i64 {SLOW}
+  %slow.before = load i64, ptr %slow.at
+  %slow.more = add i64 %slow.before, 1
+  %slow.now = select i1 %was.slow, i64 %slow.more, i64 0
+  store i64 %slow.now, ptr %slow.at
+  %slow = icmp sge i64 %slow.now, {SLOW_TRIES}
   %helped.at = getelementptr i8, ptr %ctl, i64 {HELPED}
   %helped = load atomic i64, ptr %helped.at monotonic, align 8
   %lonely.at = getelementptr i8, ptr %ctl, i64 {LONELY}
@@ -293,7 +303,8 @@ work:
 pause:
   call void @count(ptr %ctl, i64 {COUNTER_NAMES.index("pauses")})
   store i64 0, ptr %lonely.at
-  %times = select i1 %in.vain, i64 {BACK_OFF * TRIES}, i64 {BACK_OFF}
+  store i64 0, ptr %slow.at
+  %times = select i1 %in.vain, i64 {BACK_OFF * TRIES}, i64 {BACK_OFF * SLOW_TRIES}
   %length = mul i64 %total, %times
   %later = add i64 %end, %length
   store i64 %later, ptr %paused.at

@@ -8,7 +8,8 @@ PATIENCE_NS = 3_000
 """How long a thread leaves a part to its owner before it takes it over; calls that are not cut belong to the caller's thread, in
 whose cache their small arrays stay."""
 
-# Takes a part if nobody has it. A part of another thread is left to it for a while, unless a part had to be taken over just now.
+# Takes a part if nobody has it. A part of another thread is left to it for a while, unless a part had to be taken over just now,
+# or it is a later piece of a share that has been begun: then its owner is busy.
 CLAIM = f"""
 define internal i1 @claim(ptr %ctl, ptr %slot, i64 %claimed, i1 %own, ptr %impatient) {{
 entry:
@@ -122,6 +123,9 @@ start:
   %skip = and i1 %is.effect, %other
   %mine.scaled = mul i64 %tid, %n
   %mine.first = udiv i64 %mine.scaled, %team
+  %pieces.cut = udiv i64 %n, %team
+  %no.pieces = icmp eq i64 %pieces.cut, 0
+  %pieces = select i1 %no.pieces, i64 1, i64 %pieces.cut
   %mine.scaled.up = mul i64 %tid.next, %n
   %mine.last = udiv i64 %mine.scaled.up, %team
   %mine.cut = sub i64 %mine.last, %mine.first
@@ -143,7 +147,15 @@ part.try:
   %t = select i1 %wraps, i64 %place.back, i64 %place
   %slot = call ptr @slot(ptr %desc, i64 %k, i64 %t)
   %own = icmp slt i64 %j, %mine
-  %won = call i1 @claim(ptr %ctl, ptr %slot, i64 %claimed, i1 %own, ptr %impatient)
+  %piece = urem i64 %t, %pieces
+  %first.piece = sub i64 %t, %piece
+  %share.slot = call ptr @slot(ptr %desc, i64 %k, i64 %first.piece)
+  %share = load atomic i64, ptr %share.slot acquire, align 8
+  %begun = icmp sge i64 %share, %claimed
+  %later = icmp ne i64 %piece, 0
+  %busy = and i1 %begun, %later
+  %now = or i1 %own, %busy
+  %won = call i1 @claim(ptr %ctl, ptr %slot, i64 %claimed, i1 %now, ptr %impatient)
   br i1 %won, label %ready, label %part.on
 ready:
   %r = phi i64 [ %need.first, %part.try ], [ %r.next, %ready.on ]

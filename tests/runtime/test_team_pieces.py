@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import ctypes
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -21,28 +21,57 @@ from weft.runtime.team_step import TeamPlan, print_entry
 
 pytestmark = pytest.mark.compiles
 
-# Each part counts itself. The first part of the second thread's share ends only when all others have: code 1 if that takes
-# longer than a few seconds.
+# Words of p: parts that are done; whether the second thread's share has begun; rounds that its first part counts at its end. The
+# first part of the first share ends when the second one has begun, and that one's first part when all others are done. Code 1:
+# that took longer than a few seconds.
 TEXT = f"""
-define internal i32 @part(i64 %k, ptr %p, ptr %d, ptr %effect, i64 %t, i64 %parts, ptr %work, ptr %again) {{
+define internal i1 @await(ptr %word, i64 %value) {{
 entry:
-  %others = sub i64 %parts, 1
-  %waits = icmp eq i64 %t, {PIECES}
-  br i1 %waits, label %wait, label %done
+  br label %wait
 wait:
   %i = phi i64 [ 0, %entry ], [ %i.next, %on ]
-  %seen = load atomic i64, ptr %p seq_cst, align 8
-  %all = icmp sge i64 %seen, %others
-  br i1 %all, label %done, label %on
+  %seen = load atomic i64, ptr %word seq_cst, align 8
+  %there = icmp sge i64 %seen, %value
+  br i1 %there, label %yes, label %on
 on:
   %i.next = add i64 %i, 1
   %late = icmp sgt i64 %i.next, 2000000000
-  br i1 %late, label %never, label %wait
-never:
-  ret i32 1
+  br i1 %late, label %no, label %wait
+yes:
+  ret i1 true
+no:
+  ret i1 false
+}}
+
+define internal i32 @part(i64 %k, ptr %p, ptr %d, ptr %effect, i64 %t, i64 %parts, ptr %work, ptr %again) {{
+entry:
+  %begun = getelementptr i64, ptr %p, i64 1
+  %rounds.at = getelementptr i64, ptr %p, i64 2
+  %half = lshr i64 %parts, 1
+  %leads = icmp eq i64 %t, 0
+  br i1 %leads, label %lead, label %look
+lead:
+  %came = call i1 @await(ptr %begun, i64 1)
+  br i1 %came, label %done, label %never
+look:
+  %follows = icmp eq i64 %t, %half
+  br i1 %follows, label %follow, label %done
+follow:
+  store atomic i64 1, ptr %begun seq_cst, align 8
+  %others = sub i64 %parts, 1
+  %all = call i1 @await(ptr %p, i64 %others)
+  br i1 %all, label %count, label %never
+count:
+  %i = phi i64 [ 0, %follow ], [ %i.next, %count ]
+  %i.next = add i64 %i, 1
+  %rounds = load atomic i64, ptr %rounds.at seq_cst, align 8
+  %more = icmp slt i64 %i.next, %rounds
+  br i1 %more, label %count, label %done
 done:
   %before = atomicrmw add ptr %p, i64 1 seq_cst
   ret i32 0
+never:
+  ret i32 1
 }}
 {print_entry()}"""
 
@@ -57,15 +86,37 @@ def every_product_is_long(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     team.stop()
 
 
-def test_a_thread_that_is_done_takes_what_another_has_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(config, "intra_op_threads", 2)
-    call = TeamCall(ast.Call(ast.Name("part"), [], []), None, Split(1, "n0"), (), long=True)
+def load(long: bool) -> Callable[[int], int]:
+    """A job of the parts above on a team of two: takes rounds, gives the number of parts that ran."""
+    call = TeamCall(ast.Call(ast.Name("part"), [], []), None, Split(1, "n0"), (), long=long)
+    config.intra_op_threads = 2
     assert team.start(2)
     address = team.load(TEXT, TeamPlan(segments=[Segment([call])]), 0, {})
-    seen = np.zeros(8, np.int64)
-    run = ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_void_p] * 3)(address)
-    assert run(seen.ctypes.data, None, None) == 0
-    assert seen[0] == 2 * PIECES
+    function = ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_void_p] * 3)(address)
+
+    def run(rounds: int = 0) -> int:
+        words = np.array([0, 0, rounds], np.int64)
+        assert function(words.ctypes.data, None, None) == 0
+        return int(words[0])
+
+    return run
+
+
+def test_a_thread_that_is_done_takes_what_a_busy_one_has_not_begun() -> None:
+    """At once: it leaves only the first piece of another's share to its owner for a while."""
+    run = load(long=True)
+    assert run() == 2 * PIECES
+    assert team.counters()["stolen"] == 0
+
+
+def test_one_slow_job_is_pardoned() -> None:
+    """One thread alone would have been faster; whether that lasts shows in the next job."""
+    run = load(long=False)
+    pauses = []
+    for _ in range(2):
+        assert run(100_000_000) == 2
+        pauses.append(team.counters()["pauses"])
+    assert pauses == [0, 1]
 
 
 def watch_splits(monkeypatch: pytest.MonkeyPatch) -> list[Split]:
