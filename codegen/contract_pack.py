@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from .contract_text import LINE_BYTES, Lanes, Operand, Writer
 
+TURNED = 64  # columns of a that are packed, and fetched for the next tile, at a time
 CHUNK_BYTES = 16  # the smallest vector, a lane of the larger ones
 
 
@@ -120,26 +121,35 @@ def _copy_turned(w: Writer, start: Operand, to: str) -> None:
 def print_rows_copy(name: str, lanes: Lanes, pitch: int) -> tuple[str, set[str]]:
     """``(from, to, tiles, columns, from_row, size)``: packs so many tiles of ``size`` rows by ``transpose``; their panels are
     ``size * pitch`` elements apart. Whole vectors are stored, so the last rows of a tile come first. The next tile's rows are
-    fetched before: they are many and short, which no hardware foresees."""
+    fetched before, in turn with the copies: they are many and short, which no hardware foresees, and all at once would be waited
+    for."""
     w = Writer(lanes)
-    width, tail = lanes.width, "i64 %columns, i64 %from_row, i64 %size)"
+    width = lanes.width
     groups = w.div(w.add("%size", width - 1), width)
     from_tile, to_tile = w.mul("%size", "%from_row"), w.mul("%size", pitch)
     with w.loop(0, "%tiles", carried=[("ptr", "%from"), ("ptr", "%to")]) as loop:
         source, to = loop.carried
-        with w.loop(0, "%size", carried=[("ptr", w.at(source, from_tile))], some=True) as row:
-            with w.loop(0, "%columns", LINE_BYTES // lanes.size) as line:
-                w.fetch(w.at(row.carried[0], line.index), written=False)
-            row.following = [w.at(row.carried[0], "%from_row")]
-        with w.loop(0, groups, some=True) as group:
-            lane = w.mul(w.sub(w.sub(groups, 1), group.index), width)
-            rows = w.least(w.sub("%size", lane), width)
-            places = f"ptr {w.at(source, w.mul(lane, '%from_row'))}, ptr {w.at(to, lane)}, i64 {rows}"
-            w.line(f"call fastcc void @KERNEL.transpose({places}, {tail}")
+        with w.loop(0, "%columns", TURNED) as part:
+            some = w.least(w.sub("%columns", part.index), TURNED)
+            here, there = w.at(source, part.index), w.at(to, w.mul(part.index, "%size"))
+            _fetch_rows(w, w.at(here, from_tile))
+            with w.loop(0, groups, some=True) as group:
+                lane = w.mul(w.sub(w.sub(groups, 1), group.index), width)
+                rows = w.least(w.sub("%size", lane), width)
+                places = f"ptr {w.at(here, w.mul(lane, '%from_row'))}, ptr {w.at(there, lane)}, i64 {rows}"
+                w.line(f"call fastcc void @KERNEL.transpose({places}, i64 {some}, i64 %from_row, i64 %size)")
         loop.following = [w.at(source, from_tile), w.at(to, to_tile)]
     w.line("ret void")
     sizes = ", ".join(f"i64 %{s}" for s in ("tiles", "columns", "from_row", "size"))
     return w.function(f"internal fastcc void @KERNEL.{name}(ptr %from, ptr noalias %to, {sizes}) noinline nounwind"), w.declared
+
+
+def _fetch_rows(w: Writer, start: str) -> None:
+    """``TURNED`` columns of ``%size`` rows."""
+    with w.loop(0, "%size", carried=[("ptr", start)], some=True) as row:
+        for line in range(0, TURNED, LINE_BYTES // w.lanes.size):
+            w.fetch(w.at(row.carried[0], line), written=False)
+        row.following = [w.at(row.carried[0], "%from_row")]
 
 
 def _turn_lanes(w: Writer, rows: list[str]) -> list[str]:

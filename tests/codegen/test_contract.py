@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from weft.codegen.contract_kernel import print_contract
+from weft.codegen.contract_pack import TURNED
 from weft.codegen.contract_plan import plan_product
 from weft.codegen.contract_product import matrix_product
+from weft.codegen.contract_text import LINE_BYTES
 from weft.codegen.target import Target
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -45,6 +47,18 @@ def check_product(
 def test_every_form_equals_numpys(short: str, sizes: tuple[int, int, int]) -> None:
     for flags in FORMS:
         check_product(short, flags, sizes)
+
+
+@pytest.mark.parametrize("k", [1024, 1100, 1290])
+def test_long_rows_are_packed_piece_by_piece(k: int) -> None:
+    """Also where a block of k is no whole number of pieces; each piece of the next tile is asked for beside the copy of one."""
+    product = matrix_product("f32", False, False, 1, 61, 70, k)
+    text = print_contract(product, host()).text
+    rows = text[text.index("@KERNEL.rows(") :].split("\n}", 1)[0]
+    loops = [line for line in rows.splitlines() if line.startswith("body")]
+    fetches = [i for i, line in enumerate(rows.splitlines()) if "call void @llvm.prefetch" in line]
+    assert plan_product(product, host()).pack_a and len(loops) == 4 and len(fetches) == TURNED * product.size // LINE_BYTES
+    check_product("f32", (False, False), (61, 70, k))
 
 
 @pytest.mark.parametrize("sizes", [(2, 3, 0), (0, 3, 2), (2, 0, 3), (0, 1, 0), (1, 0, 5)])
