@@ -254,8 +254,8 @@ def _contract(t: dict[str, Any]) -> ContractDecl:
 
 
 def _split(t: dict[str, Any]) -> Split:
-    lists = {name: tuple(t[name]) for name in ("strides", "local", "work")}
-    return Split(t["granule"], t["extent"], t["argument"], ranged=t["ranged"], **lists)
+    strides, local, work = (tuple(t[name]) for name in ("strides", "local", "work"))
+    return Split(t["granule"], t["extent"], t["argument"], strides, local, t["ranged"], work)
 
 
 def _call(t: dict[str, Any]) -> CallDecl:
