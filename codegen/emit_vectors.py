@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 COSTLY = 50  # operations per element
 PAIR = 2
-"""Vectors of a long loop at a time: with four, constants no longer fit the registers."""
+"""Vectors of a costly loop at a time: with four, constants no longer fit the registers."""
 
 
 @record(frozen=False)
@@ -141,14 +141,14 @@ def _finish_accumulators(printer: KernelPrinter, lanes: Lanes, copies: int) -> N
         printer.assign(name, apply(code, function, [before, total], total.dtype))
 
 
-def _vectors(printer: KernelPrinter, places: tuple[str, str], copies: int, body: Callable[[], None]) -> None:
+def _vectors(printer: KernelPrinter, places: tuple[str, str], copies: int, turns: int, body: Callable[[], None]) -> None:
     """The body for every vector, or every few, from one place to another; the sums of a long loop in runs."""
     lanes = printer.lanes
     assert lanes is not None
     first, last = places
     step = lanes.count * copies
     if not lanes.totals:
-        printer.loop(lanes.variable, first, last, step, body)
+        printer.loop(lanes.variable, first, last, step * turns, body)
         return
     outer = f"{lanes.variable}.run"
 
@@ -156,7 +156,7 @@ def _vectors(printer: KernelPrinter, places: tuple[str, str], copies: int, body:
         start = printer.counters[outer]
         end = printer.code.emit(f"add nsw i64 {start}, {RUN * step}")
         end = printer.code.call("llvm.smin.i64", "i64", ("i64", end), ("i64", last))
-        printer.loop(lanes.variable, start, end, step, body)
+        printer.loop(lanes.variable, start, end, step * turns, body)
         _end_run(printer, lanes, copies)
 
     printer.loop(outer, first, last, RUN * step, run)
@@ -167,8 +167,9 @@ def _static_loop(printer: KernelPrinter, loop: Loop, plan: VectorPlan, extent: i
     assert lanes is not None
     done = 0
     if not plan.straight:
-        done = extent // plan.lanes // copies * copies
-        _whole_vectors(printer, loop, str(done * plan.lanes), copies)
+        turns = PAIR if copies == 1 and plan.cost > CHEAP else 1
+        done = extent // plan.lanes // (copies * turns) * copies * turns
+        _whole_vectors(printer, loop, str(done * plan.lanes), copies, turns)
     for i, (position, count) in enumerate(plan.places()):
         if i >= done:
             lanes.copy = i % copies
@@ -192,21 +193,22 @@ def _at(printer: KernelPrinter, loop: Loop, position: str) -> None:
         del printer.counters[loop.variable]
 
 
-def _whole_vectors(printer: KernelPrinter, loop: Loop, last: str, copies: int) -> None:
+def _whole_vectors(printer: KernelPrinter, loop: Loop, last: str, copies: int, turns: int) -> None:
+    """``turns`` vectors for each of the accumulators' copies at a time, printed in turn."""
     lanes = printer.lanes
     assert lanes is not None
 
     def body() -> None:
         first, lines = printer.counters[loop.variable], printer.code.lines
         starts = []
-        for copy in range(copies):
+        for i in range(copies * turns):
             starts.append(len(lines))
-            lanes.copy = copy
-            shifted = first if copy == 0 else printer.code.emit(f"add nsw i64 {first}, {copy * lanes.count}")
+            lanes.copy = i % copies
+            shifted = first if i == 0 else printer.code.emit(f"add nsw i64 {first}, {i * lanes.count}")
             _at(printer, loop, shifted)
         lines[starts[0] :] = interleave([lines[a:b] for a, b in itertools.pairwise([*starts, len(lines)])])
 
-    _vectors(printer, ("0", last), copies, body)
+    _vectors(printer, ("0", last), copies, turns, body)
 
 
 def _dynamic_loop(printer: KernelPrinter, loop: Loop, plan: VectorPlan) -> None:
@@ -216,13 +218,13 @@ def _dynamic_loop(printer: KernelPrinter, loop: Loop, plan: VectorPlan) -> None:
     extent = printer.extent(loop)
     whole = "0"
     long = printer.streamed is not None and is_long(loop, printer.kernel)
-    copies = PAIR if long and plan.cost > CHEAP and not plan.accumulators else plan.copies
-    if long or plan.cost < COSTLY or plan.copies > 1:
-        whole = code.emit(f"and i64 {extent}, {-lanes.count * copies}")
+    copies, turns = plan.copies, PAIR if long and plan.cost > CHEAP else 1
+    if long or plan.cost < COSTLY or copies > 1:
+        whole = code.emit(f"and i64 {extent}, {-lanes.count * copies * turns}")
         if long:
-            print_streaming(printer, loop, lambda: _whole_vectors(printer, loop, whole, copies))
+            print_streaming(printer, loop, lambda: _whole_vectors(printer, loop, whole, copies, turns))
         else:
-            _whole_vectors(printer, loop, whole, copies)
+            _whole_vectors(printer, loop, whole, copies, turns)
     lanes.copy = 0
 
     def body() -> None:
@@ -234,6 +236,6 @@ def _dynamic_loop(printer: KernelPrinter, loop: Loop, plan: VectorPlan) -> None:
         printer.body(loop.body)
 
     if whole == "0":
-        _vectors(printer, (whole, extent), 1, body)
+        _vectors(printer, (whole, extent), 1, 1, body)
     else:
         printer.loop(loop.variable, whole, extent, lanes.count, body)

@@ -7,11 +7,13 @@ last one, fills that window before the next vector's chain comes into sight; in 
 from __future__ import annotations
 
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 
 _NAME = re.compile(r"%[\w.]+")
 _RESULT = re.compile(r"  (%[\w.]+) = ")
+_SLOT = re.compile(r"%m\d+")
+"""What `Code.allocate` made: two pieces read and write it in their order."""
 
 
 def interleave(pieces: Sequence[Sequence[str]]) -> list[str]:
@@ -20,14 +22,19 @@ def interleave(pieces: Sequence[Sequence[str]]) -> list[str]:
     if any(_ends_block(line) for piece in pieces for line in piece):
         return [line for piece in pieces for line in piece]
     waiting = {match[1] for piece in pieces for line in piece if (match := _RESULT.match(line))}
+    slots = [Counter(slot for line in piece for slot in _SLOT.findall(line)) for piece in pieces]
     queues, out = [deque(piece) for piece in pieces], []
     while any(queues):
-        for queue in queues:
-            if queue and waiting.isdisjoint(_used(queue[0])):
-                line = queue.popleft()
-                out.append(line)
-                if match := _RESULT.match(line):
-                    waiting.discard(match[1])
+        for i, queue in enumerate(queues):
+            if not queue or waiting & _used(queue[0]):
+                continue
+            places = _SLOT.findall(queue[0])
+            if any(before[place] for place in places for before in slots[:i]):
+                continue
+            slots[i].subtract(places)
+            out.append(queue.popleft())
+            if match := _RESULT.match(out[-1]):
+                waiting.discard(match[1])
     return out
 
 

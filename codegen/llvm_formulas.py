@@ -160,18 +160,26 @@ class _Printer:
         return self.select(self.texts[0], self.texts[1], self.texts[2])
 
     def print_maximum(self) -> str:
-        return self.extreme(">", "<=")
+        return self.extreme("max", ">", "<=")
 
     def print_minimum(self) -> str:
-        return self.extreme("<", ">=")
+        return self.extreme("min", "<", ">=")
 
-    def extreme(self, first_wins: str, second_wins: str) -> str:
-        """The second argument of equal ones, as NumPy; NaN if either is. Against a number one comparison is enough."""
+    def extreme(self, name: str, first_wins: str, second_wins: str) -> str:
+        """The second argument of equal ones, as NumPy; NaN if either is. Against a number one comparison is enough.
+
+        AVX-512's instruction gives the second argument also if either is NaN; where the first is, it is masked out. LLVM makes
+        four instructions of comparisons and choices, instead of these two.
+        """
         a, b = self.texts
         if not self.operand.is_floating:
             return self.select(self.compare(first_wins, a, b), a, b)
         if self.known[1]:
             return self.select(self.compare(second_wins, a, b), b, a)
+        if not self.known[0] and self.code.avx512 and self.lanes * self.operand.size == 64:
+            function = f"llvm.x86.avx512.{name}.p{'s' if self.operand.short == 'f32' else 'd'}.512"
+            chosen = self.code.call(function, self.type, (self.type, a), (self.type, b), ("i32", "4"))
+            return self.select(self.code.emit(f"fcmp ord {self.type} {a}, {a}"), chosen, a)
         chosen = self.select(self.compare(first_wins, a, b), a, b)
         if self.known[0]:
             return chosen

@@ -148,13 +148,14 @@ class Maths:
         biased = self.op("add", n, self.integer(self.format.bias))
         return self.real_of_bits(self.op("shl", biased, self.integer(self.format.mantissa)))
 
-    def nearest(self, x: str) -> tuple[str, str]:
-        """The nearest integer, as a real number and as an integer, for abs(x) < 2**(mantissa - 1); any integer for NaN.
+    def nearest(self, x: str, factor: float) -> tuple[str, str]:
+        """The integer nearest to x * factor, as a real number and as an integer, where that is less than 2**(mantissa - 1); any
+        integer for NaN.
 
         Adding 1.5 * 2**mantissa rounds and leaves the integer in the low bits: no conversion, which NaN would make undefined.
         """
         magic = 1.5 * 2.0**self.format.mantissa
-        shifted = self.add(x, self.number(magic))
+        shifted = self.fma(x, self.number(factor), self.number(magic))
         start = (self.format.bias + self.format.mantissa << self.format.mantissa) + (1 << self.format.mantissa - 1)
         return self.sub(shifted, self.number(magic)), self.op("sub", self.bits(shifted), self.integer(start))
 
@@ -176,7 +177,7 @@ def _rounded(value: float, short: str) -> float:
 def _exp_parts(m: Maths, x: str) -> tuple[str, str, str, str]:
     """(n as a real, as an integer, r, r's rounding error) with x = n log 2 + r and abs(r) <= log(2) / 2."""
     f = m.format
-    n, whole = m.nearest(m.mul(x, m.number(1 / math.log(2))))
+    n, whole = m.nearest(x, 1 / math.log(2))
     high = m.fma(n, m.number(-f.log2_high), x)
     r = m.fma(n, m.number(-f.log2_low), high)
     error = m.fma(n, m.number(-f.log2_low), m.sub(high, r))
@@ -187,11 +188,12 @@ def exp(m: Maths, x: str, careful: bool = False) -> str:
     """careful: with the rounding error of the reduction, for functions that add their own."""
     x = m.clamp(x, m.format.exp_low, m.format.exp_high)
     real, n, r, error = _exp_parts(m, x)
+    one = m.number(1.0)
     if careful:
-        tail = m.add(r, m.fma(m.mul(r, r), m.polynomial(r, m.format.exp_tail), error))
+        total = m.add(m.add(r, m.fma(m.mul(r, r), m.polynomial(r, m.format.exp_tail), error)), one)
     else:
-        tail = m.fma(m.mul(r, r), m.polynomial(r, m.format.exp_tail), r)
-    return m.scale(m.add(tail, m.number(1.0)), real, n)
+        total = m.polynomial(r, (1.0, 1.0, *m.format.exp_tail))
+    return m.scale(total, real, n)
 
 
 def sigmoid(m: Maths, x: str) -> str:

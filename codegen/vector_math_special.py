@@ -51,7 +51,7 @@ def erf(m: Maths, x: str) -> str:
     z = m.mul(size, size)
     small = m.fma(size, m.polynomial(z, _ERF_TAIL), size)
     exponent = m.negate(m.polynomial(size, _ERFC_EXPONENT))
-    n, whole = m.nearest(exponent)
+    n, whole = m.nearest(exponent, 1.0)
     f = m.sub(exponent, n)
     power = m.power_of_two(whole)
     large = m.sub(m.number(1.0), m.fma(m.mul(power, f), m.polynomial(f, _EXP2_TAIL), power))
@@ -85,7 +85,7 @@ def cos(m: Maths, x: str) -> str:
 
 def _circular(m: Maths, x: str, name: str, quarter: int) -> str:
     """sin(x + quarter * pi/2)."""
-    n, whole = m.nearest(m.mul(x, m.number(2 / math.pi)))
+    n, whole = m.nearest(x, 2 / math.pi)
     r = x
     for part in _HALF_PI[m.short]:
         r = m.fma(n, m.number(-part), r)

@@ -21,6 +21,20 @@ def test_what_uses_another_piece_waits_for_it() -> None:
     assert lines.index("  %c1 = add i64 %i, 2") == 1  # nothing holds this one up
 
 
+def test_stack_slots_are_read_and_written_in_order() -> None:
+    def piece(name: str) -> list[str]:
+        return [
+            f"  %{name}1 = fmul float %x, %y",
+            f"  %{name}2 = load float, ptr %m3",
+            f"  %{name}3 = fadd float %{name}2, %{name}1",
+            f"  store float %{name}3, ptr %m3",
+        ]
+
+    lines = interleave([piece("a"), piece("b")])
+    assert lines[:2] == [piece("a")[0], piece("b")[0]]
+    assert [line for line in lines if "%m3" in line] == [*piece("a")[1::2], *piece("b")[1::2]]
+
+
 def test_pieces_with_branches_stay_one_after_the_other() -> None:
     first = ["  %a1 = icmp slt i64 %i, 0", "  br i1 %a1, label %low, label %after", "low:", "  br label %after", "after:"]
     second = ["  %b1 = add i64 %i, 1"]

@@ -245,3 +245,21 @@ def test_quotients_by_roots_are_within_two_units() -> None:
         check(x, plain, x / root)
         check(x, inverse, 1 / root)
         check(x, shifted, x / (root.astype(np.float32) + k).astype(np.float64))
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_extremes_of_special_values(kind: type) -> None:
+    """NaN if either is, the second of two zeros; the same bits as NumPy's kernels, in whole vectors and in the rest."""
+    with np.errstate(over="ignore"):
+        x, y = (v.astype(kind) for v in (np.repeat(SPECIAL, len(SPECIAL)), np.tile(SPECIAL, len(SPECIAL))))
+    both = weft.function(lambda x, y: (weft.maximum(x, y), weft.minimum(x, y)))
+    for mine, ahead in zip(both(weft.constant(x), weft.constant(y)), (x > y, x < y), strict=True):
+        wanted = np.where(np.isnan(x) | ahead, x, y)
+        np.testing.assert_array_equal(mine.numpy(), wanted)
+        signs = ~np.isnan(wanted)
+        np.testing.assert_array_equal(np.signbit(mine.numpy())[signs], np.signbit(wanted)[signs])
+    largest = weft.function(lambda x: weft.reduce_max(x, axis=1))
+    for at in range(70):
+        row = np.zeros((1, 70), kind)
+        row[0, at] = np.nan
+        assert np.isnan(largest(weft.constant(row)).numpy()).all()
