@@ -11,7 +11,7 @@ functions: a new approach for achieving high accuracy and good performance" (198
 coefficient rounded before the next was fitted.
 
 erf: the slope at 0 is nearly a float32 number as well, and the last polynomial rises to 1. Near 0, where the rounding of u, of
-the polynomial and of their product add up, the error is 1.93 units; beyond 0.4 it is below one.
+the polynomial and of their product add up, the error is 1.96 units; beyond 0.4 it is below one.
 
 gelu is ``max(x, 0) - abs(x) * q``, q the share of the normal distribution above abs(x). Nothing cancels: the error is below 2
 units from -3.5 upwards, where ``0.5 * x * (1 + erf(x * sqrt(0.5)))`` has hundreds, and below 13 from -5.5. The last polynomial
