@@ -170,7 +170,7 @@ def _feeds(layout: Layout, binding: Binding, run: BatchRun) -> np.ndarray:
             binding.batch = Arena(sum(room))
         buffers = list(itertools.accumulate(room[:-1], initial=binding.batch.address))
         fields = [(a.ctypes.data, w, b, s) if n else (0,) * 4 for a, w, b, s, n in zip(run.sources, widths, buffers, sizes, left)]
-        binding.rows[:] = (0, run.size, *itertools.chain(*fields))
+        binding.rows[:] = (0, run.size, 0, *itertools.chain(*fields))
     start = 0 if run.order is not None else run.first
     rows = [(index, run.sources[i].ctypes.data + start * widths[i], widths[i], buffers[i], left[i]) for i, index in moves]
     return np.array(rows, np.int64).reshape(-1, 5)

@@ -73,6 +73,13 @@ entry:
   %numbers = getelementptr i64, ptr %order, i64 %first
   %now = select i1 %ordered, ptr %numbers, ptr null
   store ptr %now, ptr %told
+  %after = add i64 %batch, 1
+  %batches = call i64 @field(ptr %loop, i64 0)
+  %last = icmp sge i64 %after, %batches
+  %coming = getelementptr i64, ptr %numbers, i64 %size
+  %next.rows = select i1 %last, ptr null, ptr %coming
+  %told.next = getelementptr i64, ptr %told, i64 2
+  store ptr %next.rows, ptr %told.next
   br label %next
 next:
   %i = phi i64 [ 0, %entry ], [ %i.next, %done ]
@@ -214,6 +221,8 @@ end:
   store i64 %wide, ptr %code.at
   %told = call ptr @address(ptr %loop, i64 13)
   store i64 0, ptr %told
+  %told.next = getelementptr i64, ptr %told, i64 2
+  store i64 0, ptr %told.next
   br i1 %has.blas, label %restore, label %return
 restore:
   call void @restore_threads(ptr %header, ptr %blas)

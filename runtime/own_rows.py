@@ -5,8 +5,9 @@ batch is then gathered by the threads as the first call of the step, each into a
 fetches further along a row than it is asked to, so in one buffer it would fetch what another has just written, and what that one
 is about to write for the next batch.
 
-The loop over batches says in the rows table what to gather: int64 address of the row numbers (0: nothing) and how many, then for
-each input the address of row 0, bytes per row (0: not gathered here), address of the buffer, bytes from there to the next one.
+The loop over batches says in the rows table what to gather: int64 address of the row numbers (0: nothing), how many, address of
+the next batch's row numbers (0: there is none); then for each input the address of row 0, bytes per row (0: not gathered here),
+address of the buffer, bytes from there to the next. Threads that wait in the step have the caches fetch what they gather next.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from .gather_rows import COPY_ROWS
 from .team_layout import ROW_FIELDS, ROWS
 from .team_segments import Access, TeamCall
 
-LINE = 64
+LINE, AT_ONCE = 64, 8
+"""Bytes of a cache line, and how many a waiting thread has fetched before it looks again whether it still waits."""
 GATHER = "gather"
 """The name that the call has in place of a kernel's."""
 GATHER_PART = "  %code = call i32 @gather.one(ptr %p, i64 %t, i64 %parts)\n  ret i32 %code\n"
@@ -102,7 +104,8 @@ def _stretch(columns: Sequence[tuple[int, ...]], thread: int, threads: int, size
 
 
 def print_own_rows(own: OwnRows) -> str:
-    """LLVM text of ``@gather.one``, one part of the call, and of ``@bring``, which gathers whole rows for the plain step."""
+    """LLVM text of ``@gather.one``, one part of the call; ``@bring``, which gathers whole rows for the plain step; ``@fetch``,
+    which has the caches fetch a little of what a thread gathers next: at ``cursor``, and the result is the next one or -1."""
     parts, wholes, tables = [], [], []
     for i in range(own.count):
         place = ROWS + ROW_FIELDS * i
@@ -118,6 +121,56 @@ define internal i32 @gather.one(ptr %p, i64 %t, i64 %parts) {{
 }}
 define internal i32 @bring(ptr %p) {{
 {slot}{"".join(wholes)}  ret i32 0
+}}
+{_fetch(own, slot)}"""
+
+
+def _fetch(own: OwnRows, slot: str) -> str:
+    """For the input with the longest rows."""
+    number = max(own.inputs, key=lambda i: own.inputs[i][-1][1])
+    lines = "".join(
+        f"  %l{i} = getelementptr i8, ptr %from, i64 {LINE * i}\n  call void @llvm.prefetch.p0(ptr %l{i}, i32 0, i32 2, i32 1)\n"
+        for i in range(AT_ONCE)
+    )
+    return f"""
+define internal i64 @fetch(ptr %p, i64 %t, i64 %cursor) {{
+entry:
+{slot}  %next.at = getelementptr ptr, ptr %table, i64 2
+  %rows = load ptr, ptr %next.at
+  %count.at = getelementptr i64, ptr %table, i64 1
+  %count = load i64, ptr %count.at
+  %source.at = getelementptr i64, ptr %table, i64 {ROWS + ROW_FIELDS * number}
+  %source = load ptr, ptr %source.at
+  %bytes.at = getelementptr i64, ptr %source.at, i64 1
+  %bytes = load i64, ptr %bytes.at
+  %own.at = getelementptr [2 x i64], ptr @columns.{number}, i64 %t
+  %begin = load i64, ptr %own.at
+  %end.at = getelementptr i64, ptr %own.at, i64 1
+  %end = load i64, ptr %end.at
+  %width = sub i64 %end, %begin
+  %width.up = add i64 %width, {LINE * AT_ONCE - 1}
+  %pieces = udiv i64 %width.up, {LINE * AT_ONCE}
+  %all = mul i64 %pieces, %count
+  %more = icmp slt i64 %cursor, %all
+  %some = icmp ne ptr %rows, null
+  %wide = icmp ne i64 %bytes, 0
+  %ready = and i1 %some, %wide
+  %go = and i1 %ready, %more
+  br i1 %go, label %go.on, label %stop
+go.on:
+  %i = udiv i64 %cursor, %pieces
+  %piece = urem i64 %cursor, %pieces
+  %row.at = getelementptr i64, ptr %rows, i64 %i
+  %row = load i64, ptr %row.at
+  %start = mul i64 %row, %bytes
+  %along = mul i64 %piece, {LINE * AT_ONCE}
+  %offset0 = add i64 %start, %begin
+  %offset = add i64 %offset0, %along
+  %from = getelementptr i8, ptr %source, i64 %offset
+{lines}  %after = add i64 %cursor, 1
+  ret i64 %after
+stop:
+  ret i64 -1
 }}
 """
 

@@ -12,7 +12,7 @@ from .team_layout import DESCRIPTOR, UNEVEN
 
 UNIT_BITS = 16
 """Edges are numbers from 0 to 1 << UNIT_BITS."""
-NOTE_BYTES = 64  # of a thread: nanoseconds, units done; speed
+NOTE_BYTES = 64  # of a thread: nanoseconds, units done; speed; a flag, see `idle_time`
 FOLLOW = 0.25
 """How far edges move after one job: a thread that was interrupted once should not count as slow."""
 LEAST = 0.5

@@ -285,7 +285,7 @@ none:
 {chr(10).join(cases)}
 }}
 {wrapper}
-{print_entry(*(() if plan.own is None else ("bring",)))}"""
+{print_entry(*(() if plan.own is None else ("bring", "fetch")))}"""
 
 
 _PART = "ptr %p, ptr %d, ptr %effect, i64 %t, i64 %parts, ptr %work, ptr %again"

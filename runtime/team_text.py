@@ -11,6 +11,7 @@ life of the process, so a thread that comes late finds every word of its job tak
 
 from __future__ import annotations
 
+from .idle_time import SPEND
 from .team_balance import BALANCE
 from .team_layout import (
     CALL_FIELDS,
@@ -53,7 +54,7 @@ def team_text(triple: str, clock: int) -> str:
     """The module for this target triple; clock: the number of the clock that never goes back, for ``clock_gettime``."""
     family = "x86" if triple.startswith(("x86_64", "i686")) else "arm" if triple.startswith(("aarch64", "arm64")) else ""
     declared, relax = _RELAX.get(family, ("", ""))
-    return "\n".join([_DECLARED, declared, _helpers(relax, clock), _WAIT, BALANCE, CLAIM, WALK, _RUN, _WORKER])
+    return "\n".join([_DECLARED, declared, _helpers(relax, clock), SPEND, _WAIT, BALANCE, CLAIM, WALK, _RUN, _WORKER])
 
 
 _DECLARED = """
@@ -119,7 +120,7 @@ end:
 # Waits until the word is at least the target: spins, then yields, then sleeps. A sleeper counts itself before it looks again, a
 # waker looks for sleepers after it wrote (both sequentially consistent), so no wake-up is lost.
 _WAIT = f"""
-define internal void @wait_for(ptr %ctl, ptr %word, i64 %target, ptr %waited) {{
+define internal void @wait_for(ptr %ctl, ptr %word, i64 %target, ptr %waited, ptr %spare) {{
 entry:
   %v0 = load atomic i64, ptr %word acquire, align 8
   %ok0 = icmp sge i64 %v0, %target
@@ -136,6 +137,7 @@ spin:
   %ok1 = icmp sge i64 %v1, %target
   br i1 %ok1, label %finish, label %spin.look
 spin.look:
+  call void @spend(ptr %spare, ptr %word, i64 %target)
   %i.next = add i64 %i, 1
   %low = and i64 %i.next, 15
   %look = icmp eq i64 %low, 0
@@ -195,7 +197,7 @@ define internal ptr @slot(ptr %desc, i64 %call, i64 %part) alwaysinline {{
   ret ptr %at
 }}
 
-define internal void @wait_call(ptr %ctl, ptr %desc, i64 %call, i64 %target, ptr %waited) {{
+define internal void @wait_call(ptr %ctl, ptr %desc, i64 %call, i64 %target, ptr %waited, ptr %spare) {{
 entry:
   %table = call ptr @address(ptr %desc, i64 {DESCRIPTOR.index("table")})
   %at = mul i64 %call, {CALL_FIELDS}
@@ -207,7 +209,7 @@ next:
   br i1 %more, label %one, label %end
 one:
   %slot = call ptr @slot(ptr %desc, i64 %call, i64 %i)
-  call void @wait_for(ptr %ctl, ptr %slot, i64 %target, ptr %waited)
+  call void @wait_for(ptr %ctl, ptr %slot, i64 %target, ptr %waited, ptr %spare)
   %i.next = add i64 %i, 1
   br label %next
 end:
@@ -275,6 +277,7 @@ work:
   %team = load i64, ptr %team.at
   %code = call i32 @walk(ptr %ctl, ptr %desc, ptr %p, ptr %d, ptr %effect, i64 0, i64 %team, i64 %job, ptr %waited)
   %end = call i64 @now()
+  call void @wait_for_idlers(ptr %desc)
   call void @balance(ptr %desc)
   call void @count(ptr %ctl, i64 {COUNTER_NAMES.index("jobs")})
   %total = sub i64 %end, %start
@@ -354,7 +357,7 @@ idle:
   %last = phi i64 [ %from, %entry ], [ %sequence, %work ], [ %sequence, %join ]
   store i64 0, ptr %waited
   %target = add i64 %last, 2
-  call void @wait_for(ptr %ctl, ptr %ctl, i64 %target, ptr %waited)
+  call void @wait_for(ptr %ctl, ptr %ctl, i64 %target, ptr %waited, ptr null)
   br label %read
 read:
   %sequence = load atomic i64, ptr %ctl acquire, align 8

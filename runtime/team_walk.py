@@ -70,6 +70,8 @@ WALK = f"""
 define internal i32 @walk(ptr %ctl, ptr %desc, ptr %p, ptr %d, ptr %effect, i64 %tid, i64 %team, i64 %job, ptr %waited) {{
 entry:
   %impatient = alloca i64
+  %spare = alloca [5 x i64]
+  call void @offer_time(ptr %spare, ptr %desc, ptr %p, i64 %tid)
   store i64 0, ptr %impatient
   %again = alloca i64
   %claimed = shl i64 %job, 1
@@ -111,7 +113,7 @@ need.one:
   %whole = icmp eq i64 %partwise, 0
   br i1 %whole, label %need.wait, label %need.on
 need.wait:
-  call void @wait_call(ptr %ctl, ptr %desc, i64 %which, i64 %done, ptr %waited)
+  call void @wait_call(ptr %ctl, ptr %desc, i64 %which, i64 %done, ptr %waited, ptr %spare)
   br label %need.on
 need.on:
   %q.next = add i64 %q, 1
@@ -170,7 +172,7 @@ ready.one:
   br i1 %r.same, label %ready.wait, label %ready.on
 ready.wait:
   %r.slot = call ptr @slot(ptr %desc, i64 %r.which, i64 %t)
-  call void @wait_for(ptr %ctl, ptr %r.slot, i64 %done, ptr %waited)
+  call void @wait_for(ptr %ctl, ptr %r.slot, i64 %done, ptr %waited, ptr %spare)
   br label %ready.on
 ready.on:
   %r.next = add i64 %r, 1
@@ -198,7 +200,7 @@ after:
   %may.fail = icmp ne i64 %codes, 0
   br i1 %may.fail, label %verify, label %next
 verify:
-  call void @wait_call(ptr %ctl, ptr %desc, i64 %k, i64 %done, ptr %waited)
+  call void @wait_call(ptr %ctl, ptr %desc, i64 %k, i64 %done, ptr %waited, ptr %spare)
   br label %code.next
 code.next:
   %c = phi i64 [ 0, %verify ], [ %c.next, %code.look ]
@@ -245,7 +247,7 @@ join:
   %y.more = icmp slt i64 %y, %calls
   br i1 %y.more, label %join.one, label %end
 join.one:
-  call void @wait_call(ptr %ctl, ptr %desc, i64 %y, i64 %done, ptr %waited)
+  call void @wait_call(ptr %ctl, ptr %desc, i64 %y, i64 %done, ptr %waited, ptr %spare)
   %y.next = add i64 %y, 1
   br label %join
 leave:

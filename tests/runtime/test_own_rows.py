@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import ctypes
+import threading
 from collections.abc import Iterator
 
 import numpy as np
@@ -16,12 +18,16 @@ from weft.runtime import team as team_module
 from weft.runtime.batch_loop import BatchRun
 from weft.runtime.concrete import ConcreteFunction
 from weft.runtime.config import config
+from weft.runtime.engine import compile_text, engine
 from weft.runtime.executable import CompiledStep
 from weft.runtime.frame import Binding
-from weft.runtime.own_rows import find_own_rows, mark_own_rows
-from weft.runtime.team import team
-from weft.runtime.team_layout import PAUSED_UNTIL
+from weft.runtime.idle_time import FLAG
+from weft.runtime.own_rows import find_own_rows, mark_own_rows, print_own_rows
+from weft.runtime.team import Team, team
+from weft.runtime.team_balance import NOTE_BYTES
+from weft.runtime.team_layout import DESCRIPTOR, PAUSED_UNTIL, ROWS
 from weft.runtime.team_segments import Access, TeamCall, form_segments
+from weft.runtime.team_step import TeamPlan
 
 pytestmark = pytest.mark.compiles
 FEATURES, UNITS, SIZE, COUNT = 784, 64, 64, 6
@@ -160,8 +166,68 @@ def test_small_batches_are_gathered_by_the_loop() -> None:
     for training in (one, two):
         training.run(1)
         training.run(3, 0, batch_loop.LEAST_BYTES // (4 * FEATURES) - 1)
-    assert not two.binding.rows[2:].any()
+    assert not two.binding.rows[ROWS:].any()
     assert one.state() == two.state()
+
+
+# What comes next --------------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_left_of_a_loop_that_ends_early() -> None:
+    """Its time is over after the first batch: whoever waits in a later call must not look at these rows."""
+    training = Training(2)
+    training.run(1)
+    result = training.concrete.compiled.run_many(BatchRun([X, Y], SIZE, 3, 0, ORDER), seconds=0.0)
+    assert result.done == 1
+    assert training.binding.rows[0] == training.binding.rows[2] == 0
+
+
+def test_waiting_threads_fetch_each_line_once() -> None:
+    """As many steps as their columns of the next batch have pieces; nothing if there is no next batch, or no share of it."""
+    own = find_own_rows([read(0, (0, 392, 784))], [Buffer("input", 0, "f32", ("batch", "784"))], 3)
+    assert own is not None and own.inputs[0] == ((0, 0), (0, 1600), (1536, 3136))
+    text = print_own_rows(own).replace("define internal i64 @fetch", "define i64 @fetch")
+    address, kept = engine.load(compile_text(text, vectorize=False), "fetch")
+    fetch = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(address)
+    rows = np.array([0, 3, ORDER[:3].ctypes.data, X.ctypes.data, 3136, 0, 0], np.int64)
+    pointers = np.array([0, 0, rows.ctypes.data], np.int64)
+    for thread, pieces in ((1, 4), (2, 4)):
+        cursors = [0]
+        while cursors[-1] >= 0:
+            cursors.append(fetch(pointers.ctypes.data, thread, cursors[-1]))
+        assert cursors == [*range(3 * pieces + 1), -1]
+    assert fetch(pointers.ctypes.data, 0, 0) == -1
+    rows[2] = 0
+    assert fetch(pointers.ctypes.data, 1, 0) == -1
+    rows[2:5] = ORDER.ctypes.data, X.ctypes.data, 0
+    assert fetch(pointers.ctypes.data, 1, 0) == -1
+    del kept
+
+
+def test_a_step_does_not_end_while_a_thread_uses_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The flag of a thread that is not in the team now, so that nobody else moves it."""
+    descriptors = []
+    describe = Team.describe
+
+    def note(self: Team, plan: TeamPlan, alone: int) -> np.ndarray:
+        descriptors.append(describe(self, plan, alone))
+        return descriptors[-1]
+
+    monkeypatch.setattr(Team, "describe", note)
+    training = Training(3)
+    training.run(1)
+    team.stop()
+    assert team.start(2)
+    notes = int(descriptors[0][DESCRIPTOR.index("notes")])
+    flag = ctypes.c_int64.from_address(notes + 2 * NOTE_BYTES + FLAG)
+    flag.value = 1
+    thread = threading.Thread(target=training.run, args=(1, SIZE))
+    thread.start()
+    thread.join(0.2)
+    waited = thread.is_alive()
+    flag.value = 0
+    thread.join(10)
+    assert waited and not thread.is_alive()
 
 
 # The plan ----------------------------------------------------------------------------------------------------------------------
