@@ -30,6 +30,7 @@ LOAD = 0.06  # cycles that a load costs beside multiply-adds: ports are shared w
 STEP = 1.0  # cycles that a step of k then costs beside its multiply-adds: measured, 8 x 2 is 12 % slower than 14 x 2
 NEAR = 1  # eighths of the L2 cache for a stretch of rows of a whose blocks of k are read where they are
 NEAR_PACKED = 6  # the same where each stretch packs b again
+NEAR_TURNED = 8  # ... and turns it round on the way
 LONG = 4  # blocks of k from which a transposed a is taken to lie in memory
 ROWS_AT_LEAST = 24  # rows of a that pay for packing b
 
@@ -96,7 +97,8 @@ def plan_product(product: Product, target: Target) -> Plan:
     one_block = one_block and not (shared and pack_a)
     row_tiles = max(1, target.l2_bytes // 2 // tile_bytes)
     if blocked and product.k is not None and not (pack_a or product.transpose_a or product.segments > 1):
-        near_bytes = target.l2_bytes * (NEAR_PACKED if pack_b else NEAR) // 8
+        eighths = NEAR_TURNED if product.transpose_b else NEAR_PACKED if pack_b else NEAR
+        near_bytes = target.l2_bytes * eighths // 8
         row_tiles = min(row_tiles, max(1, near_bytes // (product.k * product.size * tall)))
     near = 0 if not shared else target.l2_bytes // 8 if one_block else 2 * target.l2_bytes
     column_tiles = max(1, near // (deep * product.size * wide * lanes.width))
