@@ -174,7 +174,7 @@ def _rounded(value: float, short: str) -> float:
     return float(struct.unpack("f", struct.pack("f", value))[0])
 
 
-def _exp_parts(m: Maths, x: str) -> tuple[str, str, str, str]:
+def exp_parts(m: Maths, x: str) -> tuple[str, str, str, str]:
     """(n as a real, as an integer, r, r's rounding error) with x = n log 2 + r and abs(r) <= log(2) / 2."""
     f = m.format
     n, whole = m.nearest(x, 1 / math.log(2))
@@ -187,7 +187,7 @@ def _exp_parts(m: Maths, x: str) -> tuple[str, str, str, str]:
 def exp(m: Maths, x: str, careful: bool = False) -> str:
     """careful: with the rounding error of the reduction, for functions that add their own."""
     x = m.clamp(x, m.format.exp_low, m.format.exp_high)
-    real, n, r, error = _exp_parts(m, x)
+    real, n, r, error = exp_parts(m, x)
     one = m.number(1.0)
     if careful:
         total = m.add(m.add(r, m.fma(m.mul(r, r), m.polynomial(r, m.format.exp_tail), error)), one)
@@ -216,7 +216,7 @@ def sigmoid(m: Maths, x: str) -> str:
 def expm1(m: Maths, x: str) -> str:
     """2**n expm1(r) + (2**n - 1), computed at half size, so that 2**n does not overflow before the result does."""
     inside = m.clamp(x, m.format.exp_low, m.format.exp_high)
-    _, n, r, error = _exp_parts(m, inside)
+    _, n, r, error = exp_parts(m, inside)
     tail = m.add(r, m.fma(m.mul(r, r), m.polynomial(r, m.format.exp_tail), m.fma(error, r, error)))
     half = m.power_of_two(m.op("sub", n, m.integer(1)))
     bounded = m.select(m.compare("olt", inside, m.number(-60.0)), m.number(0.0), half)  # there 2**n may be subnormal
@@ -277,7 +277,7 @@ def log1p(m: Maths, x: str) -> str:
 
 def tanh(m: Maths, x: str) -> str:
     size = m.clamp(m.intrinsic("fabs", x), 0.0, m.format.tanh_one)
-    _, n, r, _ = _exp_parts(m, m.add(size, size))
+    _, n, r, _ = exp_parts(m, m.add(size, size))
     power = m.power_of_two(n)
     tail = m.fma(m.mul(r, r), m.polynomial(r, m.format.exp_tail), r)
     above_one = m.add(m.fma(power, tail, power), m.number(1.0))

@@ -14,7 +14,7 @@ from weft.graph.special import ERF_SMALL, ERFC_SCALED
 
 from . import vector_inverses, vector_math
 from .vector_math import Maths
-from .vector_tables import erf_by_tables, gelu_by_tables, has_tables
+from .vector_tables import GELU_LAST, erf_by_tables, gelu_by_tables, has_tables
 
 _ERF_TAIL = (0.12837917, -0.37612632, 0.112836875, -0.02685894, 0.0051999064, -0.0008130012, 8.3167724e-05)
 """erf(x) / x - 1 in x**2, up to x = 0.93."""
@@ -24,6 +24,16 @@ _ERFC_EXPONENT = (
 """-log2(1 - erf(x)) in x, from 0.92 to 4."""
 _EXP2_TAIL = (0.6931472, 0.24022648, 0.055503324, 0.009618437, 0.0013398875, 0.0001535336)
 """(2**f - 1) / f within half a unit."""
+_NORMAL_PEAK = 0.3989422917366028
+"""1 / sqrt(2 pi)."""
+_NORMAL_SMALL = (-0.066490486, 0.0099738855, -0.0011877423, 0.00011556979, -9.287124e-06, 5.146212e-07)
+"""((1/2 - the share of the normal distribution above t) / t - the peak) / t**2 in t**2, up to t = 1.25."""
+_NORMAL_TAIL = (
+    6.0101615e-05, -0.40323552, -1.864287, -8.50034, 10.18211, -161.05962, 654.5202, -1019.7327, 586.8657,
+)  # fmt: skip
+"""(t exp(t**2 / 2) times that share - the peak) (t + 2.5) in 1 / (t + 2.5), from t = 1.17 to 14.7."""
+_NORMAL_SWITCH, _NORMAL_END = 1.2, 14.6
+"""Where the second polynomial takes over, and from where on the share is less than the least float32 number."""
 _HALF_PI = {
     "f32": (1.5707963705062866, -4.371138828673793e-08, -1.7151245100058819e-15),
     "f64": (1.5707963267948966, 6.123233995736766e-17, -1.4973849048591833e-33),
@@ -59,9 +69,43 @@ def erf(m: Maths, x: str) -> str:
 
 
 def gelu(m: Maths, x: str) -> str:
-    """x times the share of the normal distribution below x."""
+    """x times the share of the normal distribution below x: max(x, 0) minus abs(x) times the share above abs(x).
+
+    NaN for -infinity, as the formula ``0.5 * x * (1 + erf(x * sqrt(0.5)))`` that eager mode computes.
+    """
+    if m.short == "f64":
+        return _gelu_wide(m, x)
+    size = m.intrinsic("fabs", x)
     if has_tables(m):
-        return gelu_by_tables(m, x)
+        low = m.compare("olt", x, m.number(GELU_LAST))
+        return _where_rare(m, low, gelu_by_tables(m, x), lambda: _below_zero(m, x, _upper_tail(m, size)))
+    minus, square = m.negate(size), m.mul(size, size)
+    share = m.fma(minus, m.mul(square, m.polynomial(square, _NORMAL_SMALL)), m.fma(minus, m.number(_NORMAL_PEAK), m.number(0.5)))
+    tail = m.select(m.compare("olt", size, m.number(_NORMAL_SWITCH)), m.mul(size, share), _upper_tail(m, size))
+    return m.select(m.compare("olt", x, m.number(0.0)), _below_zero(m, x, tail), m.sub(x, tail))
+
+
+def _below_zero(m: Maths, x: str, tail: str) -> str:
+    return m.select(m.compare("oeq", x, m.number(-math.inf)), m.number(math.nan), m.negate(tail))
+
+
+def _upper_tail(m: Maths, size: str) -> str:
+    """size times the share of the normal distribution above it, from `_NORMAL_SWITCH` on: exp(-size**2 / 2) times what varies
+    little, with what rounding took from the square. Both factors are computed as a number and a rest."""
+    size = m.select(m.compare("ogt", size, m.number(_NORMAL_END)), m.number(_NORMAL_END), size)
+    square, half = m.mul(size, size), m.number(-0.5)
+    lost = m.fma(size, size, m.negate(square))
+    real, n, r, error = vector_math.exp_parts(m, m.mul(square, half))
+    error = m.fma(lost, half, error)
+    second, tail = m.mul(r, r), m.polynomial(r, m.format.exp_tail)
+    error = m.fma(error, m.fma(second, tail, r), error)
+    above_one = m.add(r, m.fma(second, tail, error))
+    inverse, peak = m.div(m.number(1.0), m.add(size, m.number(2.5))), m.number(_NORMAL_PEAK)
+    rest = m.mul(inverse, m.polynomial(inverse, _NORMAL_TAIL))
+    return m.scale(m.add(peak, m.fma(m.add(peak, rest), above_one, rest)), real, n)
+
+
+def _gelu_wide(m: Maths, x: str) -> str:
     total = m.add(m.number(1.0), erf(m, m.mul(x, m.number(math.sqrt(0.5)))))
     return m.mul(m.mul(m.number(0.5), x), total)
 
@@ -103,18 +147,22 @@ def _circular(m: Maths, x: str, name: str, quarter: int) -> str:
 
 
 def _beyond(m: Maths, x: str, result: str, name: str) -> str:
-    """The library's result in the lanes whose argument is large; a branch that is next to never taken."""
-    code = m.code
+    """The library's result in the lanes whose argument is large."""
     large = m.compare("oge", m.intrinsic("fabs", x), m.number(_SMALL_ANGLE))
-    some = large if m.lanes == 1 else code.call(f"llvm.vector.reduce.or.v{m.lanes}i1", "i1", (m.mask, large))
-    before, slow, after = code.block, code.fresh("large"), code.fresh("angle")
+    return _where_rare(m, large, result, lambda: _by_lane(m, x, name + ("f" if m.short == "f32" else "")))
+
+
+def _where_rare(m: Maths, rare: str, usual: str, other: Callable[[], str]) -> str:
+    """``other`` in the lanes of this mask, ``usual`` elsewhere; a branch around what is computed next to never."""
+    code = m.code
+    some = rare if m.lanes == 1 else code.call(f"llvm.vector.reduce.or.v{m.lanes}i1", "i1", (m.mask, rare))
+    before, slow, after = code.block, code.fresh("rare"), code.fresh("usual")
     code.branch(some, slow, after)
     code.label(slow)
-    exact = _by_lane(m, x, name + ("f" if m.short == "f32" else ""))
-    chosen = m.select(large, exact, result)
+    chosen = m.select(rare, other(), usual)
     code.jump(after)
     code.label(after)
-    return code.emit(f"phi {m.real} [{result}, %{before}], [{chosen}, %{slow}]")
+    return code.emit(f"phi {m.real} [{usual}, %{before}], [{chosen}, %{slow}]")
 
 
 def _by_lane(m: Maths, x: str, function: str) -> str:

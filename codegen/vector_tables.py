@@ -14,8 +14,8 @@ erf: the slope at 0 is nearly a float32 number as well, and the last polynomial 
 the polynomial and of their product add up, the error is 1.96 units; beyond 0.4 it is below one.
 
 gelu is ``max(x, 0) - abs(x) * q``, q the share of the normal distribution above abs(x). Nothing cancels: the error is below 2
-units from -3.5 upwards, where ``0.5 * x * (1 + erf(x * sqrt(0.5)))`` has hundreds, and below 13 from -5.5. The last polynomial
-falls to 0 at -5.76, and from there on the result is 0, as that formula's: at most 6e-8 are lost.
+units from `GELU_LAST` upwards, where ``0.5 * x * (1 + erf(x * sqrt(0.5)))`` has hundreds. Below, where q itself loses its digits,
+the caller computes the function otherwise.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from weft.graph.record import record
 from .vector_math import Maths
 
 _ENTRIES = 16
+GELU_LAST = -3.5
+"""The least argument for which `gelu_by_tables` is precise."""
 
 
 @record
