@@ -90,7 +90,10 @@ class Segment:
 
 
 def form_segments(calls: Iterable[TeamCall]) -> list[Segment]:
-    """The segments, in the order of the calls. Behind the last one that is cut, each is free: nobody's data lie better."""
+    """The segments, in the order of the calls but for those that can go ahead of the last cut one. These are free, and so is
+    each behind it: nobody's data lie better.
+    """
+    calls, ahead = _go_ahead(list(calls))
     segments: list[Segment] = []
     known = 0  # segments that every thread has seen finished before this point, one bit each
     for call in calls:
@@ -104,10 +107,28 @@ def form_segments(calls: Iterable[TeamCall]) -> list[Segment]:
         if segment.cut:
             break
         segment.free = not segment.effect
+    for segment in segments:
+        segment.free |= all(c in ahead for c in segment.calls)
     cuts = [(s.pieces, s.uneven) for s in segments]
     for segment, cut in zip(segments, cuts):  # parts of different sizes are not the same parts
         segment.needs = [(j, same and cuts[j] == cut) for j, same in segment.needs]
     return segments
+
+
+def _go_ahead(calls: list[TeamCall]) -> tuple[list[TeamCall], list[TeamCall]]:
+    """The calls, and those of them that went ahead of the last cut one: if that comes in pieces, threads end together after it,
+    and what one thread alone does behind it leaves the others idle. So what does not need it comes before it, where it may also
+    run beside something else that one thread does; pieces make up for the time it takes.
+    """
+    last = next((i for i in reversed(range(len(calls))) if calls[i].split is not None), len(calls))
+    if last == len(calls) or Segment([calls[last]]).pieces == 1:
+        return calls, []
+    ahead: list[TeamCall] = []
+    behind = [calls[last]]
+    for call in calls[last + 1 :]:
+        fits = not call.effect and call.failure is None and not _conflict(behind, call)
+        (ahead if fits else behind).append(call)
+    return [*calls[:last], *ahead, *behind], ahead
 
 
 def _joins(segments: Sequence[Segment], call: TeamCall, known: int) -> bool:

@@ -63,6 +63,17 @@ def test_only_what_runs_behind_the_last_cut_call_is_free() -> None:
     assert [s.free for s in form_segments(calls)] == [False, False, True, False]
 
 
+def test_what_can_go_ahead_of_pieces_does_and_is_free() -> None:
+    """A gradient in pieces; what needs its result, what reads its memory and what can fail stay behind it, the rest does not."""
+    pieces = replace(call("x", "w", rows="w"), long=True)
+    calls = [call("y", "x"), pieces, call("y", "v"), call("v", "u"), call("w", "a"), call("y", "b", fails=True), call("b", "c")]
+    segments = form_segments(calls)
+    assert [s.calls for s in segments] == [calls[:1], calls[2:4], calls[1:2], calls[4:5], calls[5:7]]
+    assert [(s.needs, s.free) for s in segments[:3]] == [([], False), ([], True), ([(0, False)], False)]
+    halves = replace(pieces, long=False)
+    assert [s.calls[0] for s in form_segments([calls[0], halves, *calls[2:]])][:3] == [calls[0], halves, calls[2]]
+
+
 def test_everybody_waits_for_a_code_only_once() -> None:
     calls = [call("x", "a", fails=True), call("a", "b", rows="b"), call("a", "c", rows="c")]
     assert shapes(form_segments(calls)) == [(1, [], False)] * 3
