@@ -143,7 +143,8 @@ def _offsets() -> tuple[int, int, int, int] | None:
     variable._snapshot = EagerTensor(np.zeros(3))
     group.parent = Group()
     seen = [_offset(tensor, "_array"), _offset(variable, "_snapshot"), _offset(group, "lock"), _offset(group, "parent")]
-    return None if None in seen else tuple(seen)  # type: ignore[return-value]
+    array, snapshot, lock, parent = (-1 if at is None else at for at in seen)
+    return None if None in seen else (array, snapshot, lock, parent)
 
 
 def _offset(owner: Any, name: str) -> int | None:
