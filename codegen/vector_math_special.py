@@ -2,7 +2,8 @@
 
 erf without tables is a polynomial near 0 and 1 - 2**-q(x) elsewhere, q a polynomial; float64 uses the Chebyshev fits of
 `graph.special`. sin and cos subtract multiples of pi/2 in three parts, and leave arguments beyond 2**16 to the C library, lane by
-lane. A float32 power is computed as exp(y log x) in float64.
+lane; gelu by tables leaves arguments below its table to exp and a polynomial, behind a branch too. A float32 power is computed as
+exp(y log x) in float64.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 AVX-512 looks sixteen numbers up in a register with one instruction, or thirty-two in two registers. So a polynomial per interval
 costs one instruction more per coefficient than one for all, and is that much shorter: erf takes 17 instructions instead of 35,
-gelu 18 instead of 39.
+gelu 18 instead of 39, and a test for arguments that its table does not reach.
 
 There are as many intervals as entries, around multiples of 1 / ``per_unit``. In each, with u the distance from its centre in
 widths of the interval, the function is ``value + u * polynomial(u)``. The number of intervals per unit was chosen so that the

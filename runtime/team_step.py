@@ -232,9 +232,7 @@ class _PartPrinter(_Printer):
             rest = self.value(f"select i1 {at_once}, i64 {whole_share}, i64 {pieces}")
             before = self.value(f"sub i64 {until}, {rest}")
             scaled = self.value(f"mul i64 {granules}, {before}")
-            at = self.value(f"mul i64 {self.value(f'sdiv i64 {scaled}, {all_shares}')}, {granule}")
-            less = self.value(f"icmp slt i64 {at}, {whole}")
-            ends.append(self.value(f"select i1 {less}, i64 {at}, i64 {whole}"))
+            ends.append(self._place(self.value(f"sdiv i64 {scaled}, {all_shares}"), granule, whole))
         return ends[0], ends[1]
 
     def uneven_bounds(self, whole: str, granule: int, granules: str) -> tuple[str, str]:
@@ -245,10 +243,13 @@ class _PartPrinter(_Printer):
         for part in ("%t", self.value("add i64 %t, 1")):
             edge = self.value(f"load i64, ptr {self.value(f'getelementptr i64, ptr {edges}, i64 {part}')}")
             scaled = self.value(f"add i64 {self.value(f'mul i64 {granules}, {edge}')}, {1 << UNIT_BITS - 1}")
-            at = self.value(f"mul i64 {self.value(f'lshr i64 {scaled}, {UNIT_BITS}')}, {granule}")
-            less = self.value(f"icmp slt i64 {at}, {whole}")
-            ends.append(self.value(f"select i1 {less}, i64 {at}, i64 {whole}"))
+            ends.append(self._place(self.value(f"lshr i64 {scaled}, {UNIT_BITS}"), granule, whole))
         return ends[0], ends[1]
+
+    def _place(self, granules: str, granule: int, whole: str) -> str:
+        """Where so many granules end, at most at the end of all."""
+        at = self.value(f"mul i64 {granules}, {granule}")
+        return self.value(f"select i1 {self.value(f'icmp slt i64 {at}, {whole}')}, i64 {at}, i64 {whole}")
 
 
 def print_team_step(plan: TeamPlan, decls: Mapping[str, KernelDecl], resolve: Resolve, flush: bool = False) -> str:

@@ -54,7 +54,7 @@ def taken(f: Function, *args: Any) -> bool:
 def test_same_results_as_calls_the_long_way() -> None:
     a, b = weft.Variable(np.zeros(4, np.float32)), weft.Variable(np.zeros(4, np.float32))
     first, second = direct(adds(a), X), direct(adds(b), X)
-    second._go_direct = lambda concrete: None  # type: ignore[method-assign]
+    second._go_direct = lambda concrete: None  # type: ignore[method-assign]  # so that it always goes the long way
     for i in range(50):
         second._direct = lambda args: NotImplemented
         assert np.array_equal(first(X + i).numpy(), second(X + i).numpy())
@@ -140,7 +140,7 @@ def test_an_object_that_becomes_a_number_is_noticed() -> None:
     direct(f, X)
     scale = Box()  # another object is as good as the first: it is frozen, as in TensorFlow
     assert taken(f, X)
-    scale = 5.0  # type: ignore[assignment]
+    scale = 5.0  # type: ignore[assignment]  # a number where an object was is what is tested
     assert not taken(f, X)
     assert np.array_equal(f(X).numpy(), 5 * X)
 
