@@ -119,6 +119,10 @@ class FunctionWriter:
         """A value in memory. The offset counts in values, or in what ``unit`` says."""
         return self.let(f"load {kind}, ptr {self.at(pointer, offset, unit or kind)}")
 
+    def field(self, table: str, names: Sequence[str], name: str, kind: str = "ptr") -> str:
+        """Reads from a table whose words of 64 bits have these names."""
+        return self.read(kind, table, names.index(name), "i64")
+
     def write(self, kind: str, value: Operand, pointer: str, offset: Operand = 0, unit: str = "") -> None:
         """Stores a value; the offset as in `read`."""
         self.line(f"store {kind} {value}, ptr {self.at(pointer, offset, unit or kind)}")

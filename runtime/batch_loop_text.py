@@ -6,8 +6,10 @@ for its inputs, runs the step, and stops at a code other than 0 or when its time
 
 from __future__ import annotations
 
-from . import entry
-from .gather_rows import COPY_ROWS, LEAST_BYTES
+from weft.codegen.function_writer import FunctionWriter
+
+from .entry import RUN_STEP, header_field
+from .gather_rows import COPY_ROWS, FIELDS, LEAST_BYTES
 
 SYMBOL = "weft_run_many"
 LOOP = (
@@ -24,210 +26,142 @@ written at the end. gather: the function that gathers large batches, see `team_g
 tells the step what to gather by itself, see `own_rows`.
 """
 
-TEXT = f"""{entry.RUN_STEP}{COPY_ROWS}
-define internal void @gather(ptr noalias %to, ptr noalias %from, i64 %bytes, ptr noalias %rows, i64 %n) {{
-entry:
-  switch i64 %bytes, label %wide [ i64 4, label %four  i64 8, label %eight ]
-four:
-  %i4 = phi i64 [ 0, %entry ], [ %i4.next, %four ]
-  %r4.at = getelementptr i64, ptr %rows, i64 %i4
-  %r4 = load i64, ptr %r4.at
-  %f4 = getelementptr i32, ptr %from, i64 %r4
-  %v4 = load i32, ptr %f4, align 1
-  %t4 = getelementptr i32, ptr %to, i64 %i4
-  store i32 %v4, ptr %t4, align 1
-  %i4.next = add i64 %i4, 1
-  %more4 = icmp slt i64 %i4.next, %n
-  br i1 %more4, label %four, label %end
-eight:
-  %i8 = phi i64 [ 0, %entry ], [ %i8.next, %eight ]
-  %r8.at = getelementptr i64, ptr %rows, i64 %i8
-  %r8 = load i64, ptr %r8.at
-  %f8 = getelementptr i64, ptr %from, i64 %r8
-  %v8 = load i64, ptr %f8, align 1
-  %t8 = getelementptr i64, ptr %to, i64 %i8
-  store i64 %v8, ptr %t8, align 1
-  %i8.next = add i64 %i8, 1
-  %more8 = icmp slt i64 %i8.next, %n
-  br i1 %more8, label %eight, label %end
-wide:
-  call void @copy_rows(ptr %to, ptr %from, i64 %bytes, ptr %rows, i64 %n, i64 0, i64 %bytes)
-  br label %end
-end:
-  ret void
-}}
+FEED = ("index", "source", "bytes", "buffer", "left")
+DRAIN = ("index", "address", "stride")
+"""The int64 fields of a feed and of a drain."""
 
-define internal void @feed(ptr %header, ptr %loop, i64 %batch) {{
-entry:
-  %pointers = call ptr @address(ptr %header, i64 1)
-  %fields = alloca [5 x i64]
-  %team = call ptr @address(ptr %loop, i64 12)
-  %has.team = icmp ne ptr %team, null
-  %size = call i64 @field(ptr %loop, i64 1)
-  %order = call ptr @address(ptr %loop, i64 2)
-  %feeds = call ptr @address(ptr %loop, i64 3)
-  %count = call i64 @field(ptr %loop, i64 4)
-  %first = mul i64 %batch, %size
-  %ordered = icmp ne ptr %order, null
-  %told = call ptr @address(ptr %loop, i64 13)
-  %numbers = getelementptr i64, ptr %order, i64 %first
-  %now = select i1 %ordered, ptr %numbers, ptr null
-  store ptr %now, ptr %told
-  %after = add i64 %batch, 1
-  %batches = call i64 @field(ptr %loop, i64 0)
-  %last = icmp sge i64 %after, %batches
-  %coming = getelementptr i64, ptr %numbers, i64 %size
-  %next.rows = select i1 %last, ptr null, ptr %coming
-  %told.next = getelementptr i64, ptr %told, i64 2
-  store ptr %next.rows, ptr %told.next
-  br label %next
-next:
-  %i = phi i64 [ 0, %entry ], [ %i.next, %done ]
-  %more = icmp slt i64 %i, %count
-  br i1 %more, label %one, label %end
-one:
-  %start = mul i64 %i, 5
-  %table = getelementptr i64, ptr %feeds, i64 %start
-  %index = call i64 @field(ptr %table, i64 0)
-  %source = call ptr @address(ptr %table, i64 1)
-  %bytes = call i64 @field(ptr %table, i64 2)
-  %slot = getelementptr ptr, ptr %pointers, i64 %index
-  br i1 %ordered, label %copy, label %move
-copy:
-  %buffer = call ptr @address(ptr %table, i64 3)
-  %rows = getelementptr i64, ptr %order, i64 %first
-  store ptr %buffer, ptr %slot
-  %left = call i64 @field(ptr %table, i64 4)
-  %is.left = icmp ne i64 %left, 0
-  br i1 %is.left, label %done, label %here
-here:
-  %total = mul i64 %bytes, %size
-  %large = icmp sge i64 %total, {LEAST_BYTES}
-  %together = and i1 %large, %has.team
-  br i1 %together, label %shared, label %alone
-alone:
-  call void @gather(ptr %buffer, ptr %source, i64 %bytes, ptr %rows, i64 %size)
-  br label %done
-shared:
-  store ptr %buffer, ptr %fields
-  %from.at = getelementptr i64, ptr %fields, i64 1
-  store ptr %source, ptr %from.at
-  %bytes.at = getelementptr i64, ptr %fields, i64 2
-  store i64 %bytes, ptr %bytes.at
-  %rows.at = getelementptr i64, ptr %fields, i64 3
-  store ptr %rows, ptr %rows.at
-  %size.at = getelementptr i64, ptr %fields, i64 4
-  store i64 %size, ptr %size.at
-  %never = call i32 %team(ptr %fields, ptr null, ptr null)
-  br label %done
-move:
-  %offset = mul i64 %first, %bytes
-  %at = getelementptr i8, ptr %source, i64 %offset
-  store ptr %at, ptr %slot
-  br label %done
-done:
-  %i.next = add i64 %i, 1
-  br label %next
-end:
-  ret void
-}}
 
-define internal void @drain(ptr %pointers, ptr %loop, i64 %batch) {{
-entry:
-  %drains = call ptr @address(ptr %loop, i64 5)
-  %count = call i64 @field(ptr %loop, i64 6)
-  br label %next
-next:
-  %i = phi i64 [ 0, %entry ], [ %i.next, %one ]
-  %more = icmp slt i64 %i, %count
-  br i1 %more, label %one, label %end
-one:
-  %start = mul i64 %i, 3
-  %table = getelementptr i64, ptr %drains, i64 %start
-  %index = call i64 @field(ptr %table, i64 0)
-  %base = call ptr @address(ptr %table, i64 1)
-  %stride = call i64 @field(ptr %table, i64 2)
-  %offset = mul i64 %batch, %stride
-  %at = getelementptr i8, ptr %base, i64 %offset
-  %slot = getelementptr ptr, ptr %pointers, i64 %index
-  store ptr %at, ptr %slot
-  %i.next = add i64 %i, 1
-  br label %next
-end:
-  ret void
-}}
+def _field(writer: FunctionWriter, name: str, kind: str = "ptr") -> str:
+    return writer.field("%loop", LOOP, name, kind)
 
-define internal i64 @now(ptr %clock, i64 %id) {{
-  %spec = alloca [2 x i64]
-  %id32 = trunc i64 %id to i32
-  %failed = call i32 %clock(i32 %id32, ptr %spec)
-  %seconds = call i64 @field(ptr %spec, i64 0)
-  %rest = call i64 @field(ptr %spec, i64 1)
-  %whole = mul i64 %seconds, 1000000000
-  %sum = add i64 %whole, %rest
-  ret i64 %sum
-}}
 
-define i64 @{SYMBOL}(ptr %header, ptr %loop) {{
-entry:
-  %pointers = call ptr @address(ptr %header, i64 1)
-  %blas = call ptr @address(ptr %header, i64 9)
-  %has.blas = icmp ne ptr %blas, null
-  %count = call i64 @field(ptr %loop, i64 0)
-  %clock = call ptr @address(ptr %loop, i64 7)
-  %id = call i64 @field(ptr %loop, i64 8)
-  %budget = call i64 @field(ptr %loop, i64 9)
-  %every = call i64 @field(ptr %loop, i64 10)
-  %timed = icmp ne ptr %clock, null
-  br i1 %timed, label %clocked, label %begin
-clocked:
-  %time = call i64 @now(ptr %clock, i64 %id)
-  br label %begin
-begin:
-  %started = phi i64 [ 0, %entry ], [ %time, %clocked ]
-  br i1 %has.blas, label %limit, label %batch
-limit:
-  call void @limit_threads(ptr %header, ptr %blas)
-  br label %batch
-batch:
-  %b = phi i64 [ 0, %begin ], [ 0, %limit ], [ %b.next, %on ], [ %b.next, %look ]
-  %left = phi i64 [ %every, %begin ], [ %every, %limit ], [ %left.next, %on ], [ %every, %look ]
-  call void @feed(ptr %header, ptr %loop, i64 %b)
-  call void @drain(ptr %pointers, ptr %loop, i64 %b)
-  %code = call i32 @run_step(ptr %header)
-  %good = icmp eq i32 %code, 0
-  br i1 %good, label %good.batch, label %end
-good.batch:
-  %b.next = add i64 %b, 1
-  %left.next = sub i64 %left, 1
-  %all = icmp sge i64 %b.next, %count
-  br i1 %all, label %end, label %on.time
-on.time:
-  %due0 = icmp sle i64 %left.next, 0
-  %due = and i1 %due0, %timed
-  br i1 %due, label %look, label %on
-on:
-  br label %batch
-look:
-  %later = call i64 @now(ptr %clock, i64 %id)
-  %spent = sub i64 %later, %started
-  %over = icmp sge i64 %spent, %budget
-  br i1 %over, label %end, label %batch
-end:
-  %done = phi i64 [ %b, %batch ], [ %b.next, %good.batch ], [ %b.next, %look ]
-  %final = phi i32 [ %code, %batch ], [ 0, %good.batch ], [ 0, %look ]
-  %wide = sext i32 %final to i64
-  %code.at = getelementptr i64, ptr %loop, i64 11
-  store i64 %wide, ptr %code.at
-  %told = call ptr @address(ptr %loop, i64 13)
-  store i64 0, ptr %told
-  %told.next = getelementptr i64, ptr %told, i64 2
-  store i64 0, ptr %told.next
-  br i1 %has.blas, label %restore, label %return
-restore:
-  call void @restore_threads(ptr %header, ptr %blas)
-  br label %return
-return:
-  ret i64 %done
-}}
-"""
+def _gather() -> str:
+    """Copies rows; small ones by one instruction each."""
+    w = FunctionWriter()
+    w.line("switch i64 %bytes, label %wide [ i64 4, label %four  i64 8, label %eight ]")
+    for label, kind in (("four", "i32"), ("eight", "i64")):
+        w.open(label)
+        with w.counted("%n") as i:
+            value = w.let(f"load {kind}, ptr {w.at('%from', w.read('i64', '%rows', i), kind)}, align 1")
+            w.line(f"store {kind} {value}, ptr {w.at('%to', i, kind)}, align 1")
+        w.line("ret void")
+    w.open("wide")
+    w.line("call void @copy_rows(ptr %to, ptr %from, i64 %bytes, ptr %rows, i64 %n, i64 0, i64 %bytes)")
+    w.line("ret void")
+    return w.function("internal void @gather(ptr noalias %to, ptr noalias %from, i64 %bytes, ptr noalias %rows, i64 %n)")
+
+
+def _gather_together(w: FunctionWriter, buffer: str, source: str, width: str, rows: str, size: str) -> None:
+    """Gathers one input, with all threads if it is large and there is a team."""
+    team, total = _field(w, "gather"), w.mul(width, size)
+    alone = w.let(f"or i1 {w.equal(team, 'null')}, {w.let(f'icmp slt i64 {total}, {LEAST_BYTES}')}")
+    with w.when(alone):
+        w.line(f"call void @gather(ptr {buffer}, ptr {source}, i64 {width}, ptr {rows}, i64 {size})")
+    with w.when(alone, holds=False):
+        pointers, sizes = {"to": buffer, "from": source, "rows": rows}, {"bytes": width, "count": size}
+        for kind, values in (("ptr", pointers), ("i64", sizes)):
+            for name, value in values.items():
+                w.write(kind, value, "%fields", FIELDS.index(name))
+        w.let(f"call i32 {team}(ptr %fields, ptr null, ptr null)")
+
+
+def _tell_rows(w: FunctionWriter, unordered: str, numbers: str, size: str) -> None:
+    """Tells the step where the row numbers of this batch are, and of the next one."""
+    told, after = _field(w, "rows"), w.add("%batch", 1)
+    w.write("ptr", w.let(f"select i1 {unordered}, ptr null, ptr {numbers}"), told)
+    last = w.let(f"icmp sge i64 {after}, {_field(w, 'count', 'i64')}")
+    coming = w.at(numbers, size, "i64")
+    w.write("ptr", w.let(f"select i1 {last}, ptr null, ptr {coming}"), told, 2)
+
+
+def _feed() -> str:
+    """Brings the batch's rows to where the step looks for its inputs."""
+    w = FunctionWriter()
+    w.line(f"%fields = alloca [{len(FIELDS)} x i64]")
+    size, order = _field(w, "size", "i64"), _field(w, "order")
+    first, unordered = w.mul("%batch", size), w.equal(order, "null")
+    numbers = w.at(order, first, "i64")
+    _tell_rows(w, unordered, numbers, size)
+    table, feeds = header_field(w, "pointers"), _field(w, "feeds")
+    with w.counted(_field(w, "feed_count", "i64")) as i:
+        row = w.at(feeds, w.mul(i, len(FEED)), "i64")
+        place = w.at(table, w.field(row, FEED, "index", "i64"), "ptr")
+        source, width = w.field(row, FEED, "source"), w.field(row, FEED, "bytes", "i64")
+        with w.when(unordered):
+            w.write("ptr", w.at(source, w.mul(first, width), "i8"), place)
+        with w.when(unordered, holds=False):
+            buffer = w.field(row, FEED, "buffer")
+            w.write("ptr", buffer, place)
+            with w.when(w.equal(w.field(row, FEED, "left", "i64"), 0, "i64")):
+                _gather_together(w, buffer, source, width, numbers, size)
+    w.line("ret void")
+    return w.function("internal void @feed(ptr %header, ptr %loop, i64 %batch)")
+
+
+def _drain() -> str:
+    """Has the step write the batch's outputs to their places."""
+    w = FunctionWriter()
+    table, drains = header_field(w, "pointers"), _field(w, "drains")
+    with w.counted(_field(w, "drain_count", "i64")) as i:
+        row = w.at(drains, w.mul(i, len(DRAIN)), "i64")
+        offset = w.mul("%batch", w.field(row, DRAIN, "stride", "i64"))
+        place = w.at(w.field(row, DRAIN, "address"), offset, "i8")
+        w.write("ptr", place, table, w.field(row, DRAIN, "index", "i64"))
+    w.line("ret void")
+    return w.function("internal void @drain(ptr %header, ptr %loop, i64 %batch)")
+
+
+def _now() -> str:
+    """Nanoseconds; 0 without a clock."""
+    w = FunctionWriter()
+    w.line("%spec = alloca [2 x i64]")
+    clock = _field(w, "clock")
+    w.require(w.equal(clock, "null"), "none", holds=False)
+    number = w.let(f"trunc i64 {_field(w, 'clock_id', 'i64')} to i32")
+    w.let(f"call i32 {clock}(i32 {number}, ptr %spec)")
+    w.line(f"ret i64 {w.add(w.mul(w.read('i64', '%spec'), 10**9), w.read('i64', '%spec', 1))}")
+    w.open("none")
+    w.line("ret i64 0")
+    return w.function("internal i64 @now(ptr %loop)")
+
+
+def _run_batches(w: FunctionWriter) -> None:
+    """The batches, until one fails or the time is over; ``%done`` counts them."""
+    started, every = w.let("call i64 @now(ptr %loop)"), _field(w, "every", "i64")
+    timed = w.let(f"icmp ne ptr {_field(w, 'clock')}, null")
+    w.write("i64", 0, "%done")
+    with w.loop(0, _field(w, "count", "i64"), carried=[("i64", every)], some=True) as loop:
+        w.line(f"call void @feed(ptr %header, ptr %loop, i64 {loop.index})")
+        w.line(f"call void @drain(ptr %header, ptr %loop, i64 {loop.index})")
+        code = w.let("call i32 @run_step(ptr %header)")
+        w.write("i64", w.let(f"sext i32 {code} to i64"), "%loop", LOOP.index("code"))
+        w.require(w.equal(code, 0, "i32"), "end")
+        w.write("i64", w.add(loop.index, 1), "%done")
+        left = w.sub(loop.carried[0], 1)
+        due = w.let(f"and i1 {timed}, {w.let(f'icmp sle i64 {left}, 0')}")
+        with w.when(due):
+            spent = w.sub(w.let("call i64 @now(ptr %loop)"), started)
+            w.require(w.let(f"icmp slt i64 {spent}, {_field(w, 'budget', 'i64')}"), "end")
+        loop.following = [w.let(f"select i1 {due}, i64 {every}, i64 {left}")]
+    w.go("end")
+    w.open("end")
+
+
+def _run_many() -> str:
+    w = FunctionWriter()
+    w.line("%done = alloca i64")
+    count = header_field(w, "blas_count")
+    no_blas = w.equal(count, "null")
+    with w.when(no_blas, holds=False):
+        w.line(f"call void @limit_threads(ptr %header, ptr {count})")
+    _run_batches(w)
+    told = _field(w, "rows")
+    w.write("ptr", "null", told)
+    w.write("ptr", "null", told, 2)
+    with w.when(no_blas, holds=False):
+        w.line(f"call void @restore_threads(ptr %header, ptr {count})")
+    w.line(f"ret i64 {w.read('i64', '%done')}")
+    return w.function(f"i64 @{SYMBOL}(ptr %header, ptr %loop)")
+
+
+TEXT = RUN_STEP + COPY_ROWS + "".join([_gather(), _feed(), _drain(), _now(), _run_many()])

@@ -6,7 +6,9 @@ still the same. ``take_inputs``: the arguments are tensors or arrays as the step
 
 from __future__ import annotations
 
-from .entry import HEAD, HEADER, ITEMS
+from weft.codegen.function_writer import FunctionWriter
+
+from .entry import HEAD, ITEMS, header_field, member, pointers
 from .guards import CLASS, SAME
 
 FIELDS = (
@@ -24,150 +26,102 @@ fail: with the code of a step that failed, to raise.
 """
 
 
-def get(name: str, kind: str = "address") -> str:
-    """A line that loads a field of ``%table`` into a value of its name."""
-    return f"  %{name} = call {'ptr' if kind == 'address' else 'i64'} @{kind}(ptr %table, i64 {FIELDS.index(name)})\n"
+GUARD = ("kind", "holder", "name", "expected")
+"""The int64 fields of a guard."""
 
 
-QUESTIONS = f"""
-define internal i1 @attribute_is(ptr %object, ptr %name, ptr %wanted) {{
-  %value = call ptr @PyObject_GetAttr(ptr %object, ptr %name)
-  %none = icmp eq ptr %value, null
-  br i1 %none, label %failed, label %compare
-failed:
-  call void @PyErr_Clear()
-  ret i1 false
-compare:
-  call void @Py_DecRef(ptr %value)
-  %same = icmp eq ptr %value, %wanted
-  ret i1 %same
-}}
-
-define internal i1 @is_plain(ptr %table) {{
-entry:
-{get("state")}{get("interpreter_name")}{get("interpreter")}\
-  %eager = call i1 @attribute_is(ptr %state, ptr %interpreter_name, ptr %interpreter)
-  br i1 %eager, label %tapes, label %no
-tapes:
-{get("tapes_name")}{get("no_tapes")}\
-  %alone = call i1 @attribute_is(ptr %state, ptr %tapes_name, ptr %no_tapes)
-  br i1 %alone, label %setting, label %no
-setting:
-{get("config")}{get("eagerly_name")}{get("false")}\
-  %compiled = call i1 @attribute_is(ptr %config, ptr %eagerly_name, ptr %false)
-  ret i1 %compiled
-no:
-  ret i1 false
-}}
-
-define internal ptr @guarded(ptr %holder, ptr %name) {{
-entry:
-  %in.cell = icmp eq ptr %name, null
-  br i1 %in.cell, label %cell, label %dict
-cell:
-  %held = call ptr @PyCell_Get(ptr %holder)
-  %empty = icmp eq ptr %held, null
-  br i1 %empty, label %nothing, label %drop
-drop:
-  call void @Py_DecRef(ptr %held)
-  ret ptr %held
-dict:
-  %value = call ptr @PyDict_GetItemWithError(ptr %holder, ptr %name)
-  %missing = icmp eq ptr %value, null
-  br i1 %missing, label %nothing, label %found
-found:
-  ret ptr %value
-nothing:
-  call void @PyErr_Clear()
-  ret ptr null
-}}
-
-define internal i1 @guards_hold(ptr %table) {{
-entry:
-{get("guards")}{get("guard_count", "field")}\
-  br label %next
-next:
-  %i = phi i64 [ 0, %entry ], [ %i.next, %same ], [ %i.next, %class ], [ %i.next, %weak ]
-  %good = phi i1 [ true, %entry ], [ %is.same, %same ], [ %is.class, %class ], [ %is.weak, %weak ]
-  %more = icmp slt i64 %i, %guard_count
-  %go = and i1 %good, %more
-  br i1 %go, label %one, label %end
-one:
-  %at = mul i64 %i, 4
-  %row = getelementptr i64, ptr %guards, i64 %at
-  %kind = call i64 @field(ptr %row, i64 0)
-  %holder = call ptr @address(ptr %row, i64 1)
-  %name = call ptr @address(ptr %row, i64 2)
-  %wanted = call ptr @address(ptr %row, i64 3)
-  %value = call ptr @guarded(ptr %holder, ptr %name)
-  %i.next = add i64 %i, 1
-  %missing = icmp eq ptr %value, null
-  %by.value = icmp eq i64 %kind, {SAME}
-  %plain = or i1 %missing, %by.value
-  br i1 %plain, label %same, label %other
-same:
-  %is.equal = icmp eq ptr %value, %wanted
-  %is.same = and i1 %is.equal, %by.value
-  br label %next
-other:
-  %by.class = icmp eq i64 %kind, {CLASS}
-  br i1 %by.class, label %class, label %weak
-class:
-  %type = call ptr @member(ptr %value, i64 {HEAD - 8})
-  %is.class = icmp eq ptr %type, %wanted
-  br label %next
-weak:
-  %referred = call ptr @member(ptr %wanted, i64 {HEAD})
-  %is.weak = icmp eq ptr %value, %referred
-  br label %next
-end:
-  ret i1 %good
-}}
-"""
+def get(writer: FunctionWriter, name: str, kind: str = "ptr") -> str:
+    """Reads a field of the function's ``%table``."""
+    return writer.field("%table", FIELDS, name, kind)
 
 
-def inputs_text(array_at: int) -> str:
-    return f"""
-define internal i1 @take_inputs(ptr %table, ptr %args, ptr %arrays) {{
-entry:
-{get("header")}{get("tensor")}\
-  %inputs = call i64 @field(ptr %header, i64 {HEADER.index("inputs")})
-  %specs = call ptr @address(ptr %header, i64 {HEADER.index("specs")})
-  %type = call ptr @address(ptr %header, i64 {HEADER.index("ndarray")})
-  %given = call ptr @member(ptr %args, i64 {HEAD})
-  %count = ptrtoint ptr %given to i64
-  %items = getelementptr i8, ptr %args, i64 {ITEMS}
-  %fits = icmp eq i64 %count, %inputs
-  br i1 %fits, label %input, label %no
-input:
-  %i = phi i64 [ 0, %entry ], [ %i.next, %compare ]
-  %spec = phi ptr [ %specs, %entry ], [ %spec.next, %compare ]
-  %bad = icmp eq ptr %spec, null
-  br i1 %bad, label %no, label %good
-good:
-  %more = icmp slt i64 %i, %inputs
-  br i1 %more, label %one, label %yes
-one:
-  %item = call ptr @address(ptr %items, i64 %i)
-  %kind = call ptr @member(ptr %item, i64 {HEAD - 8})
-  %is.tensor = icmp eq ptr %kind, %tensor
-  br i1 %is.tensor, label %open, label %whole
-open:
-  %inner = call ptr @member(ptr %item, i64 {array_at})
-  br label %whole
-whole:
-  %array = phi ptr [ %item, %one ], [ %inner, %open ]
-  %place = getelementptr ptr, ptr %arrays, i64 %i
-  store ptr %array, ptr %place
-  %i.next = add i64 %i, 1
-  %absent = icmp eq ptr %array, null
-  br i1 %absent, label %no, label %compare
-compare:
-  %spec.next = call ptr @check(ptr %array, ptr %spec, ptr %type)
-  br label %input
-yes:
-  ret i1 true
-no:
-  ret i1 false
-}}
-"""
+def questions_text(array_at: int) -> str:
+    """All three. array_at: where an `EagerTensor` has its array."""
+    return "".join([_attribute_is(), _is_plain(), _guarded(), _guards_hold(), _take_inputs(array_at)])
+
+
+def _attribute_is() -> str:
+    w = FunctionWriter()
+    value = w.let("call ptr @PyObject_GetAttr(ptr %object, ptr %name)")
+    w.require(w.equal(value, "null"), "failed", holds=False)
+    w.line(f"call void @Py_DecRef(ptr {value})")
+    w.line(f"ret i1 {w.equal(value, '%wanted')}")
+    w.open("failed")
+    w.line("call void @PyErr_Clear()")
+    w.line("ret i1 false")
+    return w.function("internal i1 @attribute_is(ptr %object, ptr %name, ptr %wanted)")
+
+
+def _is_plain() -> str:
+    w = FunctionWriter()
+    asked = (
+        ("state", "interpreter_name", "interpreter"), ("state", "tapes_name", "no_tapes"), ("config", "eagerly_name", "false"),
+    )  # fmt: skip
+    for question in asked:
+        w.require(w.let(f"call i1 @attribute_is({pointers(*(get(w, name) for name in question))})"), "no")
+    w.line("ret i1 true")
+    w.open("no")
+    w.line("ret i1 false")
+    return w.function("internal i1 @is_plain(ptr %table)")
+
+
+def _guarded() -> str:
+    """What a cell, or a dictionary under a name, holds now; null for nothing. The reference is borrowed."""
+    w = FunctionWriter()
+    w.require(w.equal("%name", "null"), "cell", holds=False)
+    value = w.let("call ptr @PyDict_GetItemWithError(ptr %holder, ptr %name)")
+    w.require(w.equal(value, "null"), "nothing", holds=False)
+    w.line(f"ret ptr {value}")
+    w.open("cell")
+    held = w.let("call ptr @PyCell_Get(ptr %holder)")
+    w.require(w.equal(held, "null"), "nothing", holds=False)
+    w.line(f"call void @Py_DecRef(ptr {held})")
+    w.line(f"ret ptr {held}")
+    w.open("nothing")
+    w.line("call void @PyErr_Clear()")
+    w.line("ret ptr null")
+    return w.function("internal ptr @guarded(ptr %holder, ptr %name)")
+
+
+def _guards_hold() -> str:
+    w = FunctionWriter()
+    guards = get(w, "guards")
+    with w.counted(get(w, "guard_count", "i64")) as i:
+        row = w.at(guards, w.mul(i, len(GUARD)), "i64")
+        kind, expected = w.field(row, GUARD, "kind", "i64"), w.field(row, GUARD, "expected")
+        value = w.let(f"call ptr @guarded({pointers(w.field(row, GUARD, 'holder'), w.field(row, GUARD, 'name'))})")
+        w.fork(w.equal(kind, SAME, "i64"), "same", "other")
+        w.open("same")
+        w.fork(w.equal(value, expected), "good", "no")
+        w.open("other")
+        w.require(w.equal(value, "null"), "no", holds=False)
+        w.fork(w.equal(kind, CLASS, "i64"), "class", "weak")
+        w.open("class")
+        w.fork(w.equal(member(w, value, HEAD - 8), expected), "good", "no")
+        w.open("weak")
+        w.fork(w.equal(value, member(w, expected, HEAD)), "good", "no")
+        w.open("good")
+    w.line("ret i1 true")
+    w.open("no")
+    w.line("ret i1 false")
+    return w.function("internal i1 @guards_hold(ptr %table)")
+
+
+def _take_inputs(array_at: int) -> str:
+    w = FunctionWriter()
+    count, tensor, kind = header_field(w, "inputs", "i64"), get(w, "tensor"), header_field(w, "ndarray")
+    w.require(w.equal(member(w, "%args", HEAD, "i64"), count, "i64"), "no")
+    items = w.at("%args", ITEMS, "i8")
+    with w.loop(0, count, carried=[("ptr", header_field(w, "specs"))]) as loop:
+        item, place = w.read("ptr", items, loop.index), w.at("%arrays", loop.index, "ptr")
+        w.write("ptr", item, place)
+        with w.when(w.equal(member(w, item, HEAD - 8), tensor)):
+            w.write("ptr", member(w, item, array_at), place)
+        array = w.read("ptr", place)
+        w.require(w.equal(array, "null"), "no", holds=False)
+        loop.following = [w.let(f"call ptr @check({pointers(array, *loop.carried, kind)})")]
+        w.require(w.equal(loop.following[0], "null"), "no", holds=False)
+    w.line("ret i1 true")
+    w.open("no")
+    w.line("ret i1 false")
+    return w.function("internal i1 @take_inputs(ptr %table, ptr %header, ptr %args, ptr %arrays)")

@@ -7,8 +7,10 @@ that nothing has happened.
 
 from __future__ import annotations
 
-from .direct_call_questions import QUESTIONS, get, inputs_text
-from .entry import CALL_STEP, DATA, FLAGS, HEADER, WRITEABLE
+from weft.codegen.function_writer import FunctionWriter
+
+from .direct_call_questions import FIELDS, get, questions_text
+from .entry import CALL_STEP, DATA, FLAGS, WRITEABLE, header_field, member, pointers
 
 SYMBOL = "weft_direct_call"
 MOST_ARRAYS = 64
@@ -24,8 +26,12 @@ NEEDED = (
 
 def direct_call_text(array_at: int, snapshot_at: int, lock_at: int, parent_at: int) -> str:
     """The module. array_at, snapshot_at, lock_at, parent_at: offsets in an `EagerTensor`, a `Variable` and a group of steps."""
-    return "".join([_DECLARED, CALL_STEP, QUESTIONS, inputs_text(array_at), _FRAMES, _lock(lock_at, parent_at),
-                    _results(array_at, snapshot_at), _CALL])  # fmt: skip
+    parts = [
+        CALL_STEP, questions_text(array_at), _take_frame(), _give_frame(), _call_lock(), _drop_lock(),
+        _take_lock(lock_at, parent_at), _drop(), _make_outputs(), _forget_snapshots(snapshot_at), _tensor_of(array_at), _pack(),
+        _call_with(), _answer(), _direct_call(),
+    ]  # fmt: skip
+    return "".join([_DECLARED, *parts])
 
 
 _DECLARED = """
@@ -48,302 +54,224 @@ declare ptr @PyType_GenericAlloc(ptr, i64)
 declare ptr @PyLong_FromLongLong(i64)
 """
 
+
 # The frame belongs to this call while it is not in the list, as for calls that go the long way.
-_FRAMES = f"""
-define internal i1 @take_frame(ptr %table) {{
-entry:
-{get("frames")}{get("frame")}\
-  %count = call i64 @PyList_Size(ptr %frames)
-  %some = icmp sgt i64 %count, 0
-  br i1 %some, label %look, label %no
-look:
-  %last = sub i64 %count, 1
-  %free = call ptr @PyList_GetItem(ptr %frames, i64 %last)
-  %mine = icmp eq ptr %free, %frame
-  br i1 %mine, label %take, label %no
-take:
-  %code = call i32 @PyList_SetSlice(ptr %frames, i64 %last, i64 %count, ptr null)
-  ret i1 true
-no:
-  ret i1 false
-}}
-
-define internal void @give_frame(ptr %table) {{
-{get("frames")}{get("frame")}\
-  %code = call i32 @PyList_Append(ptr %frames, ptr %frame)
-  ret void
-}}
-"""
+def _take_frame() -> str:
+    w = FunctionWriter()
+    frames = get(w, "frames")
+    count = w.let(f"call i64 @PyList_Size(ptr {frames})")
+    w.require(w.let(f"icmp sgt i64 {count}, 0"), "no")
+    last = w.sub(count, 1)
+    free = w.let(f"call ptr @PyList_GetItem(ptr {frames}, i64 {last})")
+    w.require(w.equal(free, get(w, "frame")), "no")
+    w.let(f"call i32 @PyList_SetSlice(ptr {frames}, i64 {last}, i64 {count}, ptr null)")
+    w.line("ret i1 true")
+    w.open("no")
+    w.line("ret i1 false")
+    return w.function("internal i1 @take_frame(ptr %table)")
 
 
-def _lock(lock_at: int, parent_at: int) -> str:
-    return f"""
-define internal i1 @call_lock(ptr %lock, ptr %name) {{
-  %place = alloca ptr
-  store ptr %lock, ptr %place
-  %result = call ptr @PyObject_VectorcallMethod(ptr %name, ptr %place, i64 1, ptr null)
-  %failed = icmp eq ptr %result, null
-  br i1 %failed, label %no, label %yes
-yes:
-  call void @Py_DecRef(ptr %result)
-  ret i1 true
-no:
-  ret i1 false
-}}
-
-define internal void @drop_lock(ptr %table, ptr %lock) {{
-entry:
-{get("release")}\
-  %none = icmp eq ptr %lock, null
-  br i1 %none, label %end, label %drop
-drop:
-  %done = call i1 @call_lock(ptr %lock, ptr %release)
-  br label %end
-end:
-  ret void
-}}
-
-define internal i32 @take_lock(ptr %table, ptr %kept) {{
-entry:
-{get("group")}{get("none")}{get("acquire")}\
-  store ptr null, ptr %kept
-  %free = icmp eq ptr %group, null
-  br i1 %free, label %good, label %look
-look:
-  %lock = call ptr @member(ptr %group, i64 {lock_at})
-  %held = call i1 @call_lock(ptr %lock, ptr %acquire)
-  br i1 %held, label %again, label %failed
-again:
-  %parent = call ptr @member(ptr %group, i64 {parent_at})
-  %root = icmp eq ptr %parent, %none
-  br i1 %root, label %keep, label %leave
-keep:
-  store ptr %lock, ptr %kept
-  br label %good
-leave:
-  call void @drop_lock(ptr %table, ptr %lock)
-  ret i32 1
-good:
-  ret i32 0
-failed:
-  ret i32 2
-}}
-"""
+def _give_frame() -> str:
+    w = FunctionWriter()
+    w.let(f"call i32 @PyList_Append({pointers(get(w, 'frames'), get(w, 'frame'))})")
+    w.line("ret void")
+    return w.function("internal void @give_frame(ptr %table)")
 
 
-def _results(array_at: int, snapshot_at: int) -> str:
-    return f"""
-define internal void @drop(ptr %arrays, i64 %count) {{
-entry:
-  br label %next
-next:
-  %i = phi i64 [ 0, %entry ], [ %i.next, %one ]
-  %more = icmp slt i64 %i, %count
-  br i1 %more, label %one, label %end
-one:
-  %array = call ptr @address(ptr %arrays, i64 %i)
-  call void @Py_DecRef(ptr %array)
-  %i.next = add i64 %i, 1
-  br label %next
-end:
-  ret void
-}}
-
-define internal i1 @make_outputs(ptr %table, ptr %arrays) {{
-entry:
-{get("outputs")}{get("output_count", "field")}\
-  br label %next
-next:
-  %i = phi i64 [ 0, %entry ], [ %i.next, %made ]
-  %more = icmp slt i64 %i, %output_count
-  br i1 %more, label %one, label %yes
-one:
-  %at = mul i64 %i, 2
-  %row = getelementptr i64, ptr %outputs, i64 %at
-  %maker = call ptr @address(ptr %row, i64 0)
-  %arguments = call ptr @address(ptr %row, i64 1)
-  %array = call ptr @PyObject_Call(ptr %maker, ptr %arguments, ptr null)
-  %failed = icmp eq ptr %array, null
-  br i1 %failed, label %no, label %made
-made:
-  %place = getelementptr ptr, ptr %arrays, i64 %i
-  store ptr %array, ptr %place
-  %i.next = add i64 %i, 1
-  br label %next
-yes:
-  ret i1 true
-no:
-  call void @drop(ptr %arrays, i64 %i)
-  ret i1 false
-}}
-
-define internal void @forget_snapshots(ptr %table) {{
-entry:
-{get("written")}{get("written_count", "field")}{get("none")}\
-  br label %next
-next:
-  %i = phi i64 [ 0, %entry ], [ %i.next, %on ]
-  %more = icmp slt i64 %i, %written_count
-  br i1 %more, label %one, label %end
-one:
-  %variable = call ptr @address(ptr %written, i64 %i)
-  %place = getelementptr i8, ptr %variable, i64 {snapshot_at}
-  %snapshot = load ptr, ptr %place
-  %i.next = add i64 %i, 1
-  %absent = icmp eq ptr %snapshot, %none
-  br i1 %absent, label %on, label %forget
-forget:
-  call void @Py_IncRef(ptr %none)
-  store ptr %none, ptr %place
-  call void @Py_DecRef(ptr %snapshot)
-  br label %on
-on:
-  br label %next
-end:
-  ret void
-}}
-
-define internal ptr @tensor_of(ptr %table, ptr %array) {{
-entry:
-{get("tensor")}\
-  %made = call ptr @PyType_GenericAlloc(ptr %tensor, i64 0)
-  %failed = icmp eq ptr %made, null
-  br i1 %failed, label %drop, label %fill
-drop:
-  call void @Py_DecRef(ptr %array)
-  ret ptr null
-fill:
-  %flags.at = getelementptr i8, ptr %array, i64 {FLAGS}
-  %flags = load i32, ptr %flags.at
-  %closed = and i32 %flags, {~WRITEABLE}
-  store i32 %closed, ptr %flags.at
-  %place = getelementptr i8, ptr %made, i64 {array_at}
-  store ptr %array, ptr %place
-  ret ptr %made
-}}
-
-define internal ptr @pack(ptr %table, ptr %arrays) {{
-entry:
-{get("result")}{get("pack")}{get("output_count", "field")}\
-  %fixed = icmp ne ptr %result, null
-  br i1 %fixed, label %constant, label %computed
-constant:
-  call void @Py_IncRef(ptr %result)
-  ret ptr %result
-computed:
-  %single = icmp eq ptr %pack, null
-  br i1 %single, label %one, label %many
-one:
-  %array = load ptr, ptr %arrays
-  %tensor = call ptr @tensor_of(ptr %table, ptr %array)
-  ret ptr %tensor
-many:
-  %list = call ptr @PyList_New(i64 %output_count)
-  %failed = icmp eq ptr %list, null
-  br i1 %failed, label %lost, label %next
-lost:
-  call void @drop(ptr %arrays, i64 %output_count)
-  ret ptr null
-next:
-  %i = phi i64 [ 0, %many ], [ %i.next, %made ]
-  %more = icmp slt i64 %i, %output_count
-  br i1 %more, label %item, label %build
-item:
-  %item.array = call ptr @address(ptr %arrays, i64 %i)
-  %item.tensor = call ptr @tensor_of(ptr %table, ptr %item.array)
-  %i.next = add i64 %i, 1
-  %none = icmp eq ptr %item.tensor, null
-  br i1 %none, label %short, label %made
-short:
-  %rest = getelementptr ptr, ptr %arrays, i64 %i.next
-  %left = sub i64 %output_count, %i.next
-  call void @drop(ptr %rest, i64 %left)
-  call void @Py_DecRef(ptr %list)
-  ret ptr null
-made:
-  %set = call i32 @PyList_SetItem(ptr %list, i64 %i, ptr %item.tensor)
-  br label %next
-build:
-  %packed = call ptr @PyObject_CallOneArg(ptr %pack, ptr %list)
-  call void @Py_DecRef(ptr %list)
-  ret ptr %packed
-}}
-"""
+def _call_lock() -> str:
+    """Calls a method of the lock that needs nothing else."""
+    w = FunctionWriter()
+    w.line("%place = alloca ptr")
+    w.write("ptr", "%lock", "%place")
+    result = w.let("call ptr @PyObject_VectorcallMethod(ptr %name, ptr %place, i64 1, ptr null)")
+    w.require(w.equal(result, "null"), "no", holds=False)
+    w.line(f"call void @Py_DecRef(ptr {result})")
+    w.line("ret i1 true")
+    w.open("no")
+    w.line("ret i1 false")
+    return w.function("internal i1 @call_lock(ptr %lock, ptr %name)")
 
 
-_CALL = f"""
-define internal void @call_with(ptr %function, ptr %argument) {{
-  %result = call ptr @PyObject_CallOneArg(ptr %function, ptr %argument)
-  %failed = icmp eq ptr %result, null
-  br i1 %failed, label %clear, label %drop
-clear:
-  call void @PyErr_Clear()
-  ret void
-drop:
-  call void @Py_DecRef(ptr %result)
-  ret void
-}}
+def _drop_lock() -> str:
+    w = FunctionWriter()
+    with w.when(w.equal("%lock", "null"), holds=False):
+        w.let(f"call i1 @call_lock({pointers('%lock', get(w, 'release'))})")
+    w.line("ret void")
+    return w.function("internal void @drop_lock(ptr %table, ptr %lock)")
 
-define ptr @{SYMBOL}(ptr %self, ptr %args) {{
-entry:
-  %arrays = alloca [{MOST_ARRAYS} x ptr]
-  %lock = alloca ptr
-  %table = call ptr @member(ptr %self, i64 {DATA})
-{get("header")}{get("output_count", "field")}{get("note")}{get("false")}\
-  %inputs = call i64 @field(ptr %header, i64 {HEADER.index("inputs")})
-  %fit = call i1 @take_inputs(ptr %table, ptr %args, ptr %arrays)
-  br i1 %fit, label %context, label %no
-context:
-  %plain = call i1 @is_plain(ptr %table)
-  br i1 %plain, label %values, label %no
-values:
-  %held = call i1 @guards_hold(ptr %table)
-  br i1 %held, label %memory, label %no
-memory:
-  %mine = call i1 @take_frame(ptr %table)
-  br i1 %mine, label %results, label %no
-results:
-  %outputs = getelementptr ptr, ptr %arrays, i64 %inputs
-  %made = call i1 @make_outputs(ptr %table, ptr %outputs)
-  br i1 %made, label %wait, label %failed.outputs
-wait:
-  %locked = call i32 @take_lock(ptr %table, ptr %lock)
-  %free = icmp eq i32 %locked, 0
-  br i1 %free, label %run, label %give
-run:
-  %code = call i32 @enter(ptr %header, ptr %arrays)
-  %lock.held = load ptr, ptr %lock
-  call void @drop_lock(ptr %table, ptr %lock.held)
-  %good = icmp eq i32 %code, 0
-  br i1 %good, label %finish, label %failed.step
-finish:
-  call void @call_with(ptr %note, ptr %false)
-  call void @give_frame(ptr %table)
-  call void @forget_snapshots(ptr %table)
-  %result = call ptr @pack(ptr %table, ptr %outputs)
-  ret ptr %result
-failed.step:
-  call void @drop(ptr %outputs, i64 %output_count)
-  call void @give_frame(ptr %table)
-{get("fail")}\
-  %wide = sext i32 %code to i64
-  %number = call ptr @PyLong_FromLongLong(i64 %wide)
-  %raised = call ptr @PyObject_CallOneArg(ptr %fail, ptr %number)
-  call void @Py_DecRef(ptr %number)
-  ret ptr %raised
-give:
-  call void @drop(ptr %outputs, i64 %output_count)
-  call void @give_frame(ptr %table)
-  %interrupted = icmp eq i32 %locked, 2
-  br i1 %interrupted, label %failed, label %no
-failed.outputs:
-  call void @give_frame(ptr %table)
-  br label %failed
-failed:
-  ret ptr null
-no:
-{get("not_implemented")}\
-  call void @Py_IncRef(ptr %not_implemented)
-  ret ptr %not_implemented
-}}
-"""
+
+def _take_lock(lock_at: int, parent_at: int) -> str:
+    """0: ``kept`` is the lock, or null if none is needed; 1: the group has become part of another one; 2: an exception."""
+    w = FunctionWriter()
+    group = get(w, "group")
+    w.write("ptr", "null", "%kept")
+    w.require(w.equal(group, "null"), "good", holds=False)
+    lock = member(w, group, lock_at)
+    w.require(w.let(f"call i1 @call_lock({pointers(lock, get(w, 'acquire'))})"), "failed")
+    w.require(w.equal(member(w, group, parent_at), get(w, "none")), "leave")
+    w.write("ptr", lock, "%kept")
+    w.go("good")
+    w.open("good")
+    w.line("ret i32 0")
+    w.open("leave")
+    w.line(f"call void @drop_lock({pointers('%table', lock)})")
+    w.line("ret i32 1")
+    w.open("failed")
+    w.line("ret i32 2")
+    return w.function("internal i32 @take_lock(ptr %table, ptr %kept)")
+
+
+def _drop() -> str:
+    w = FunctionWriter()
+    with w.counted("%count") as i:
+        w.line(f"call void @Py_DecRef(ptr {w.read('ptr', '%arrays', i)})")
+    w.line("ret void")
+    return w.function("internal void @drop(ptr %arrays, i64 %count)")
+
+
+def _make_outputs() -> str:
+    w = FunctionWriter()
+    outputs = get(w, "outputs")
+    with w.counted(get(w, "output_count", "i64")) as i:
+        row = w.at(outputs, w.mul(i, 2), "i64")
+        array = w.let(f"call ptr @PyObject_Call({pointers(w.read('ptr', row), w.read('ptr', row, 1), 'null')})")
+        w.require(w.equal(array, "null"), "no", holds=False)
+        w.write("ptr", array, "%arrays", i)
+    w.line("ret i1 true")
+    w.open("no")
+    w.line(f"call void @drop(ptr %arrays, i64 {i})")
+    w.line("ret i1 false")
+    return w.function("internal i1 @make_outputs(ptr %table, ptr %arrays)")
+
+
+def _forget_snapshots(snapshot_at: int) -> str:
+    w = FunctionWriter()
+    written, none = get(w, "written"), get(w, "none")
+    with w.counted(get(w, "written_count", "i64")) as i:
+        place = w.at(w.read("ptr", written, i), snapshot_at, "i8")
+        snapshot = w.read("ptr", place)
+        with w.when(w.equal(snapshot, none), holds=False):
+            w.line(f"call void @Py_IncRef(ptr {none})")
+            w.write("ptr", none, place)
+            w.line(f"call void @Py_DecRef(ptr {snapshot})")
+    w.line("ret void")
+    return w.function("internal void @forget_snapshots(ptr %table)")
+
+
+def _tensor_of(array_at: int) -> str:
+    """A tensor of the array, which cannot be written any more; null with an exception, and then the array is dropped."""
+    w = FunctionWriter()
+    made = w.let(f"call ptr @PyType_GenericAlloc(ptr {get(w, 'tensor')}, i64 0)")
+    w.require(w.equal(made, "null"), "failed", holds=False)
+    flags = member(w, "%array", FLAGS, "i32")
+    w.write("i32", w.let(f"and i32 {flags}, {~WRITEABLE}"), "%array", FLAGS, "i8")
+    w.write("ptr", "%array", made, array_at, "i8")
+    w.line(f"ret ptr {made}")
+    w.open("failed")
+    w.line("call void @Py_DecRef(ptr %array)")
+    w.line("ret ptr null")
+    return w.function("internal ptr @tensor_of(ptr %table, ptr %array)")
+
+
+def _pack() -> str:
+    """What the call returns."""
+    w = FunctionWriter()
+    result, pack, count = get(w, "result"), get(w, "pack"), get(w, "output_count", "i64")
+    w.require(w.equal(result, "null"), "constant")
+    w.require(w.equal(pack, "null"), "single", holds=False)
+    tensors = w.let(f"call ptr @PyList_New(i64 {count})")
+    w.require(w.equal(tensors, "null"), "lost", holds=False)
+    with w.counted(count) as i:
+        tensor = w.let(f"call ptr @tensor_of({pointers('%table', w.read('ptr', '%arrays', i))})")
+        w.require(w.equal(tensor, "null"), "short", holds=False)
+        w.let(f"call i32 @PyList_SetItem(ptr {tensors}, i64 {i}, ptr {tensor})")
+    packed = w.let(f"call ptr @PyObject_CallOneArg({pointers(pack, tensors)})")
+    w.line(f"call void @Py_DecRef(ptr {tensors})")
+    w.line(f"ret ptr {packed}")
+    w.open("single")
+    tensor = w.let(f"call ptr @tensor_of({pointers('%table', w.read('ptr', '%arrays'))})")
+    w.line(f"ret ptr {tensor}")
+    w.open("constant")
+    w.line(f"call void @Py_IncRef(ptr {result})")
+    w.line(f"ret ptr {result}")
+    w.open("lost")
+    w.line(f"call void @drop(ptr %arrays, i64 {count})")
+    w.line("ret ptr null")
+    w.open("short")
+    following = w.add(i, 1)
+    w.line(f"call void @drop(ptr {w.at('%arrays', following, 'ptr')}, i64 {w.sub(count, following)})")
+    w.line(f"call void @Py_DecRef(ptr {tensors})")
+    w.line("ret ptr null")
+    return w.function("internal ptr @pack(ptr %table, ptr %arrays)")
+
+
+def _call_with() -> str:
+    """Calls a function whose result and failure are of no interest."""
+    w = FunctionWriter()
+    result = w.let("call ptr @PyObject_CallOneArg(ptr %function, ptr %argument)")
+    w.require(w.equal(result, "null"), "failed", holds=False)
+    w.line(f"call void @Py_DecRef(ptr {result})")
+    w.line("ret void")
+    w.open("failed")
+    w.line("call void @PyErr_Clear()")
+    w.line("ret void")
+    return w.function("internal void @call_with(ptr %function, ptr %argument)")
+
+
+def _answer() -> str:
+    w = FunctionWriter()
+    w.line(f"%arrays = alloca [{MOST_ARRAYS} x ptr]")
+    w.line("%lock = alloca ptr")
+    inputs = "take_inputs(ptr %table, ptr %header, ptr %args, ptr %arrays)"
+    for question in (inputs, "is_plain(ptr %table)", "guards_hold(ptr %table)", "take_frame(ptr %table)"):
+        w.require(w.let(f"call i1 @{question}"), "no")
+    outputs = w.at("%arrays", header_field(w, "inputs", "i64"), "ptr")
+    w.require(w.let(f"call i1 @make_outputs({pointers('%table', outputs)})"), "failed.outputs")
+    locked = w.let("call i32 @take_lock(ptr %table, ptr %lock)")
+    w.require(w.equal(locked, 0, "i32"), "not.locked")
+    code = w.let("call i32 @enter(ptr %header, ptr %arrays)")
+    w.line(f"call void @drop_lock({pointers('%table', w.read('ptr', '%lock'))})")
+    w.require(w.equal(code, 0, "i32"), "failed.step")
+    w.line(f"call void @call_with({pointers(get(w, 'note'), get(w, 'false'))})")
+    w.line("call void @give_frame(ptr %table)")
+    w.line("call void @forget_snapshots(ptr %table)")
+    result = w.let(f"call ptr @pack({pointers('%table', outputs)})")
+    w.line(f"ret ptr {result}")
+    _print_failures(w, outputs, locked, code)
+    return w.function("internal ptr @answer(ptr %table, ptr %header, ptr %args)")
+
+
+def _print_failures(w: FunctionWriter, outputs: str, locked: str, code: str) -> None:
+    """The blocks that leave `_answer` without a result."""
+    w.open("failed.step")
+    _drop_all(w, outputs)
+    number = w.let(f"call ptr @PyLong_FromLongLong(i64 {w.let(f'sext i32 {code} to i64')})")
+    raised = w.let(f"call ptr @PyObject_CallOneArg({pointers(get(w, 'fail'), number)})")
+    w.line(f"call void @Py_DecRef(ptr {number})")
+    w.line(f"ret ptr {raised}")
+    w.open("not.locked")
+    _drop_all(w, outputs)
+    w.fork(w.equal(locked, 2, "i32"), "failed", "no")
+    w.open("failed.outputs")
+    w.line("call void @give_frame(ptr %table)")
+    w.go("failed")
+    w.open("failed")
+    w.line("ret ptr null")
+    w.open("no")
+    nothing = get(w, "not_implemented")
+    w.line(f"call void @Py_IncRef(ptr {nothing})")
+    w.line(f"ret ptr {nothing}")
+
+
+def _drop_all(w: FunctionWriter, outputs: str) -> None:
+    w.line(f"call void @drop(ptr {outputs}, i64 {get(w, 'output_count', 'i64')})")
+    w.line("call void @give_frame(ptr %table)")
+
+
+def _direct_call() -> str:
+    w = FunctionWriter()
+    table = member(w, "%self", DATA)
+    arguments = pointers(table, w.field(table, FIELDS, "header"), "%args")
+    result = w.let(f"call ptr @answer({arguments})")
+    w.line(f"ret ptr {result}")
+    return w.function(f"ptr @{SYMBOL}(ptr %self, ptr %args)")

@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from weft.codegen.function_writer import FunctionWriter
+
 from .engine import compile_text, engine
 from .host import machine_key
 from .kernel_workers import Kernel, kernel_workers
@@ -43,198 +45,124 @@ DATA, _NDIM, _DIMS, _DESCR, FLAGS = HEAD, HEAD + 8, HEAD + 16, HEAD + 40, HEAD +
 _REQUIRED = 0x0101  # NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED
 WRITEABLE = 0x0400
 
-RUN_STEP = """
-define internal i64 @field(ptr %header, i64 %i) alwaysinline {
-  %at = getelementptr i64, ptr %header, i64 %i
-  %v = load i64, ptr %at
-  ret i64 %v
-}
-define internal ptr @address(ptr %header, i64 %i) alwaysinline {
-  %at = getelementptr ptr, ptr %header, i64 %i
-  %v = load ptr, ptr %at
-  ret ptr %v
-}
-define internal void @limit_threads(ptr %header, ptr %count) {
-  %before = atomicrmw add ptr %count, i64 1 seq_cst
-  %first = icmp eq i64 %before, 0
-  br i1 %first, label %set, label %done
-set:
-  %get = call ptr @address(ptr %header, i64 10)
-  %threads = call i32 %get()
-  %wide = sext i32 %threads to i64
-  %kept = getelementptr i64, ptr %count, i64 1
-  store i64 %wide, ptr %kept
-  %setter = call ptr @address(ptr %header, i64 11)
-  call void %setter(i32 1)
-  br label %done
-done:
-  ret void
-}
 
-define internal void @restore_threads(ptr %header, ptr %count) {
-  %before = atomicrmw sub ptr %count, i64 1 seq_cst
-  %last = icmp eq i64 %before, 1
-  br i1 %last, label %set, label %done
-set:
-  %kept = getelementptr i64, ptr %count, i64 1
-  %wide = load i64, ptr %kept
-  %threads = trunc i64 %wide to i32
-  %setter = call ptr @address(ptr %header, i64 11)
-  call void %setter(i32 %threads)
-  br label %done
-done:
-  ret void
-}
+def member(writer: FunctionWriter, thing: str, offset: int, kind: str = "ptr") -> str:
+    """Reads a field of a Python object."""
+    return writer.read(kind, thing, offset, "i8")
 
-define internal i32 @run_step(ptr %header) {
-entry:
-  %function = call ptr @address(ptr %header, i64 0)
-  %pointers = call ptr @address(ptr %header, i64 1)
-  %sizes = call ptr @address(ptr %header, i64 2)
-  %effect = call ptr @address(ptr %header, i64 3)
-  %code = call i32 %function(ptr %pointers, ptr %sizes, ptr %effect)
-  ret i32 %code
-}
-"""
+
+def pointers(*values: str) -> str:
+    """Arguments of a call."""
+    return ", ".join(f"ptr {v}" for v in values)
+
+
+def header_field(writer: FunctionWriter, name: str, kind: str = "ptr") -> str:
+    """Reads a field of the function's ``%header``."""
+    return writer.field("%header", HEADER, name, kind)
+
+
+def _limit_threads() -> str:
+    w = FunctionWriter()
+    before = w.let("atomicrmw add ptr %count, i64 1 seq_cst")
+    with w.when(w.equal(before, 0, "i64")):
+        threads = w.let(f"call i32 {header_field(w, 'blas_get')}()")
+        w.write("i64", w.let(f"sext i32 {threads} to i64"), "%count", 1)
+        w.line(f"call void {header_field(w, 'blas_set')}(i32 1)")
+    w.line("ret void")
+    return w.function("internal void @limit_threads(ptr %header, ptr %count)")
+
+
+def _restore_threads() -> str:
+    w = FunctionWriter()
+    before = w.let("atomicrmw sub ptr %count, i64 1 seq_cst")
+    with w.when(w.equal(before, 1, "i64")):
+        threads = w.let(f"trunc i64 {w.read('i64', '%count', 1)} to i32")
+        w.line(f"call void {header_field(w, 'blas_set')}(i32 {threads})")
+    w.line("ret void")
+    return w.function("internal void @restore_threads(ptr %header, ptr %count)")
+
+
+def _run_step() -> str:
+    w = FunctionWriter()
+    step, *arguments = (header_field(w, name) for name in ("step", "pointers", "sizes", "effect"))
+    code = w.let(f"call i32 {step}({pointers(*arguments)})")
+    w.line(f"ret i32 {code}")
+    return w.function("internal i32 @run_step(ptr %header)")
+
+
+RUN_STEP = _limit_threads() + _restore_threads() + _run_step()
 """LLVM text of functions over a header: ``run_step`` runs the step once on its pointer table; ``limit_threads`` and
 ``restore_threads`` force the BLAS to one thread and lift that. Shared by all ways into a step.
 """
 
-CALL_STEP = f"""{RUN_STEP}
-declare ptr @PyEval_SaveThread()
+
+def _check() -> str:
+    w = FunctionWriter()
+    w.require(w.equal(member(w, "%array", HEAD - 8), "%type"), "bad")
+    w.require(w.equal(member(w, "%array", _DESCR), w.read("ptr", "%spec")), "bad")
+    required = w.let(f"and i32 {member(w, '%array', FLAGS, 'i32')}, {_REQUIRED}")
+    w.require(w.equal(required, _REQUIRED, "i32"), "bad")
+    rank = w.let(f"zext i32 {member(w, '%array', _NDIM, 'i32')} to i64")
+    w.require(w.equal(rank, w.read("i64", "%spec", 1), "i64"), "bad")
+    sizes = member(w, "%array", _DIMS)
+    with w.counted(rank) as i:
+        expected = w.read("i64", "%spec", w.add(i, 2))
+        w.require(w.equal(w.read("i64", sizes, i), expected, "i64"), "bad")
+    w.line(f"ret ptr {w.at('%spec', w.add(rank, 2), 'i64')}")
+    w.open("bad")
+    w.line("ret ptr null")
+    return w.function("internal ptr @check(ptr %array, ptr %spec, ptr %type)")
+
+
+def _enter() -> str:
+    w = FunctionWriter()
+    table, moves = header_field(w, "pointers"), header_field(w, "moves")
+    with w.counted(header_field(w, "move_count", "i64")) as i:
+        row = w.at(moves, w.mul(i, 2), "i64")
+        array = w.read("ptr", "%items", w.read("i64", row))
+        w.write("ptr", member(w, array, DATA), table, w.read("i64", row, 1))
+    thread = w.let("call ptr @PyEval_SaveThread()")
+    count = header_field(w, "blas_count")
+    no_blas = w.equal(count, "null")
+    with w.when(no_blas, holds=False):
+        w.line(f"call void @limit_threads(ptr %header, ptr {count})")
+    code = w.let("call i32 @run_step(ptr %header)")
+    with w.when(no_blas, holds=False):
+        w.line(f"call void @restore_threads(ptr %header, ptr {count})")
+    w.line(f"call void @PyEval_RestoreThread(ptr {thread})")
+    w.line(f"ret i32 {code}")
+    return w.function("internal i32 @enter(ptr %header, ptr %items)")
+
+
+_GIL = """declare ptr @PyEval_SaveThread()
 declare void @PyEval_RestoreThread(ptr)
-
-define internal ptr @member(ptr %object, i64 %offset) alwaysinline {{
-  %at = getelementptr i8, ptr %object, i64 %offset
-  %v = load ptr, ptr %at
-  ret ptr %v
-}}
-define internal i32 @member32(ptr %object, i64 %offset) alwaysinline {{
-  %at = getelementptr i8, ptr %object, i64 %offset
-  %v = load i32, ptr %at
-  ret i32 %v
-}}
-
-define internal ptr @check(ptr %array, ptr %spec, ptr %type) {{
-entry:
-  %kind = call ptr @member(ptr %array, i64 {HEAD - 8})
-  %exact = icmp eq ptr %kind, %type
-  br i1 %exact, label %object, label %bad
-object:
-  %descr = call ptr @member(ptr %array, i64 {_DESCR})
-  %wanted = load ptr, ptr %spec
-  %same = icmp eq ptr %descr, %wanted
-  %flags = call i32 @member32(ptr %array, i64 {FLAGS})
-  %held = and i32 %flags, {_REQUIRED}
-  %whole = icmp eq i32 %held, {_REQUIRED}
-  %rank32 = call i32 @member32(ptr %array, i64 {_NDIM})
-  %rank = zext i32 %rank32 to i64
-  %rank.wanted = call i64 @field(ptr %spec, i64 1)
-  %ranks = icmp eq i64 %rank, %rank.wanted
-  %ok0 = and i1 %same, %whole
-  %ok = and i1 %ok0, %ranks
-  br i1 %ok, label %shape, label %bad
-shape:
-  %dims = call ptr @member(ptr %array, i64 {_DIMS})
-  br label %axis
-axis:
-  %i = phi i64 [ 0, %shape ], [ %next, %compare ]
-  %more = icmp slt i64 %i, %rank
-  br i1 %more, label %compare, label %good
-compare:
-  %dim = call i64 @field(ptr %dims, i64 %i)
-  %at = add i64 %i, 2
-  %expected = call i64 @field(ptr %spec, i64 %at)
-  %next = add i64 %i, 1
-  %equal = icmp eq i64 %dim, %expected
-  br i1 %equal, label %axis, label %bad
-good:
-  %size = add i64 %rank, 2
-  %after = getelementptr i64, ptr %spec, i64 %size
-  ret ptr %after
-bad:
-  ret ptr null
-}}
-
-define internal i32 @enter(ptr %header, ptr %items) {{
-entry:
-  %pointers = call ptr @address(ptr %header, i64 1)
-  %moves = call ptr @address(ptr %header, i64 6)
-  %count = call i64 @field(ptr %header, i64 7)
-  br label %move
-move:
-  %m = phi i64 [ 0, %entry ], [ %m.next, %moving ]
-  %some = icmp slt i64 %m, %count
-  br i1 %some, label %moving, label %run
-moving:
-  %from.at = mul i64 %m, 2
-  %to.at = add i64 %from.at, 1
-  %from = call i64 @field(ptr %moves, i64 %from.at)
-  %to = call i64 @field(ptr %moves, i64 %to.at)
-  %source = call ptr @address(ptr %items, i64 %from)
-  %data = call ptr @member(ptr %source, i64 {DATA})
-  %slot = getelementptr ptr, ptr %pointers, i64 %to
-  store ptr %data, ptr %slot
-  %m.next = add i64 %m, 1
-  br label %move
-run:
-  %state = call ptr @PyEval_SaveThread()
-  %blas = call ptr @address(ptr %header, i64 9)
-  %has.blas = icmp ne ptr %blas, null
-  br i1 %has.blas, label %limit, label %step
-limit:
-  call void @limit_threads(ptr %header, ptr %blas)
-  br label %step
-step:
-  %code = call i32 @run_step(ptr %header)
-  br i1 %has.blas, label %restore, label %end
-restore:
-  call void @restore_threads(ptr %header, ptr %blas)
-  br label %end
-end:
-  call void @PyEval_RestoreThread(ptr %state)
-  ret i32 %code
-}}
 """
-"""LLVM text over array objects: ``member`` and ``member32`` read a field, ``check`` compares an array with one of the header's
-specs and returns the place of the next spec, or null. ``enter`` runs the step, without the GIL, on the arrays at ``items``.
+CALL_STEP = RUN_STEP + _GIL + _check() + _enter()
+"""LLVM text over array objects: ``check`` compares an array with one of the header's specs and returns the place of the next
+spec, or null. ``enter`` runs the step, without the GIL, on the arrays at ``items``.
 """
 
-_TEXT = f"""{CALL_STEP}
-declare ptr @PyLong_AsVoidPtr(ptr)
+
+def _native_call() -> str:
+    w = FunctionWriter()
+    w.line("%header = call ptr @PyLong_AsVoidPtr(ptr %self)")
+    items, kind = w.at("%tuple", ITEMS, "i8"), header_field(w, "ndarray")
+    with w.loop(0, header_field(w, "inputs", "i64"), carried=[("ptr", header_field(w, "specs"))]) as loop:
+        array = w.read("ptr", items, loop.index)
+        loop.following = [w.let(f"call ptr @check({pointers(array, *loop.carried, kind)})")]
+        w.require(w.equal(loop.following[0], "null"), "mismatch", holds=False)
+    code = w.let(f"call i32 @enter({pointers('%header', items)})")
+    result = w.let(f"call ptr @PyLong_FromLongLong(i64 {w.let(f'sext i32 {code} to i64')})")
+    w.line(f"ret ptr {result}")
+    w.open("mismatch")
+    result = w.let(f"call ptr @PyLong_FromLongLong(i64 {MISMATCH})")
+    w.line(f"ret ptr {result}")
+    return w.function(f"ptr @{SYMBOL}(ptr %self, ptr %tuple)")
+
+
+_TEXT = f"""declare ptr @PyLong_AsVoidPtr(ptr)
 declare ptr @PyLong_FromLongLong(i64)
-
-define ptr @{SYMBOL}(ptr %self, ptr %tuple) {{
-entry:
-  %header = call ptr @PyLong_AsVoidPtr(ptr %self)
-  %items = getelementptr i8, ptr %tuple, i64 {ITEMS}
-  %inputs = call i64 @field(ptr %header, i64 4)
-  %specs = call ptr @address(ptr %header, i64 5)
-  %type = call ptr @address(ptr %header, i64 8)
-  br label %input
-input:
-  %i = phi i64 [ 0, %entry ], [ %i.next, %matched ]
-  %spec = phi ptr [ %specs, %entry ], [ %spec.next, %matched ]
-  %more = icmp slt i64 %i, %inputs
-  br i1 %more, label %match, label %run
-match:
-  %array = call ptr @address(ptr %items, i64 %i)
-  %spec.next = call ptr @check(ptr %array, ptr %spec, ptr %type)
-  %failed = icmp eq ptr %spec.next, null
-  br i1 %failed, label %mismatch, label %matched
-matched:
-  %i.next = add i64 %i, 1
-  br label %input
-mismatch:
-  %no = call ptr @PyLong_FromLongLong(i64 {MISMATCH})
-  ret ptr %no
-run:
-  %code = call i32 @enter(ptr %header, ptr %items)
-  %long = sext i32 %code to i64
-  %result = call ptr @PyLong_FromLongLong(i64 %long)
-  ret ptr %result
-}}
-"""
+{CALL_STEP}{_native_call()}"""
 
 
 class MethodDef(ctypes.Structure):
