@@ -145,7 +145,7 @@ class KernelPrinter:
             return None
         return self.columns.get((array, self.counters.get(self.lanes.variable, "")))
 
-    def loop(self, variable: str, first: str, last: str, step: int, body: Callable[[], None]) -> None:
+    def loop(self, variable: str, first: str, last: str, step: int | str, body: Callable[[], None]) -> None:
         """``for variable in range(first, last, step)``, tested at its end."""
         code = self.code
         before, head, after = (code.fresh(name) for name in ("before", "loop", "after"))

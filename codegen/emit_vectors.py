@@ -19,7 +19,7 @@ from .kernel import Apply, Let, Loop
 from .llvm_code import Operand, vector_type
 from .llvm_formulas import apply, cast, identity, reduce_lanes
 from .plan_vectors import CHEAP, RUN, VectorPlan
-from .stream_memory import is_long, print_streaming
+from .stream_memory import all_strips, chunk_of, is_long, print_streaming, print_strips
 
 if TYPE_CHECKING:
     from .emit_llvm import KernelPrinter
@@ -34,7 +34,8 @@ class Lanes:
     """What of a vector loop is being printed: variable, lanes, the mask ("" for whole vectors), the copy of the accumulators.
 
     narrow: float64 accumulators whose copies are float32; totals: what the copies of those are added to after every run of a long
-    loop. ahead: what is read is fetched ahead. past: arrays whose elements are stored past the caches.
+    loop. ahead: what is read is fetched ahead. past: arrays whose elements are stored past the caches. chunk: elements of each
+    strip in turn, 0 in a loop from beginning to end.
     """
 
     variable: str
@@ -47,6 +48,7 @@ class Lanes:
     totals: dict[str, tuple[str, Operand]] = field(default_factory=dict)
     ahead: bool = False
     past: frozenset[str] = frozenset()
+    chunk: int = 0
 
     def current(self, printer: KernelPrinter, name: str) -> Operand:
         slot, kind = self.slots[name, self.copy]
@@ -147,6 +149,9 @@ def _vectors(printer: KernelPrinter, places: tuple[str, str], copies: int, turns
     assert lanes is not None
     first, last = places
     step = lanes.count * copies
+    if lanes.chunk:
+        print_strips(printer, lanes.variable, last, step * turns, body)
+        return
     if not lanes.totals:
         printer.loop(lanes.variable, first, last, step * turns, body)
         return
@@ -220,12 +225,14 @@ def _dynamic_loop(printer: KernelPrinter, loop: Loop, plan: VectorPlan) -> None:
     long = printer.streamed is not None and is_long(loop, printer.kernel)
     copies, turns = plan.copies, PAIR if long and plan.cost > CHEAP else 1
     if long or plan.cost < COSTLY or copies > 1:
-        whole = code.emit(f"and i64 {extent}, {-lanes.count * copies * turns}")
+        lanes.chunk = chunk_of(loop, lanes.count * turns) if long and not lanes.accumulators else 0
+        even = f"and i64 {extent}, {-lanes.count * copies * turns}"
+        whole = all_strips(printer, loop, extent) if lanes.chunk else code.emit(even)
         if long:
             print_streaming(printer, loop, lambda: _whole_vectors(printer, loop, whole, copies, turns))
         else:
             _whole_vectors(printer, loop, whole, copies, turns)
-    lanes.copy = 0
+    lanes.copy = lanes.chunk = 0
 
     def body() -> None:
         first = printer.counters[loop.variable]

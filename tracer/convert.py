@@ -12,11 +12,15 @@ from weft.graph.dtype import DType, as_dtype, bool_, float32, int32, int64
 from weft.graph.errors import DTypeError
 
 from .apply import apply
+from .blocks import aligned_copy
 from .context import state
 from .errors import DTypeConversionError, UnconvertibleError
 from .tensor import EagerTensor, Tensor
 
 _NUMBERS = (bool, int, float)
+LARGE_BYTES = 32 * 1024 * 1024
+"""Copies of so large arrays begin at a cache line, so that no vector crosses one. Smaller ones are NumPy's matter: C's allocator
+keeps their memory for the next copy."""
 _scalars: dict[Any, EagerTensor] = {}
 
 
@@ -109,6 +113,8 @@ def _from_array(value: Any, dtype: DType | None) -> EagerTensor:
         raise UnconvertibleError(f"Cannot convert an array of {array.dtype} to a Tensor.")
     if dtype is None:
         dtype = as_dtype(array.dtype.newbyteorder("="))
+    if array.nbytes >= LARGE_BYTES and array.dtype == dtype.np:
+        return EagerTensor(aligned_copy(array))
     with np.errstate(all="ignore"):
         return EagerTensor(np.array(array, dtype.np, order="C"))
 

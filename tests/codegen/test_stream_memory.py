@@ -11,6 +11,8 @@ import pytest
 
 import weft
 from weft.codegen import stream_memory
+from weft.codegen.kernel import Apply, Check, Load, Loop, Store, variable
+from weft.graph.dtype import bool_, float32
 from weft.runtime.config import config
 from weft.runtime.executable import CompiledStep
 from weft.tracer.blocks import allocate_block
@@ -68,6 +70,36 @@ def test_the_same_bits(monkeypatch: pytest.MonkeyPatch, size: int, dtype: type) 
             source[...] = x
             assert binding.call((source, *outputs, *binding.make_outputs()[2:])) == 0
             assert all(np.array_equal(a, b) for a, b in zip(outputs, expected[:2], strict=True))
+
+
+@pytest.mark.parametrize("size", [7, 129, 1000, 2047, 2048, 3071, 3072, 5000])
+def test_strips_of_few_elements_or_none(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    monkeypatch.setattr(stream_memory, "LARGE_BYTES", 1)
+    salt = float(next(_numbers))
+    x = np.random.default_rng(size).normal(0, 100, size)
+    for kind in (np.float32, np.float64, np.int8):
+        step = compiled(lambda x: (x + x, x > 5, weft.cast(x, weft.float64) + salt), x.astype(kind))
+        assert "prefetch" in text(step)
+        found = step([x.astype(kind)])
+        expected = x.astype(kind) + x.astype(kind), x.astype(kind) > 5, x.astype(kind).astype(np.float64) + salt
+        assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
+
+
+def strips(step: CompiledStep) -> bool:
+    """Whether any of the step's loops begins at several places of its arrays."""
+    return bool(re.search(rf"udiv i64 %\w+, {stream_memory.STRIPS}\b", text(step)))
+
+
+def test_what_has_an_order_runs_from_the_beginning_to_the_end() -> None:
+    x = np.random.default_rng(3).normal(0, 2, ROWS).astype(np.float32)
+    salt = float(next(_numbers))
+    assert strips(compiled(lambda x: x * 2.0 + salt, x))
+    total = compiled(lambda x: weft.reduce_sum(x * 2.0 + salt), x)
+    assert "prefetch" in text(total) and not strips(total)
+    element = Load("x", variable("i"), float32)
+    store, check = Store("y", variable("i"), element), Check(Apply("<", (element, element), bool_), 1)
+    assert stream_memory.chunk_of(Loop("i", ROWS, [store]), 16) == 32
+    assert stream_memory.chunk_of(Loop("i", ROWS, [check, store]), 16) == 0
 
 
 @pytest.mark.parametrize("size", [ROWS, ROWS + 16, ROWS + 33])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from weft.tracer import Variable, convert_to_tensor
+from weft.tracer import Variable, convert, convert_to_tensor
 
 
 @pytest.mark.parametrize(
@@ -88,3 +88,12 @@ def test_variable_is_read():
     x = convert_to_tensor(v)
     v.assign([2.0])
     np.testing.assert_array_equal(x.numpy(), [1])
+
+
+def test_large_arrays_are_copied_to_where_a_cache_line_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(convert, "LARGE_BYTES", 1024)
+    block = np.arange(4096, dtype=np.float32)
+    for source in (block[3:1000], block[3:2003:2], block[:4000].reshape(40, 100).T, block[5:1000].astype(">f4")):
+        x = convert_to_tensor(source)
+        assert np.array_equal(x.numpy(), source) and not np.shares_memory(np.asarray(x), source)
+        assert source.dtype.byteorder == ">" or np.asarray(x).ctypes.data % 64 == 0
