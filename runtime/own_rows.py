@@ -49,7 +49,7 @@ class OwnRows:
     def call(self) -> TeamCall:
         """What gathers: it writes the inputs as the calls read them, so that these need their own part of it only."""
         written = [Access(("input", i), True, stretch_of(i) if i in self.inputs else None) for i in range(self.count)]
-        return TeamCall(ast.Call(ast.Name(GATHER), [], []), None, Split(1, "n0", repeats=ALWAYS), tuple(written))
+        return TeamCall(ast.Call(ast.Name(GATHER), [], []), None, Split(1, "n0", repeats=ALWAYS), tuple(written), granules=0)
 
 
 def stretch_of(number: int) -> tuple[str, int, str]:

@@ -44,6 +44,7 @@ from .team_layout import (
     SLOT_BYTES,
     TEAM,
     TEAM_SYMBOL,
+    TIMED,
     UNEVEN,
 )
 
@@ -200,10 +201,12 @@ class Team:
         table = np.zeros((len(plan.segments), CALL_FIELDS), np.int64)
         most = parts * plan.pieces
         pairs: list[tuple[int, int]] = []
+        timed = None if any(s.uneven for s in plan.segments) else next((s for s in plan.segments if s.tells_speeds(parts)), None)
         for row, segment in zip(table, plan.segments, strict=True):
             first = len(pairs)
             pairs += [(j, int(same)) for j, same in segment.needs]
             flags = FALLIBLE * segment.fallible | EFFECT * segment.effect | FREE * segment.free | UNEVEN * segment.uneven
+            flags |= TIMED * (segment is timed)
             row[:] = parts * segment.pieces if segment.cut else 1, flags, first, len(pairs)
         needs_table = np.array([*pairs, (0, 0)], np.int64)
         slots = Arena(len(plan.segments) * most * SLOT_BYTES)

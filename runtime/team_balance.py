@@ -3,16 +3,18 @@
 Cores differ: another guest of the machine takes a fifth of one of them, for a millisecond or for minutes. A long call that cannot
 be cut into pieces, because each would pack the same operand, is cut where both threads are expected to end at once. Each thread
 adds up the time that it spends in such parts, and how much of the calls they were; after the job the edges move a quarter of the
-way to where the speeds put them. No bit of a result depends on them.
+way to where the speeds put them. No bit of a result depends on them. In a step without such calls one call whose shares are equal
+is timed, and the speeds only say who runs what is not cut (`team_home`).
 """
 
 from __future__ import annotations
 
-from .team_layout import DESCRIPTOR, UNEVEN
+from .team_layout import DESCRIPTOR, TIMED, UNEVEN
 
 UNIT_BITS = 16
 """Edges are numbers from 0 to 1 << UNIT_BITS."""
-NOTE_BYTES = 64  # of a thread: nanoseconds, units done; speed; a flag, see `idle_time`
+NOTE_BYTES = 64  # of a thread: nanoseconds, units done; speed; a flag, see `idle_time`; its usual speed, see `team_home`
+SPEED = 16  # offset in a thread's notes
 FOLLOW = 0.25
 """How far edges move after one job: a thread that was interrupted once should not count as slow."""
 LEAST = 0.5
@@ -20,7 +22,7 @@ LEAST = 0.5
 
 BALANCE = f"""
 define internal i64 @begin_part(i64 %flags) {{
-  %flag = and i64 %flags, {UNEVEN}
+  %flag = and i64 %flags, {UNEVEN | TIMED}
   %timed = icmp ne i64 %flag, 0
   br i1 %timed, label %yes, label %no
 yes:
@@ -30,7 +32,7 @@ no:
   ret i64 0
 }}
 
-define internal void @end_part(ptr %desc, i64 %began, i64 %part, i64 %tid) {{
+define internal void @end_part(ptr %desc, i64 %flags, i64 %began, i64 %part, i64 %tid) {{
   %timed = icmp ne i64 %began, 0
   br i1 %timed, label %yes, label %no
 yes:
@@ -40,7 +42,10 @@ yes:
   %first = call i64 @field(ptr %edges, i64 %part)
   %next = add i64 %part, 1
   %last = call i64 @field(ptr %edges, i64 %next)
-  %units = sub i64 %last, %first
+  %share = sub i64 %last, %first
+  %flag = and i64 %flags, {UNEVEN}
+  %even = icmp eq i64 %flag, 0
+  %units = select i1 %even, i64 {1 << UNIT_BITS}, i64 %share
   %notes = call ptr @address(ptr %desc, i64 {DESCRIPTOR.index("notes")})
   %offset = mul i64 %tid, {NOTE_BYTES}
   %time.at = getelementptr i8, ptr %notes, i64 %offset
@@ -72,7 +77,7 @@ read:
   %i.offset = mul i64 %i, {NOTE_BYTES}
   %time.at = getelementptr i8, ptr %notes, i64 %i.offset
   %units.at = getelementptr i8, ptr %time.at, i64 8
-  %speed.at = getelementptr i8, ptr %time.at, i64 16
+  %speed.at = getelementptr i8, ptr %time.at, i64 {SPEED}
   %time = load i64, ptr %time.at
   %units = load i64, ptr %units.at
   %some.time = icmp sgt i64 %time, 0
@@ -96,7 +101,7 @@ raise.one:
   %all = phi double [ 0.0, %raise ], [ %all.next, %raise.one ]
   %j.offset = mul i64 %j, {NOTE_BYTES}
   %j.note = getelementptr i8, ptr %notes, i64 %j.offset
-  %j.at = getelementptr i8, ptr %j.note, i64 16
+  %j.at = getelementptr i8, ptr %j.note, i64 {SPEED}
   %own = load double, ptr %j.at
   %slow = fcmp olt double %own, %least
   %raised = select i1 %slow, double %least, double %own
@@ -106,6 +111,7 @@ raise.one:
   %j.more = icmp slt i64 %j.next, %threads
   br i1 %j.more, label %raise.one, label %move
 move:
+  call void @choose_home(ptr %desc, double %mean)
   br label %move.one
 move.one:
   %k = phi i64 [ 0, %move ], [ %k.next, %move.on ]
@@ -116,7 +122,7 @@ move.one:
 move.on:
   %k.offset = mul i64 %k, {NOTE_BYTES}
   %k.note = getelementptr i8, ptr %notes, i64 %k.offset
-  %k.at = getelementptr i8, ptr %k.note, i64 16
+  %k.at = getelementptr i8, ptr %k.note, i64 {SPEED}
   %k.speed = load double, ptr %k.at
   %upto.next = fadd double %upto, %k.speed
   %wanted = fdiv double %upto.next, %all.next

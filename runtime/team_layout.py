@@ -15,10 +15,10 @@ SLOT_BYTES = 64
 # int64 fields of a step's descriptor and of a call (more precisely a segment, see `team_segments`) in its table.
 DESCRIPTOR = (
     "cell", "part", "alone", "calls", "table", "needs", "slots", "parts", "work", "work_bytes", "bring", "threads",
-    "edges", "notes", "fetch",
+    "edges", "notes", "fetch", "home",
 )  # fmt: skip
 CALL_FIELDS = 4  # parts, flags, first need, last need
-FALLIBLE, EFFECT, FREE, UNEVEN = 1, 2, 4, 8
+FALLIBLE, EFFECT, FREE, UNEVEN, TIMED = 1, 2, 4, 8, 16
 
 # The rows table of a step that gathers its batch, see `own_rows`: three fields, then some for each input.
 ROWS, ROW_FIELDS = 3, 4

@@ -16,6 +16,8 @@ from weft.graph.record import field, record
 PIECES = 6
 """Parts per thread of a long segment: a half, a quarter, ... of the thread's share, and the last as long as the one before. A
 thread that is done takes what others have not begun, so all end within a thirty-second of a share of one another."""
+MANY = 16
+"""Granules per thread from which shares count as equal even if one has a granule more."""
 
 
 @record
@@ -37,6 +39,7 @@ class TeamCall:
 
     work: (position, bytes) of a pointer to scratch memory, of which each thread has its own. long: it takes so long that threads
     should be able to help one another. even: all shares must be equal, because each thread has only its own part of what is read.
+    granules: how many there are to share out, if not only the sizes of a batch say so.
     """
 
     node: ast.Call
@@ -47,6 +50,7 @@ class TeamCall:
     work: tuple[int, int] = (-1, 0)
     long: bool = False
     even: bool = False
+    granules: int | None = None
 
 
 @record(frozen=False, eq=False)
@@ -79,6 +83,12 @@ class Segment:
     def uneven(self) -> bool:
         """Whether the shares of threads are as large as these are quick: of what takes long and is not in pieces."""
         return self.cut and self.pieces == 1 and any(c.long for c in self.calls) and not any(c.even for c in self.calls)
+
+    def tells_speeds(self, threads: int) -> bool:
+        """Whether all threads' shares are about equally long, so that the times they take can be compared."""
+        counts = [c.granules for c in self.calls]
+        equal = all(n is not None and (n % threads == 0 or n >= MANY * threads) for n in counts)
+        return self.cut and self.pieces == 1 and not self.uneven and equal
 
     @property
     def effect(self) -> bool:

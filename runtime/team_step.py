@@ -106,7 +106,13 @@ def _call(
         if split is not None and split.local and split.local[i]:
             stretch = (substitute(split.extent, values), split.granule, substitute(split.strides[i], values))
         accesses.append(Access(buffer, i in decl.writes, stretch))
-    return TeamCall(node, failure, split, tuple(accesses), work=work)
+    return TeamCall(node, failure, split, tuple(accesses), work=work, granules=_count_granules(split, values))
+
+
+def _count_granules(split: Split | None, values: Sequence[str]) -> int | None:
+    """How many granules a call shares out, if its text says so."""
+    extent = "" if split is None else substitute(split.extent, values)
+    return -(-int(extent) // split.granule) if split is not None and extent.isdigit() else None
 
 
 def _with_columns(call: TeamCall, columns: tuple[int, ...]) -> TeamCall:

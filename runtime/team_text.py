@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from .idle_time import SPEND
 from .team_balance import BALANCE
+from .team_home import HOME
 from .team_layout import (
     CALL_FIELDS,
     CONDITION,
@@ -54,7 +55,7 @@ def team_text(triple: str, clock: int) -> str:
     """The module for this target triple; clock: the number of the clock that never goes back, for ``clock_gettime``."""
     family = "x86" if triple.startswith(("x86_64", "i686")) else "arm" if triple.startswith(("aarch64", "arm64")) else ""
     declared, relax = _RELAX.get(family, ("", ""))
-    return "\n".join([_DECLARED, declared, _helpers(relax, clock), SPEND, _WAIT, BALANCE, CLAIM, WALK, _RUN, _WORKER])
+    return "\n".join([_DECLARED, declared, _helpers(relax, clock), SPEND, _WAIT, HOME, BALANCE, CLAIM, WALK, _RUN, _WORKER])
 
 
 _DECLARED = """

@@ -5,8 +5,8 @@ from __future__ import annotations
 from .team_layout import CALL_FIELDS, COUNTER_NAMES, DESCRIPTOR, EFFECT, FALLIBLE, FREE, HELPED
 
 PATIENCE_NS = 3_000
-"""How long a thread leaves a part to its owner before it takes it over; calls that are not cut belong to the caller's thread, in
-whose cache their small arrays stay."""
+"""How long a thread leaves a part to its owner before it takes it over; calls that are not cut belong to one thread, in whose
+cache their small arrays stay (`team_home`)."""
 
 # Takes a part if nobody has it. A part of another thread is left to it for a while, unless a part had to be taken over just now,
 # or it is a later piece of a share that has been begun: then its owner is busy.
@@ -87,6 +87,8 @@ entry:
   %work = getelementptr i8, ptr %works, i64 %work.offset
   %tid.next = add i64 %tid, 1
   %first.thread = icmp eq i64 %tid, 0
+  %home = call i64 @field(ptr %desc, i64 {DESCRIPTOR.index("home")})
+  %at.home = icmp eq i64 %tid, %home
   br label %call
 call:
   %k = phi i64 [ 0, %entry ], [ %k.next, %next ]
@@ -134,7 +136,7 @@ start:
   %single = icmp eq i64 %n, 1
   %free.flag = and i64 %flags, {FREE}
   %is.free = icmp ne i64 %free.flag, 0
-  %takes = or i1 %first.thread, %is.free
+  %takes = or i1 %at.home, %is.free
   %mine.single = zext i1 %takes to i64
   %mine = select i1 %single, i64 %mine.single, i64 %mine.cut
   br i1 %skip, label %after, label %part
@@ -186,7 +188,7 @@ run.help:
 run.part:
   %began = call i64 @begin_part(i64 %flags)
   %code = call i32 %function(i64 %k, ptr %p, ptr %d, ptr %effect, i64 %t, i64 %n, ptr %work, ptr %again)
-  call void @end_part(ptr %desc, i64 %began, i64 %t, i64 %tid)
+  call void @end_part(ptr %desc, i64 %flags, i64 %began, i64 %t, i64 %tid)
   %code.at = getelementptr i8, ptr %slot, i64 8
   store i32 %code, ptr %code.at
   %before = atomicrmw xchg ptr %slot, i64 %done seq_cst

@@ -119,7 +119,7 @@ define i32 @weft_balance_test(ptr %desc, i64 %flags, i64 %part, i64 %tid, i64 %o
   br i1 %job, label %end, label %part.run
 part.run:
   %began = call i64 @begin_part(i64 %flags)
-  call void @end_part(ptr %desc, i64 %began, i64 %part, i64 %tid)
+  call void @end_part(ptr %desc, i64 %flags, i64 %began, i64 %part, i64 %tid)
   ret i32 0
 end:
   call void @balance(ptr %desc)
