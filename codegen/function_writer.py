@@ -95,6 +95,9 @@ class FunctionWriter:
     def div(self, a: Operand, b: int) -> Operand:
         return a // b if isinstance(a, int) else self.let(f"udiv i64 {a}, {b}")
 
+    def rest(self, a: Operand, b: Operand) -> Operand:
+        return a % b if isinstance(a, int) and isinstance(b, int) else self.let(f"urem i64 {a}, {b}")
+
     def quotient(self, a: Operand, b: Operand) -> Operand:
         """Of numbers that only the call knows."""
         return a // b if isinstance(a, int) and isinstance(b, int) else self.let(f"udiv i64 {a}, {b}")
@@ -108,6 +111,19 @@ class FunctionWriter:
         if isinstance(a, int) and isinstance(b, int):
             return max(a, b)
         return self.let(f"select i1 {self.let(f'icmp sgt i64 {a}, {b}')}, i64 {a}, i64 {b}")
+
+    def less(self, a: Operand, b: Operand) -> str:
+        return self.let(f"icmp slt i64 {a}, {b}")
+
+    def equal(self, a: Operand, b: Operand, kind: str = "i64") -> str:
+        return self.let(f"icmp eq {kind} {a}, {b}")
+
+    def same(self, a: str, b: str) -> str:
+        """Whether two pointers are equal."""
+        return self.let(f"icmp eq ptr {a}, {b}")
+
+    def is_null(self, pointer: str) -> str:
+        return self.same(pointer, "null")
 
     # Memory -----------------------------------------------------------------------------------------------------------------
 
@@ -126,9 +142,6 @@ class FunctionWriter:
     def write(self, kind: str, value: Operand, pointer: str, offset: Operand = 0, unit: str = "") -> None:
         """Stores a value; the offset as in `read`."""
         self.line(f"store {kind} {value}, ptr {self.at(pointer, offset, unit or kind)}")
-
-    def equal(self, a: Operand, b: Operand, kind: str = "ptr") -> str:
-        return self.let(f"icmp eq {kind} {a}, {b}")
 
     # Loops ------------------------------------------------------------------------------------------------------------------
 
@@ -182,3 +195,17 @@ class FunctionWriter:
             return
         with self.loop(0, count, step) as loop:
             yield loop.index
+
+    @contextmanager
+    def endless(self) -> Iterator[tuple[str, str]]:
+        """Rounds until something inside goes to the label behind the loop: (how many are over, this label)."""
+        body, behind = self.label("body"), self.label("behind")
+        before, index, at = self.block, f"%{body}.0", len(self.lines) + 2
+        self.go(body)
+        self.open(body)
+        self.lines.append("")
+        yield index, behind
+        following = self.add(index, 1)
+        self.lines[at] = f"  {index} = phi i64 [ 0, %{before} ], [ {following}, %{self.block} ]"
+        self.go(body)
+        self.open(behind)

@@ -54,7 +54,7 @@ def _gather() -> str:
 def _gather_together(w: FunctionWriter, buffer: str, source: str, width: str, rows: str, size: str) -> None:
     """Gathers one input, with all threads if it is large and there is a team."""
     team, total = _field(w, "gather"), w.mul(width, size)
-    alone = w.let(f"or i1 {w.equal(team, 'null')}, {w.let(f'icmp slt i64 {total}, {LEAST_BYTES}')}")
+    alone = w.let(f"or i1 {w.is_null(team)}, {w.less(total, LEAST_BYTES)}")
     with w.when(alone):
         w.line(f"call void @gather(ptr {buffer}, ptr {source}, i64 {width}, ptr {rows}, i64 {size})")
     with w.when(alone, holds=False):
@@ -79,7 +79,7 @@ def _feed() -> str:
     w = FunctionWriter()
     w.line(f"%fields = alloca [{len(FIELDS)} x i64]")
     size, order = _field(w, "size", "i64"), _field(w, "order")
-    first, unordered = w.mul("%batch", size), w.equal(order, "null")
+    first, unordered = w.mul("%batch", size), w.is_null(order)
     numbers = w.at(order, first, "i64")
     _tell_rows(w, unordered, numbers, size)
     table, feeds = header_field(w, "pointers"), _field(w, "feeds")
@@ -92,7 +92,7 @@ def _feed() -> str:
         with w.when(unordered, holds=False):
             buffer = w.field(row, FEED, "buffer")
             w.write("ptr", buffer, place)
-            with w.when(w.equal(w.field(row, FEED, "left", "i64"), 0, "i64")):
+            with w.when(w.equal(w.field(row, FEED, "left", "i64"), 0)):
                 _gather_together(w, buffer, source, width, numbers, size)
     w.line("ret void")
     return w.function("internal void @feed(ptr %header, ptr %loop, i64 %batch)")
@@ -116,7 +116,7 @@ def _now() -> str:
     w = FunctionWriter()
     w.line("%spec = alloca [2 x i64]")
     clock = _field(w, "clock")
-    w.require(w.equal(clock, "null"), "none", holds=False)
+    w.require(w.is_null(clock), "none", holds=False)
     number = w.let(f"trunc i64 {_field(w, 'clock_id', 'i64')} to i32")
     w.let(f"call i32 {clock}(i32 {number}, ptr %spec)")
     w.line(f"ret i64 {w.add(w.mul(w.read('i64', '%spec'), 10**9), w.read('i64', '%spec', 1))}")
@@ -138,10 +138,10 @@ def _run_batches(w: FunctionWriter) -> None:
         w.require(w.equal(code, 0, "i32"), "end")
         w.write("i64", w.add(loop.index, 1), "%done")
         left = w.sub(loop.carried[0], 1)
-        due = w.let(f"and i1 {timed}, {w.let(f'icmp sle i64 {left}, 0')}")
+        due = w.let(f"and i1 {timed}, {w.less(left, 1)}")
         with w.when(due):
             spent = w.sub(w.let("call i64 @now(ptr %loop)"), started)
-            w.require(w.let(f"icmp slt i64 {spent}, {_field(w, 'budget', 'i64')}"), "end")
+            w.require(w.less(spent, _field(w, "budget", "i64")), "end")
         loop.following = [w.let(f"select i1 {due}, i64 {every}, i64 {left}")]
     w.go("end")
     w.open("end")
@@ -151,7 +151,7 @@ def _run_many() -> str:
     w = FunctionWriter()
     w.line("%done = alloca i64")
     count = header_field(w, "blas_count")
-    no_blas = w.equal(count, "null")
+    no_blas = w.is_null(count)
     with w.when(no_blas, holds=False):
         w.line(f"call void @limit_threads(ptr %header, ptr {count})")
     _run_batches(w)

@@ -60,10 +60,10 @@ def _take_frame() -> str:
     w = FunctionWriter()
     frames = get(w, "frames")
     count = w.let(f"call i64 @PyList_Size(ptr {frames})")
-    w.require(w.let(f"icmp sgt i64 {count}, 0"), "no")
+    w.require(w.less(0, count), "no")
     last = w.sub(count, 1)
     free = w.let(f"call ptr @PyList_GetItem(ptr {frames}, i64 {last})")
-    w.require(w.equal(free, get(w, "frame")), "no")
+    w.require(w.same(free, get(w, "frame")), "no")
     w.let(f"call i32 @PyList_SetSlice(ptr {frames}, i64 {last}, i64 {count}, ptr null)")
     w.line("ret i1 true")
     w.open("no")
@@ -84,7 +84,7 @@ def _call_lock() -> str:
     w.line("%place = alloca ptr")
     w.write("ptr", "%lock", "%place")
     result = w.let("call ptr @PyObject_VectorcallMethod(ptr %name, ptr %place, i64 1, ptr null)")
-    w.require(w.equal(result, "null"), "no", holds=False)
+    w.require(w.is_null(result), "no", holds=False)
     w.line(f"call void @Py_DecRef(ptr {result})")
     w.line("ret i1 true")
     w.open("no")
@@ -94,7 +94,7 @@ def _call_lock() -> str:
 
 def _drop_lock() -> str:
     w = FunctionWriter()
-    with w.when(w.equal("%lock", "null"), holds=False):
+    with w.when(w.is_null("%lock"), holds=False):
         w.let(f"call i1 @call_lock({pointers('%lock', get(w, 'release'))})")
     w.line("ret void")
     return w.function("internal void @drop_lock(ptr %table, ptr %lock)")
@@ -105,10 +105,10 @@ def _take_lock(lock_at: int, parent_at: int) -> str:
     w = FunctionWriter()
     group = get(w, "group")
     w.write("ptr", "null", "%kept")
-    w.require(w.equal(group, "null"), "good", holds=False)
+    w.require(w.is_null(group), "good", holds=False)
     lock = member(w, group, lock_at)
     w.require(w.let(f"call i1 @call_lock({pointers(lock, get(w, 'acquire'))})"), "failed")
-    w.require(w.equal(member(w, group, parent_at), get(w, "none")), "leave")
+    w.require(w.same(member(w, group, parent_at), get(w, "none")), "leave")
     w.write("ptr", lock, "%kept")
     w.go("good")
     w.open("good")
@@ -135,7 +135,7 @@ def _make_outputs() -> str:
     with w.counted(get(w, "output_count", "i64")) as i:
         row = w.at(outputs, w.mul(i, 2), "i64")
         array = w.let(f"call ptr @PyObject_Call({pointers(w.read('ptr', row), w.read('ptr', row, 1), 'null')})")
-        w.require(w.equal(array, "null"), "no", holds=False)
+        w.require(w.is_null(array), "no", holds=False)
         w.write("ptr", array, "%arrays", i)
     w.line("ret i1 true")
     w.open("no")
@@ -150,7 +150,7 @@ def _forget_snapshots(snapshot_at: int) -> str:
     with w.counted(get(w, "written_count", "i64")) as i:
         place = w.at(w.read("ptr", written, i), snapshot_at, "i8")
         snapshot = w.read("ptr", place)
-        with w.when(w.equal(snapshot, none), holds=False):
+        with w.when(w.same(snapshot, none), holds=False):
             w.line(f"call void @Py_IncRef(ptr {none})")
             w.write("ptr", none, place)
             w.line(f"call void @Py_DecRef(ptr {snapshot})")
@@ -162,7 +162,7 @@ def _tensor_of(array_at: int) -> str:
     """A tensor of the array, which cannot be written any more; null with an exception, and then the array is dropped."""
     w = FunctionWriter()
     made = w.let(f"call ptr @PyType_GenericAlloc(ptr {get(w, 'tensor')}, i64 0)")
-    w.require(w.equal(made, "null"), "failed", holds=False)
+    w.require(w.is_null(made), "failed", holds=False)
     flags = member(w, "%array", FLAGS, "i32")
     w.write("i32", w.let(f"and i32 {flags}, {~WRITEABLE}"), "%array", FLAGS, "i8")
     w.write("ptr", "%array", made, array_at, "i8")
@@ -177,13 +177,13 @@ def _pack() -> str:
     """What the call returns."""
     w = FunctionWriter()
     result, pack, count = get(w, "result"), get(w, "pack"), get(w, "output_count", "i64")
-    w.require(w.equal(result, "null"), "constant")
-    w.require(w.equal(pack, "null"), "single", holds=False)
+    w.require(w.is_null(result), "constant")
+    w.require(w.is_null(pack), "single", holds=False)
     tensors = w.let(f"call ptr @PyList_New(i64 {count})")
-    w.require(w.equal(tensors, "null"), "lost", holds=False)
+    w.require(w.is_null(tensors), "lost", holds=False)
     with w.counted(count) as i:
         tensor = w.let(f"call ptr @tensor_of({pointers('%table', w.read('ptr', '%arrays', i))})")
-        w.require(w.equal(tensor, "null"), "short", holds=False)
+        w.require(w.is_null(tensor), "short", holds=False)
         w.let(f"call i32 @PyList_SetItem(ptr {tensors}, i64 {i}, ptr {tensor})")
     packed = w.let(f"call ptr @PyObject_CallOneArg({pointers(pack, tensors)})")
     w.line(f"call void @Py_DecRef(ptr {tensors})")
@@ -209,7 +209,7 @@ def _call_with() -> str:
     """Calls a function whose result and failure are of no interest."""
     w = FunctionWriter()
     result = w.let("call ptr @PyObject_CallOneArg(ptr %function, ptr %argument)")
-    w.require(w.equal(result, "null"), "failed", holds=False)
+    w.require(w.is_null(result), "failed", holds=False)
     w.line(f"call void @Py_DecRef(ptr {result})")
     w.line("ret void")
     w.open("failed")

@@ -64,7 +64,7 @@ def header_field(writer: FunctionWriter, name: str, kind: str = "ptr") -> str:
 def _limit_threads() -> str:
     w = FunctionWriter()
     before = w.let("atomicrmw add ptr %count, i64 1 seq_cst")
-    with w.when(w.equal(before, 0, "i64")):
+    with w.when(w.equal(before, 0)):
         threads = w.let(f"call i32 {header_field(w, 'blas_get')}()")
         w.write("i64", w.let(f"sext i32 {threads} to i64"), "%count", 1)
         w.line(f"call void {header_field(w, 'blas_set')}(i32 1)")
@@ -75,7 +75,7 @@ def _limit_threads() -> str:
 def _restore_threads() -> str:
     w = FunctionWriter()
     before = w.let("atomicrmw sub ptr %count, i64 1 seq_cst")
-    with w.when(w.equal(before, 1, "i64")):
+    with w.when(w.equal(before, 1)):
         threads = w.let(f"trunc i64 {w.read('i64', '%count', 1)} to i32")
         w.line(f"call void {header_field(w, 'blas_set')}(i32 {threads})")
     w.line("ret void")
@@ -98,16 +98,16 @@ RUN_STEP = _limit_threads() + _restore_threads() + _run_step()
 
 def _check() -> str:
     w = FunctionWriter()
-    w.require(w.equal(member(w, "%array", HEAD - 8), "%type"), "bad")
-    w.require(w.equal(member(w, "%array", _DESCR), w.read("ptr", "%spec")), "bad")
+    w.require(w.same(member(w, "%array", HEAD - 8), "%type"), "bad")
+    w.require(w.same(member(w, "%array", _DESCR), w.read("ptr", "%spec")), "bad")
     required = w.let(f"and i32 {member(w, '%array', FLAGS, 'i32')}, {_REQUIRED}")
     w.require(w.equal(required, _REQUIRED, "i32"), "bad")
     rank = w.let(f"zext i32 {member(w, '%array', _NDIM, 'i32')} to i64")
-    w.require(w.equal(rank, w.read("i64", "%spec", 1), "i64"), "bad")
+    w.require(w.equal(rank, w.read("i64", "%spec", 1)), "bad")
     sizes = member(w, "%array", _DIMS)
     with w.counted(rank) as i:
         expected = w.read("i64", "%spec", w.add(i, 2))
-        w.require(w.equal(w.read("i64", sizes, i), expected, "i64"), "bad")
+        w.require(w.equal(w.read("i64", sizes, i), expected), "bad")
     w.line(f"ret ptr {w.at('%spec', w.add(rank, 2), 'i64')}")
     w.open("bad")
     w.line("ret ptr null")
@@ -123,7 +123,7 @@ def _enter() -> str:
         w.write("ptr", member(w, array, DATA), table, w.read("i64", row, 1))
     thread = w.let("call ptr @PyEval_SaveThread()")
     count = header_field(w, "blas_count")
-    no_blas = w.equal(count, "null")
+    no_blas = w.is_null(count)
     with w.when(no_blas, holds=False):
         w.line(f"call void @limit_threads(ptr %header, ptr {count})")
     code = w.let("call i32 @run_step(ptr %header)")
@@ -150,7 +150,7 @@ def _native_call() -> str:
     with w.loop(0, header_field(w, "inputs", "i64"), carried=[("ptr", header_field(w, "specs"))]) as loop:
         array = w.read("ptr", items, loop.index)
         loop.following = [w.let(f"call ptr @check({pointers(array, *loop.carried, kind)})")]
-        w.require(w.equal(loop.following[0], "null"), "mismatch", holds=False)
+        w.require(w.is_null(loop.following[0]), "mismatch", holds=False)
     code = w.let(f"call i32 @enter({pointers('%header', items)})")
     result = w.let(f"call ptr @PyLong_FromLongLong(i64 {w.let(f'sext i32 {code} to i64')})")
     w.line(f"ret ptr {result}")

@@ -8,102 +8,67 @@ flag is up. One of the two sees the other, as both are in one order of all threa
 
 from __future__ import annotations
 
-from .team_balance import NOTE_BYTES
-from .team_layout import DESCRIPTOR
+from .team_layout import NOTE
+from .team_writer import TeamWriter
 
-FLAG = 24
-"""Offset in a thread's notes (`team_balance`), which only it writes while a step runs."""
+SPARE = ("cursor", "fetch", "p", "thread", "flag")
+"""The int64 fields of what a thread has to do in spare time. flag: the address of its flag; 0 for the caller's thread."""
+_LOOKS = 1024
+"""So often the caller's thread looks at a flag before it offers its core."""
 
-SPEND = f"""
-define internal void @offer_time(ptr %spare, ptr %desc, ptr %p, i64 %tid) {{
-  %fetch = call ptr @address(ptr %desc, i64 {DESCRIPTOR.index("fetch")})
-  %nothing = icmp eq ptr %fetch, null
-  %cursor = select i1 %nothing, i64 -1, i64 0
-  %notes = call ptr @address(ptr %desc, i64 {DESCRIPTOR.index("notes")})
-  %note = mul i64 %tid, {NOTE_BYTES}
-  %offset = add i64 %note, {FLAG}
-  %own = getelementptr i8, ptr %notes, i64 %offset
-  %caller = icmp eq i64 %tid, 0
-  %flag = select i1 %caller, ptr null, ptr %own
-  %fetch.at = getelementptr ptr, ptr %spare, i64 1
-  %p.at = getelementptr ptr, ptr %spare, i64 2
-  %tid.at = getelementptr i64, ptr %spare, i64 3
-  %flag.at = getelementptr ptr, ptr %spare, i64 4
-  store i64 %cursor, ptr %spare
-  store ptr %fetch, ptr %fetch.at
-  store ptr %p, ptr %p.at
-  store i64 %tid, ptr %tid.at
-  store ptr %flag, ptr %flag.at
-  ret void
-}}
 
-define internal void @spend(ptr %spare, ptr %word, i64 %target) {{
-entry:
-  %none = icmp eq ptr %spare, null
-  br i1 %none, label %end, label %look
-look:
-  %cursor = call i64 @field(ptr %spare, i64 0)
-  %over = icmp slt i64 %cursor, 0
-  br i1 %over, label %end, label %some
-some:
-  %function = call ptr @address(ptr %spare, i64 1)
-  %p = call ptr @address(ptr %spare, i64 2)
-  %tid = call i64 @field(ptr %spare, i64 3)
-  %flag = call ptr @address(ptr %spare, i64 4)
-  %caller = icmp eq ptr %flag, null
-  br i1 %caller, label %go, label %raise
-raise:
-  %up = atomicrmw xchg ptr %flag, i64 1 seq_cst
-  %value = load atomic i64, ptr %word seq_cst, align 8
-  %done = icmp sge i64 %value, %target
-  br i1 %done, label %lower, label %go
-go:
-  %next = call i64 %function(ptr %p, i64 %tid, i64 %cursor)
-  store i64 %next, ptr %spare
-  br i1 %caller, label %end, label %lower
-lower:
-  store atomic i64 0, ptr %flag release, align 8
-  br label %end
-end:
-  ret void
-}}
+def _flag(w: TeamWriter, notes: str, thread: str) -> str:
+    """The address of a thread's flag, which only it writes while a step runs."""
+    return w.at(w.note(notes, thread), NOTE.index("flag"), "i64")
 
-define internal void @wait_for_idlers(ptr %desc) {{
-entry:
-  %fetch = call ptr @address(ptr %desc, i64 {DESCRIPTOR.index("fetch")})
-  %notes = call ptr @address(ptr %desc, i64 {DESCRIPTOR.index("notes")})
-  %threads = call i64 @field(ptr %desc, i64 {DESCRIPTOR.index("threads")})
-  %nothing = icmp eq ptr %fetch, null
-  br i1 %nothing, label %end, label %thread
-thread:
-  %t = phi i64 [ 1, %entry ], [ %t.next, %next ]
-  %more = icmp slt i64 %t, %threads
-  br i1 %more, label %one, label %end
-one:
-  %note = mul i64 %t, {NOTE_BYTES}
-  %offset = add i64 %note, {FLAG}
-  %flag = getelementptr i8, ptr %notes, i64 %offset
-  br label %wait
-wait:
-  %i = phi i64 [ 1, %one ], [ %i.next, %on ]
-  %up = load atomic i64, ptr %flag seq_cst, align 8
-  %idle = icmp eq i64 %up, 0
-  br i1 %idle, label %next, label %again
-again:
-  call void @relax()
-  %i.next = add i64 %i, 1
-  %low = and i64 %i, 1023
-  %long = icmp eq i64 %low, 0
-  br i1 %long, label %yield, label %on
-yield:
-  %y = call i32 @sched_yield()
-  br label %on
-on:
-  br label %wait
-next:
-  %t.next = add i64 %t, 1
-  br label %thread
-end:
-  ret void
-}}
-"""
+
+def _offer_time() -> str:
+    w = TeamWriter()
+    fetch = w.descriptor("fetch")
+    cursor = w.let(f"select i1 {w.is_null(fetch)}, i64 -1, i64 0")
+    own = _flag(w, w.descriptor("notes"), "%tid")
+    flag = w.let(f"select i1 {w.equal('%tid', 0)}, ptr null, ptr {own}")
+    values = (("i64", cursor), ("ptr", fetch), ("ptr", "%p"), ("i64", "%tid"), ("ptr", flag))
+    for i, (kind, value) in enumerate(values):
+        w.write(kind, value, "%spare", i)
+    w.line("ret void")
+    return w.function("internal void @offer_time(ptr %spare, ptr %desc, ptr %p, i64 %tid)")
+
+
+def _spend() -> str:
+    w = TeamWriter()
+    w.require(w.is_null("%spare"), "end", holds=False)
+    cursor = w.field("%spare", SPARE, "cursor", "i64")
+    w.require(w.less(cursor, 0), "end", holds=False)
+    fetch, p, flag = (w.field("%spare", SPARE, name) for name in ("fetch", "p", "flag"))
+    thread = w.field("%spare", SPARE, "thread", "i64")
+    caller = w.is_null(flag)
+    with w.when(caller, holds=False):
+        w.exchange(flag, 1)
+        w.require(w.less(w.see("%word", "seq_cst"), "%target"), "lower")
+    following = w.let(f"call i64 {fetch}(ptr {p}, i64 {thread}, i64 {cursor})")
+    w.write("i64", following, "%spare", SPARE.index("cursor"))
+    w.fork(caller, "end", "lower")
+    w.open("lower")
+    w.show(0, flag)
+    w.go("end")
+    w.open("end")
+    w.line("ret void")
+    return w.function("internal void @spend(ptr %spare, ptr %word, i64 %target)")
+
+
+def _wait_for_idlers() -> str:
+    w = TeamWriter()
+    notes, threads = w.descriptor("notes"), w.descriptor("threads", "i64")
+    with w.when(w.is_null(w.descriptor("fetch")), holds=False), w.loop(1, threads) as loop:
+        flag = _flag(w, notes, loop.index)
+        with w.endless() as (rounds, lowered):
+            w.require(w.equal(w.see(flag, "seq_cst"), 0), lowered, holds=False)
+            w.line("call void @relax()")
+            with w.every(_LOOKS, rounds):
+                w.let("call i32 @sched_yield()")
+    w.line("ret void")
+    return w.function("internal void @wait_for_idlers(ptr %desc)")
+
+
+SPEND = _offer_time() + _spend() + _wait_for_idlers()

@@ -27,9 +27,8 @@ from .engine import engine
 from .host import machine_key, target_triple
 from .object_code import compiled_object
 from .store import content_key
-from .team_balance import NOTE_BYTES, UNIT_BITS
 from .team_layout import (
-    CALL_FIELDS,
+    CALL,
     CELL_BYTES,
     CONDITION,
     CONTROL_BYTES,
@@ -40,12 +39,14 @@ from .team_layout import (
     FALLIBLE,
     FREE,
     MUTEX,
+    NOTE_BYTES,
     RUN_SYMBOL,
     SLOT_BYTES,
     TEAM,
     TEAM_SYMBOL,
     TIMED,
     UNEVEN,
+    UNIT_BITS,
 )
 
 if TYPE_CHECKING:
@@ -198,7 +199,7 @@ class Team:
     def describe(self, plan: TeamPlan, alone: int) -> np.ndarray:
         """A step's descriptor, in memory that stays. alone: address of the plain step."""
         parts = max(2, thread_count())
-        table = np.zeros((len(plan.segments), CALL_FIELDS), np.int64)
+        table = np.zeros((len(plan.segments), len(CALL)), np.int64)
         most = parts * plan.pieces
         pairs: list[tuple[int, int]] = []
         timed = None if any(s.uneven for s in plan.segments) else next((s for s in plan.segments if s.tells_speeds(parts)), None)
@@ -254,7 +255,7 @@ class Team:
 def descriptor_bytes(plan: TeamPlan) -> int:
     """What `Team.describe` allocates for a step."""
     parts, calls = max(2, thread_count()), len(plan.segments)
-    words = calls * CALL_FIELDS + 2 * (1 + sum(len(s.needs) for s in plan.segments)) + len(DESCRIPTOR) + parts + 1
+    words = calls * len(CALL) + 2 * (1 + sum(len(s.needs) for s in plan.segments)) + len(DESCRIPTOR) + parts + 1
     return 8 * words + parts * (calls * plan.pieces * SLOT_BYTES + plan.work_bytes + NOTE_BYTES)
 
 

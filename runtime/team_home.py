@@ -8,56 +8,42 @@ that.
 
 from __future__ import annotations
 
-from .team_balance import NOTE_BYTES, SPEED
-from .team_layout import DESCRIPTOR
+from .team_layout import DESCRIPTOR, NOTE
+from .team_writer import TeamWriter
 
-USUAL = 32  # offset in a thread's notes
 FOLLOW = 1 / 16
 """How far a usual speed moves with each job: the arrays of calls that move are fetched anew, which costs some 20 microseconds."""
 QUICKER = 1.1
 """How much quicker than the one who has the calls another thread must be to get them."""
 
-HOME = f"""
-define internal void @choose_home(ptr %desc, double %mean) {{
-entry:
-  %threads = call i64 @field(ptr %desc, i64 {DESCRIPTOR.index("threads")})
-  %notes = call ptr @address(ptr %desc, i64 {DESCRIPTOR.index("notes")})
-  %home = call i64 @field(ptr %desc, i64 {DESCRIPTOR.index("home")})
-  br label %one
-one:
-  %i = phi i64 [ 0, %entry ], [ %i.next, %one ]
-  %best = phi i64 [ 0, %entry ], [ %best.next, %one ]
-  %most = phi double [ 0.0, %entry ], [ %most.next, %one ]
-  %own = phi double [ 0.0, %entry ], [ %own.next, %one ]
-  %offset = mul i64 %i, {NOTE_BYTES}
-  %note = getelementptr i8, ptr %notes, i64 %offset
-  %speed.at = getelementptr i8, ptr %note, i64 {SPEED}
-  %speed = load double, ptr %speed.at
-  %usual.at = getelementptr i8, ptr %note, i64 {USUAL}
-  %known = load double, ptr %usual.at
-  %new = fcmp oeq double %known, 0.0
-  %before = select i1 %new, double %mean, double %known
-  %far = fsub double %speed, %before
-  %step = fmul double %far, {FOLLOW}
-  %usual = fadd double %before, %step
-  store double %usual, ptr %usual.at
-  %more.speed = fcmp ogt double %usual, %most
-  %most.next = select i1 %more.speed, double %usual, double %most
-  %best.next = select i1 %more.speed, i64 %i, i64 %best
-  %is.home = icmp eq i64 %i, %home
-  %own.next = select i1 %is.home, double %usual, double %own
-  %i.next = add i64 %i, 1
-  %more = icmp slt i64 %i.next, %threads
-  br i1 %more, label %one, label %compare
-compare:
-  %least = fmul double %own.next, {QUICKER}
-  %quicker = fcmp ogt double %most.next, %least
-  br i1 %quicker, label %move, label %end
-move:
-  %home.at = getelementptr i64, ptr %desc, i64 {DESCRIPTOR.index("home")}
-  store i64 %best.next, ptr %home.at
-  br label %end
-end:
-  ret void
-}}
-"""
+
+def _choose_home() -> str:
+    w = TeamWriter()
+    notes, home = w.descriptor("notes"), w.descriptor("home", "i64")
+    start = (("i64", "0"), ("double", "0.0"), ("double", "0.0"))
+    with w.loop(0, w.descriptor("threads", "i64"), carried=start) as loop:
+        quickest, most, own = loop.carried
+        usual = _usual_speed(w, w.note(notes, loop.index))
+        more = w.let(f"fcmp ogt double {usual}, {most}")
+        quickest = w.let(f"select i1 {more}, i64 {loop.index}, i64 {quickest}")
+        most = w.let(f"select i1 {more}, double {usual}, double {most}")
+        own = w.let(f"select i1 {w.equal(loop.index, home)}, double {usual}, double {own}")
+        loop.following = [quickest, most, own]
+    quickest, most, own = loop.carried
+    with w.when(w.let(f"fcmp ogt double {most}, {w.let(f'fmul double {own}, {QUICKER}')}")):
+        w.write("i64", quickest, "%desc", DESCRIPTOR.index("home"))
+    w.line("ret void")
+    return w.function("internal void @choose_home(ptr %desc, double %mean)")
+
+
+def _usual_speed(w: TeamWriter, note: str) -> str:
+    """Moves a thread's usual speed towards that of the last job; at first it is the mean of all threads."""
+    speed, known = (w.field(note, NOTE, name, "double") for name in ("speed", "usual"))
+    before = w.let(f"select i1 {w.let(f'fcmp oeq double {known}, 0.0')}, double %mean, double {known}")
+    step = w.let(f"fmul double {w.let(f'fsub double {speed}, {before}')}, {FOLLOW}")
+    usual = w.let(f"fadd double {before}, {step}")
+    w.write("double", usual, note, NOTE.index("usual"))
+    return usual
+
+
+HOME = _choose_home()

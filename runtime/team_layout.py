@@ -12,13 +12,21 @@ CONTROL_BYTES = 768
 LOCK, CELL_BYTES = 64, 128  # in the cell: held by whoever has the team, whichever control block is in use
 SLOT_BYTES = 64
 
-# int64 fields of a step's descriptor and of a call (more precisely a segment, see `team_segments`) in its table.
+# int64 fields of a step's descriptor, of a call (more precisely a segment, see `team_segments`) in its table, and of what a call
+# needs.
 DESCRIPTOR = (
     "cell", "part", "alone", "calls", "table", "needs", "slots", "parts", "work", "work_bytes", "bring", "threads",
     "edges", "notes", "fetch", "home",
 )  # fmt: skip
-CALL_FIELDS = 4  # parts, flags, first need, last need
+CALL = ("parts", "flags", "first_need", "last_need")
+NEED = ("call", "partwise")
 FALLIBLE, EFFECT, FREE, UNEVEN, TIMED = 1, 2, 4, 8, 16
+
+# What each thread of a step writes down: nanoseconds and units of timed parts, see `team_balance`; a flag, see `idle_time`; its
+# usual speed, see `team_home`.
+NOTE = ("time", "units", "speed", "flag", "usual")
+NOTE_BYTES = 64
+UNIT_BITS = 16  # the edges between shares are numbers from 0 to 1 << UNIT_BITS
 
 # The rows table of a step that gathers its batch, see `own_rows`: three fields, then some for each input.
 ROWS, ROW_FIELDS = 3, 4

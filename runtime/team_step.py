@@ -18,8 +18,7 @@ from .denormals import wrap_flushing
 from .driver import Resolve, _index, _is_pointer, _Printer
 from .own_rows import GATHER, GATHER_PART, OwnRows, find_own_rows, mark_own_rows, print_own_rows
 from .team import thread_count
-from .team_balance import UNIT_BITS
-from .team_layout import DESCRIPTOR, ROW_FIELDS, ROWS, RUN_SYMBOL, TEAM_SYMBOL
+from .team_layout import DESCRIPTOR, ROW_FIELDS, ROWS, RUN_SYMBOL, TEAM_SYMBOL, UNIT_BITS
 from .team_segments import Access, Segment, TeamCall, form_segments
 
 WORK = 3

@@ -14,24 +14,9 @@ from __future__ import annotations
 from .idle_time import SPEND
 from .team_balance import BALANCE
 from .team_home import HOME
-from .team_layout import (
-    CALL_FIELDS,
-    CONDITION,
-    COUNTER_NAMES,
-    COUNTERS,
-    DESCRIPTOR,
-    HELPED,
-    JOB,
-    LOCK,
-    LONELY,
-    MUTEX,
-    PAUSED_UNTIL,
-    SLEEPERS,
-    SLOT_BYTES,
-    SLOW,
-    TEAM,
-)
+from .team_layout import CALL, CONDITION, DESCRIPTOR, HELPED, JOB, LOCK, LONELY, MUTEX, PAUSED_UNTIL, SLEEPERS, SLOW, TEAM
 from .team_walk import CLAIM, WALK
+from .team_writer import LOOKS, TeamWriter
 
 SPIN_NS = 50_000
 """How long a waiting thread spins before it lets others have its core."""
@@ -55,7 +40,8 @@ def team_text(triple: str, clock: int) -> str:
     """The module for this target triple; clock: the number of the clock that never goes back, for ``clock_gettime``."""
     family = "x86" if triple.startswith(("x86_64", "i686")) else "arm" if triple.startswith(("aarch64", "arm64")) else ""
     declared, relax = _RELAX.get(family, ("", ""))
-    return "\n".join([_DECLARED, declared, _helpers(relax, clock), SPEND, _WAIT, HOME, BALANCE, CLAIM, WALK, _RUN, _WORKER])
+    waiting = [_relax(relax), _now(clock), _wake(), SPEND, _wait_for(), _wait_call()]
+    return "\n".join([_DECLARED, declared, *waiting, HOME, BALANCE, CLAIM, WALK, _publish(), _run(), _stop(), _worker()])
 
 
 _DECLARED = """
@@ -68,325 +54,195 @@ declare i32 @pthread_cond_broadcast(ptr)
 """
 
 
-def _helpers(relax: str, clock: int) -> str:
-    return f"""
-define internal i64 @field(ptr %table, i64 %i) alwaysinline {{
-  %at = getelementptr i64, ptr %table, i64 %i
-  %v = load i64, ptr %at
-  ret i64 %v
-}}
-define internal ptr @address(ptr %table, i64 %i) alwaysinline {{
-  %at = getelementptr ptr, ptr %table, i64 %i
-  %v = load ptr, ptr %at
-  ret ptr %v
-}}
-define internal void @relax() alwaysinline {{
-  {relax}
-  ret void
-}}
-define internal i64 @now() {{
-  %spec = alloca [2 x i64]
-  %failed = call i32 @clock_gettime(i32 {clock}, ptr %spec)
-  %seconds = call i64 @field(ptr %spec, i64 0)
-  %rest = call i64 @field(ptr %spec, i64 1)
-  %whole = mul i64 %seconds, 1000000000
-  %sum = add i64 %whole, %rest
-  ret i64 %sum
-}}
-define internal void @count(ptr %ctl, i64 %counter) {{
-  %offset = add i64 %counter, {COUNTERS // 8}
-  %at = getelementptr i64, ptr %ctl, i64 %offset
-  %old = atomicrmw add ptr %at, i64 1 monotonic
-  ret void
-}}
-define internal void @wake(ptr %ctl) {{
-entry:
-  %sleepers.at = getelementptr i8, ptr %ctl, i64 {SLEEPERS}
-  %sleepers = load atomic i64, ptr %sleepers.at seq_cst, align 8
-  %none = icmp eq i64 %sleepers, 0
-  br i1 %none, label %end, label %ring
-ring:
-  %mutex = getelementptr i8, ptr %ctl, i64 {MUTEX}
-  %condition = getelementptr i8, ptr %ctl, i64 {CONDITION}
-  %l = call i32 @pthread_mutex_lock(ptr %mutex)
-  %b = call i32 @pthread_cond_broadcast(ptr %condition)
-  %u = call i32 @pthread_mutex_unlock(ptr %mutex)
-  br label %end
-end:
-  ret void
-}}
-"""
+def _relax(instruction: str) -> str:
+    return f"define internal void @relax() alwaysinline {{\n  {instruction}\n  ret void\n}}\n"
 
 
-# Waits until the word is at least the target: spins, then yields, then sleeps. A sleeper counts itself before it looks again, a
-# waker looks for sleepers after it wrote (both sequentially consistent), so no wake-up is lost.
-_WAIT = f"""
-define internal void @wait_for(ptr %ctl, ptr %word, i64 %target, ptr %waited, ptr %spare) {{
-entry:
-  %v0 = load atomic i64, ptr %word acquire, align 8
-  %ok0 = icmp sge i64 %v0, %target
-  br i1 %ok0, label %quick, label %begin
-quick:
-  ret void
-begin:
-  %start = call i64 @now()
-  br label %spin
-spin:
-  %i = phi i64 [ 0, %begin ], [ %i.next, %spin.on ]
-  call void @relax()
-  %v1 = load atomic i64, ptr %word acquire, align 8
-  %ok1 = icmp sge i64 %v1, %target
-  br i1 %ok1, label %finish, label %spin.look
-spin.look:
-  call void @spend(ptr %spare, ptr %word, i64 %target)
-  %i.next = add i64 %i, 1
-  %low = and i64 %i.next, 15
-  %look = icmp eq i64 %low, 0
-  br i1 %look, label %spin.time, label %spin.on
-spin.time:
-  %time = call i64 @now()
-  %spent = sub i64 %time, %start
-  %over = icmp sgt i64 %spent, {SPIN_NS}
-  br i1 %over, label %yield, label %spin.on
-spin.on:
-  br label %spin
-yield:
-  %y = call i32 @sched_yield()
-  %v2 = load atomic i64, ptr %word acquire, align 8
-  %ok2 = icmp sge i64 %v2, %target
-  br i1 %ok2, label %finish, label %yield.on
-yield.on:
-  %later = call i64 @now()
-  %lost = sub i64 %later, %start
-  %enough = icmp sgt i64 %lost, {AWAKE_NS}
-  br i1 %enough, label %sleep, label %yield
-sleep:
-  %mutex = getelementptr i8, ptr %ctl, i64 {MUTEX}
-  %condition = getelementptr i8, ptr %ctl, i64 {CONDITION}
-  %sleepers = getelementptr i8, ptr %ctl, i64 {SLEEPERS}
-  %l = call i32 @pthread_mutex_lock(ptr %mutex)
-  %s = atomicrmw add ptr %sleepers, i64 1 seq_cst
-  br label %asleep
-asleep:
-  %v3 = load atomic i64, ptr %word seq_cst, align 8
-  %ok3 = icmp sge i64 %v3, %target
-  br i1 %ok3, label %awake, label %lie
-lie:
-  %c = call i32 @pthread_cond_wait(ptr %condition, ptr %mutex)
-  br label %asleep
-awake:
-  %s2 = atomicrmw sub ptr %sleepers, i64 1 seq_cst
-  %u = call i32 @pthread_mutex_unlock(ptr %mutex)
-  call void @count(ptr %ctl, i64 {COUNTER_NAMES.index("sleeps")})
-  br label %finish
-finish:
-  %end = call i64 @now()
-  %took = sub i64 %end, %start
-  %before = load i64, ptr %waited
-  %sum = add i64 %before, %took
-  store i64 %sum, ptr %waited
-  ret void
-}}
+def _now(clock: int) -> str:
+    w = TeamWriter()
+    w.line("%spec = alloca [2 x i64]")
+    w.let(f"call i32 @clock_gettime(i32 {clock}, ptr %spec)")
+    w.line(f"ret i64 {w.add(w.mul(w.read('i64', '%spec'), 10**9), w.read('i64', '%spec', 1))}")
+    return w.function("internal i64 @now()")
 
-define internal ptr @slot(ptr %desc, i64 %call, i64 %part) alwaysinline {{
-  %slots = call ptr @address(ptr %desc, i64 {DESCRIPTOR.index("slots")})
-  %parts = call i64 @field(ptr %desc, i64 {DESCRIPTOR.index("parts")})
-  %row = mul i64 %call, %parts
-  %index = add i64 %row, %part
-  %offset = mul i64 %index, {SLOT_BYTES}
-  %at = getelementptr i8, ptr %slots, i64 %offset
-  ret ptr %at
-}}
 
-define internal void @wait_call(ptr %ctl, ptr %desc, i64 %call, i64 %target, ptr %waited, ptr %spare) {{
-entry:
-  %table = call ptr @address(ptr %desc, i64 {DESCRIPTOR.index("table")})
-  %at = mul i64 %call, {CALL_FIELDS}
-  %n = call i64 @field(ptr %table, i64 %at)
-  br label %next
-next:
-  %i = phi i64 [ 0, %entry ], [ %i.next, %one ]
-  %more = icmp slt i64 %i, %n
-  br i1 %more, label %one, label %end
-one:
-  %slot = call ptr @slot(ptr %desc, i64 %call, i64 %i)
-  call void @wait_for(ptr %ctl, ptr %slot, i64 %target, ptr %waited, ptr %spare)
-  %i.next = add i64 %i, 1
-  br label %next
-end:
-  ret void
-}}
-"""
+def _wake() -> str:
+    w = TeamWriter()
+    sleepers = w.see(w.control(SLEEPERS), "seq_cst")
+    with w.when(w.equal(sleepers, 0), holds=False):
+        mutex = w.control(MUTEX)
+        w.let(f"call i32 @pthread_mutex_lock(ptr {mutex})")
+        w.let(f"call i32 @pthread_cond_broadcast(ptr {w.control(CONDITION)})")
+        w.let(f"call i32 @pthread_mutex_unlock(ptr {mutex})")
+    w.line("ret void")
+    return w.function("internal void @wake(ptr %ctl)")
 
-# A late thread may read the job fields while the next job is written: the sequence number is odd meanwhile, and
-# whoever sees it change reads again.
-_RUN = f"""
-define internal void @publish(ptr %ctl, ptr %desc, ptr %p, ptr %d) {{
-  %s = load atomic i64, ptr %ctl monotonic, align 8
-  %odd = add i64 %s, 1
-  %x = atomicrmw xchg ptr %ctl, i64 %odd seq_cst
-  %desc.at = getelementptr i8, ptr %ctl, i64 {JOB}
-  %p.at = getelementptr i8, ptr %ctl, i64 {JOB + 8}
-  %d.at = getelementptr i8, ptr %ctl, i64 {JOB + 16}
-  store atomic ptr %desc, ptr %desc.at monotonic, align 8
-  store atomic ptr %p, ptr %p.at monotonic, align 8
-  store atomic ptr %d, ptr %d.at monotonic, align 8
-  %even = add i64 %s, 2
-  %y = atomicrmw xchg ptr %ctl, i64 %even seq_cst
-  call void @wake(ptr %ctl)
-  ret void
-}}
 
-define i32 @weft_team_run(ptr %desc, ptr %p, ptr %d, ptr %effect) {{
-entry:
-  %waited = alloca i64
-  %cell = call ptr @address(ptr %desc, i64 {DESCRIPTOR.index("cell")})
-  %before = load atomic ptr, ptr %cell acquire, align 8
-  %none = icmp eq ptr %before, null
-  br i1 %none, label %alone, label %enter
-enter:
-  %lock = getelementptr i8, ptr %cell, i64 {LOCK}
-  %pair = cmpxchg ptr %lock, i64 0, i64 1 acq_rel acquire
-  %got = extractvalue {{ i64, i1 }} %pair, 1
-  br i1 %got, label %inside, label %busy
-busy:
-  call void @count(ptr %before, i64 {COUNTER_NAMES.index("alone_busy")})
-  br label %alone
-inside:
-  %ctl = load atomic ptr, ptr %cell acquire, align 8
-  %gone = icmp eq ptr %ctl, null
-  br i1 %gone, label %unlock, label %begin
-unlock:
-  store atomic i64 0, ptr %lock release, align 8
-  br label %alone
-begin:
-  %start = call i64 @now()
-  %paused.at = getelementptr i8, ptr %ctl, i64 {PAUSED_UNTIL}
-  %until = load i64, ptr %paused.at
-  %paused = icmp slt i64 %start, %until
-  br i1 %paused, label %pausing, label %work
-pausing:
-  call void @count(ptr %ctl, i64 {COUNTER_NAMES.index("alone_paused")})
-  store atomic i64 0, ptr %lock release, align 8
-  br label %alone
-work:
-  store i64 0, ptr %waited
-  call void @publish(ptr %ctl, ptr %desc, ptr %p, ptr %d)
-  %sequence = load atomic i64, ptr %ctl monotonic, align 8
-  %job = lshr i64 %sequence, 1
-  %team.at = getelementptr i8, ptr %ctl, i64 {TEAM}
-  %team = load i64, ptr %team.at
-  %code = call i32 @walk(ptr %ctl, ptr %desc, ptr %p, ptr %d, ptr %effect, i64 0, i64 %team, i64 %job, ptr %waited)
-  %end = call i64 @now()
-  call void @wait_for_idlers(ptr %desc)
-  call void @balance(ptr %desc)
-  call void @count(ptr %ctl, i64 {COUNTER_NAMES.index("jobs")})
-  %total = sub i64 %end, %start
-  %idle = load i64, ptr %waited
-  %idle.scaled = mul i64 %idle, %team
-  %others = sub i64 %team, 1
-  %total.scaled = mul i64 %total, %others
-  %was.slow = icmp sgt i64 %idle.scaled, %total.scaled
-  %slow.at = getelementptr i8, ptr %ctl, i64 {SLOW}
-  %slow.before = load i64, ptr %slow.at
-  %slow.more = add i64 %slow.before, 1
-  %slow.now = select i1 %was.slow, i64 %slow.more, i64 0
-  store i64 %slow.now, ptr %slow.at
-  %slow = icmp sge i64 %slow.now, {SLOW_TRIES}
-  %helped.at = getelementptr i8, ptr %ctl, i64 {HELPED}
-  %helped = load atomic i64, ptr %helped.at monotonic, align 8
-  %lonely.at = getelementptr i8, ptr %ctl, i64 {LONELY}
-  %lonely.before = load i64, ptr %lonely.at
-  %lonely.more = add i64 %lonely.before, 1
-  %was.helped = icmp eq i64 %helped, %job
-  %lonely = select i1 %was.helped, i64 0, i64 %lonely.more
-  store i64 %lonely, ptr %lonely.at
-  %in.vain = icmp sge i64 %lonely, {TRIES}
-  %stop = or i1 %slow, %in.vain
-  br i1 %stop, label %pause, label %leave
-pause:
-  call void @count(ptr %ctl, i64 {COUNTER_NAMES.index("pauses")})
-  store i64 0, ptr %lonely.at
-  store i64 0, ptr %slow.at
-  %times = select i1 %in.vain, i64 {BACK_OFF * TRIES}, i64 {BACK_OFF * SLOW_TRIES}
-  %length = mul i64 %total, %times
-  %later = add i64 %end, %length
-  store i64 %later, ptr %paused.at
-  br label %leave
-leave:
-  store atomic i64 0, ptr %lock release, align 8
-  ret i32 %code
-alone:
-  %bring = call ptr @address(ptr %desc, i64 {DESCRIPTOR.index("bring")})
-  %ready = icmp eq ptr %bring, null
-  br i1 %ready, label %plain, label %gather
-gather:
-  %brought = call i32 %bring(ptr %p)
-  br label %plain
-plain:
-  %single = call ptr @address(ptr %desc, i64 {DESCRIPTOR.index("alone")})
-  %code.alone = call i32 %single(ptr %p, ptr %d, ptr %effect)
-  ret i32 %code.alone
-}}
+def _wait_for() -> str:
+    """Waits until the word is at least the target: spins, then yields, then sleeps."""
+    w = TeamWriter()
+    w.require(w.less(w.see("%word"), "%target"), "quick")
+    start = w.now()
+    with w.endless() as (rounds, spun):
+        w.line("call void @relax()")
+        w.require(w.less(w.see("%word"), "%target"), "finish")
+        w.line("call void @spend(ptr %spare, ptr %word, i64 %target)")
+        with w.every(LOOKS, rounds):
+            w.require(w.less(SPIN_NS, w.sub(w.now(), start)), spun, holds=False)
+    with w.endless() as (_, yielded):
+        w.let("call i32 @sched_yield()")
+        w.require(w.less(w.see("%word"), "%target"), "finish")
+        w.require(w.less(AWAKE_NS, w.sub(w.now(), start)), yielded, holds=False)
+    _sleep(w)
+    w.go("finish")
+    w.open("finish")
+    w.write("i64", w.add(w.read("i64", "%waited"), w.sub(w.now(), start)), "%waited")
+    w.line("ret void")
+    w.open("quick")
+    w.line("ret void")
+    return w.function("internal void @wait_for(ptr %ctl, ptr %word, i64 %target, ptr %waited, ptr %spare)")
 
-define i32 @weft_team_stop(ptr %ctl, ptr %cell) {{
-entry:
-  %lock = getelementptr i8, ptr %cell, i64 {LOCK}
-  %pair = cmpxchg ptr %lock, i64 0, i64 1 acq_rel acquire
-  %got = extractvalue {{ i64, i1 }} %pair, 1
-  br i1 %got, label %stop, label %busy
-busy:
-  ret i32 0
-stop:
-  call void @publish(ptr %ctl, ptr null, ptr null, ptr null)
-  store atomic i64 0, ptr %lock release, align 8
-  ret i32 1
-}}
-"""
 
-_WORKER = f"""
-define i32 @weft_team_worker(ptr %ctl, i64 %tid, i64 %from) {{
-entry:
-  %waited = alloca i64
-  %team.at = getelementptr i8, ptr %ctl, i64 {TEAM}
-  %team = load i64, ptr %team.at
-  %desc.at = getelementptr i8, ptr %ctl, i64 {JOB}
-  %p.at = getelementptr i8, ptr %ctl, i64 {JOB + 8}
-  %d.at = getelementptr i8, ptr %ctl, i64 {JOB + 16}
-  br label %idle
-idle:
-  %last = phi i64 [ %from, %entry ], [ %sequence, %work ], [ %sequence, %join ]
-  store i64 0, ptr %waited
-  %target = add i64 %last, 2
-  call void @wait_for(ptr %ctl, ptr %ctl, i64 %target, ptr %waited, ptr null)
-  br label %read
-read:
-  %sequence = load atomic i64, ptr %ctl acquire, align 8
-  %low = and i64 %sequence, 1
-  %even = icmp eq i64 %low, 0
-  br i1 %even, label %fields, label %again
-again:
-  call void @relax()
-  br label %read
-fields:
-  %desc = load atomic ptr, ptr %desc.at acquire, align 8
-  %p = load atomic ptr, ptr %p.at acquire, align 8
-  %d = load atomic ptr, ptr %d.at acquire, align 8
-  %check = load atomic i64, ptr %ctl acquire, align 8
-  %same = icmp eq i64 %check, %sequence
-  br i1 %same, label %known, label %again
-known:
-  %stop = icmp eq ptr %desc, null
-  br i1 %stop, label %end, label %work
-work:
-  %job = lshr i64 %sequence, 1
-  %parts = call i64 @field(ptr %desc, i64 {DESCRIPTOR.index("parts")})
-  %needed = icmp slt i64 %tid, %parts
-  br i1 %needed, label %join, label %idle
-join:
-  %code = call i32 @walk(ptr %ctl, ptr %desc, ptr %p, ptr %d, ptr null, i64 %tid, i64 %team, i64 %job, ptr %waited)
-  br label %idle
-end:
-  ret i32 0
-}}
-"""
+def _sleep(w: TeamWriter) -> None:
+    """A sleeper counts itself before it looks again, a waker looks for sleepers after it wrote (both sequentially consistent), so
+    no wake-up is lost."""
+    mutex, condition, sleepers = w.control(MUTEX), w.control(CONDITION), w.control(SLEEPERS)
+    w.let(f"call i32 @pthread_mutex_lock(ptr {mutex})")
+    w.let(f"atomicrmw add ptr {sleepers}, i64 1 seq_cst")
+    with w.endless() as (_, awake):
+        w.require(w.less(w.see("%word", "seq_cst"), "%target"), awake)
+        w.let(f"call i32 @pthread_cond_wait(ptr {condition}, ptr {mutex})")
+    w.let(f"atomicrmw sub ptr {sleepers}, i64 1 seq_cst")
+    w.let(f"call i32 @pthread_mutex_unlock(ptr {mutex})")
+    w.count("sleeps")
+
+
+def _wait_call() -> str:
+    """Waits for all parts of a call."""
+    w = TeamWriter()
+    row = w.at(w.descriptor("table"), w.mul("%call", len(CALL)), "i64")
+    with w.counted(w.field(row, CALL, "parts", "i64")) as part:
+        slot = w.slot("%call", part)
+        w.line(f"call void @wait_for(ptr %ctl, ptr {slot}, i64 %target, ptr %waited, ptr %spare)")
+    w.line("ret void")
+    return w.function("internal void @wait_call(ptr %ctl, ptr %desc, i64 %call, i64 %target, ptr %waited, ptr %spare)")
+
+
+def _publish() -> str:
+    """Gives the team a job. A late thread may read the job's fields while the next job is written: the sequence number is odd
+    meanwhile, and whoever sees it change reads again."""
+    w = TeamWriter()
+    sequence = w.see("%ctl", "monotonic")
+    w.exchange("%ctl", w.add(sequence, 1))
+    for i, value in enumerate(("%desc", "%p", "%d")):
+        w.show(value, w.control(JOB + 8 * i), "monotonic", "ptr")
+    w.exchange("%ctl", w.add(sequence, 2))
+    w.line("call void @wake(ptr %ctl)")
+    w.line("ret void")
+    return w.function("internal void @publish(ptr %ctl, ptr %desc, ptr %p, ptr %d)")
+
+
+def _run() -> str:
+    """Runs a step as a job of the team, or alone where there is no team or somebody has it."""
+    w = TeamWriter()
+    w.line("%waited = alloca i64")
+    cell = w.descriptor("cell")
+    before, lock = w.see(cell, kind="ptr"), w.at(cell, LOCK, "i8")
+    w.require(w.is_null(before), "alone", holds=False)
+    w.require(w.swap_if(lock, 0, 1), "busy")
+    w.line(f"%ctl = load atomic ptr, ptr {cell} acquire, align 8")
+    w.require(w.is_null("%ctl"), "unlock", holds=False)
+    start = w.now()
+    w.require(w.less(start, w.read("i64", w.control(PAUSED_UNTIL))), "paused", holds=False)
+    code = _run_job(w, start)
+    w.show(0, lock)
+    w.line(f"ret i32 {code}")
+    w.open("busy")
+    w.count("alone_busy", before)
+    w.go("alone")
+    w.open("paused")
+    w.count("alone_paused")
+    w.go("unlock")
+    w.open("unlock")
+    w.show(0, lock)
+    w.go("alone")
+    w.open("alone")
+    bring = w.descriptor("bring")
+    with w.when(w.is_null(bring), holds=False):
+        w.let(f"call i32 {bring}(ptr %p)")
+    code = w.let(f"call i32 {w.descriptor('alone')}(ptr %p, ptr %d, ptr %effect)")
+    w.line(f"ret i32 {code}")
+    return w.function("i32 @weft_team_run(ptr %desc, ptr %p, ptr %d, ptr %effect)")
+
+
+def _run_job(w: TeamWriter, start: str) -> str:
+    """Publishes the job, takes the first thread's part in it, and returns its code; the team pauses if that did not pay."""
+    w.write("i64", 0, "%waited")
+    w.line("call void @publish(ptr %ctl, ptr %desc, ptr %p, ptr %d)")
+    job, team = w.let(f"lshr i64 {w.see('%ctl', 'monotonic')}, 1"), w.read("i64", w.control(TEAM))
+    arguments = f"ptr %ctl, ptr %desc, ptr %p, ptr %d, ptr %effect, i64 0, i64 {team}, i64 {job}, ptr %waited"
+    code, end = w.let(f"call i32 @walk({arguments})"), w.now()
+    w.line("call void @wait_for_idlers(ptr %desc)")
+    w.line("call void @balance(ptr %desc)")
+    w.count("jobs")
+    total = w.sub(end, start)
+    others = w.mul(total, w.sub(team, 1))  # what one thread alone would have taken, less this job's length, in all threads' time
+    slow = _count_in_a_row(w, SLOW, w.less(others, w.mul(w.read("i64", "%waited"), team)))
+    helped = w.equal(w.see(w.control(HELPED), "monotonic"), job)
+    lonely = _count_in_a_row(w, LONELY, w.let(f"xor i1 {helped}, true"))
+    in_vain = w.let(f"icmp sge i64 {lonely}, {TRIES}")
+    with w.when(w.let(f"or i1 {in_vain}, {w.let(f'icmp sge i64 {slow}, {SLOW_TRIES}')}")):
+        w.count("pauses")
+        w.write("i64", 0, w.control(LONELY))
+        w.write("i64", 0, w.control(SLOW))
+        times = w.let(f"select i1 {in_vain}, i64 {BACK_OFF * TRIES}, i64 {BACK_OFF * SLOW_TRIES}")
+        w.write("i64", w.add(end, w.mul(total, times)), w.control(PAUSED_UNTIL))
+    return code
+
+
+def _count_in_a_row(w: TeamWriter, counter: int, again: str) -> str:
+    """How many jobs in a row were like this, by a word of the control block."""
+    place = w.control(counter)
+    count = w.let(f"select i1 {again}, i64 {w.add(w.read('i64', place), 1)}, i64 0")
+    w.write("i64", count, place)
+    return count
+
+
+def _stop() -> str:
+    w = TeamWriter()
+    lock = w.at("%cell", LOCK, "i8")
+    w.require(w.swap_if(lock, 0, 1), "busy")
+    w.line("call void @publish(ptr %ctl, ptr null, ptr null, ptr null)")
+    w.show(0, lock)
+    w.line("ret i32 1")
+    w.open("busy")
+    w.line("ret i32 0")
+    return w.function("i32 @weft_team_stop(ptr %ctl, ptr %cell)")
+
+
+def _worker() -> str:
+    """A thread's life: waits for jobs and walks through them. from: the sequence number that it has seen."""
+    w = TeamWriter()
+    w.line("%waited = alloca i64")
+    w.line("%last = alloca i64")
+    w.write("i64", "%from", "%last")
+    with w.endless() as (_, over):
+        w.write("i64", 0, "%waited")
+        coming = w.add(w.read("i64", "%last"), 2)
+        w.line(f"call void @wait_for(ptr %ctl, ptr %ctl, i64 {coming}, ptr %waited, ptr null)")
+        with w.endless() as (_, whole):
+            sequence = w.see("%ctl")
+            descriptor, p, d = (w.see(w.control(JOB + 8 * i), kind="ptr") for i in range(3))
+            same = w.equal(w.see("%ctl"), sequence)
+            even = w.equal(w.let(f"and i64 {sequence}, 1"), 0)
+            w.require(w.let(f"and i1 {same}, {even}"), whole, holds=False)
+            w.line("call void @relax()")
+        w.write("i64", sequence, "%last")
+        w.require(w.is_null(descriptor), over, holds=False)
+        parts, team = w.field(descriptor, DESCRIPTOR, "parts", "i64"), w.read("i64", w.control(TEAM))
+        with w.when(w.less("%tid", parts)):
+            job = w.let(f"lshr i64 {sequence}, 1")
+            given = f"ptr {descriptor}, ptr {p}, ptr {d}, ptr null, i64 %tid, i64 {team}, i64 {job}, ptr %waited"
+            w.let(f"call i32 @walk(ptr %ctl, {given})")
+    w.line("ret i32 0")
+    return w.function("i32 @weft_team_worker(ptr %ctl, i64 %tid, i64 %from)")

@@ -21,11 +21,9 @@ from weft.runtime.config import config
 from weft.runtime.engine import compile_text, engine
 from weft.runtime.executable import CompiledStep
 from weft.runtime.frame import Binding
-from weft.runtime.idle_time import FLAG
 from weft.runtime.own_rows import find_own_rows, mark_own_rows, print_own_rows
 from weft.runtime.team import Team, team
-from weft.runtime.team_balance import NOTE_BYTES
-from weft.runtime.team_layout import DESCRIPTOR, PAUSED_UNTIL, ROWS
+from weft.runtime.team_layout import DESCRIPTOR, NOTE, NOTE_BYTES, PAUSED_UNTIL, ROWS
 from weft.runtime.team_segments import Access, TeamCall, form_segments
 from weft.runtime.team_step import TeamPlan
 
@@ -219,7 +217,7 @@ def test_a_step_does_not_end_while_a_thread_uses_its_memory(monkeypatch: pytest.
     team.stop()
     assert team.start(2)
     notes = int(descriptors[0][DESCRIPTOR.index("notes")])
-    flag = ctypes.c_int64.from_address(notes + 2 * NOTE_BYTES + FLAG)
+    flag = ctypes.c_int64.from_address(notes + 2 * NOTE_BYTES + 8 * NOTE.index("flag"))
     flag.value = 1
     thread = threading.Thread(target=training.run, args=(1, SIZE))
     thread.start()

@@ -19,8 +19,8 @@ from weft.runtime.engine import compile_text, engine
 from weft.runtime.host import target_triple
 from weft.runtime.own_rows import OwnRows, mark_own_rows
 from weft.runtime.team import Team, team
-from weft.runtime.team_balance import FOLLOW, LEAST, NOTE_BYTES, UNIT_BITS
-from weft.runtime.team_layout import DESCRIPTOR, FREE, UNEVEN
+from weft.runtime.team_balance import FOLLOW, LEAST
+from weft.runtime.team_layout import DESCRIPTOR, FREE, NOTE_BYTES, UNEVEN, UNIT_BITS
 from weft.runtime.team_segments import Access, Segment, TeamCall
 from weft.runtime.team_step import TeamPlan, print_entry
 from weft.runtime.team_text import team_text

@@ -18,9 +18,8 @@ from weft.runtime.config import config
 from weft.runtime.engine import compile_text, engine
 from weft.runtime.host import target_triple
 from weft.runtime.team import Team, team
-from weft.runtime.team_balance import NOTE_BYTES, UNIT_BITS
 from weft.runtime.team_home import FOLLOW, QUICKER
-from weft.runtime.team_layout import CALL_FIELDS, DESCRIPTOR, TIMED, UNEVEN
+from weft.runtime.team_layout import CALL, DESCRIPTOR, NOTE_BYTES, TIMED, UNEVEN, UNIT_BITS
 from weft.runtime.team_segments import MANY, Segment, TeamCall
 from weft.runtime.team_step import TeamPlan, print_entry
 from weft.runtime.team_text import team_text
@@ -139,8 +138,8 @@ def flags(calls: list[TeamCall]) -> list[int]:
     plan = TeamPlan(segments=[Segment([c]) for c in calls])
     descriptor = team.describe(plan, 0)
     address = int(descriptor[DESCRIPTOR.index("table")])
-    table = np.ctypeslib.as_array((ctypes.c_int64 * (len(calls) * CALL_FIELDS)).from_address(address))
-    return [int(f) & (TIMED | UNEVEN) for f in table[1::CALL_FIELDS]]
+    table = np.ctypeslib.as_array((ctypes.c_int64 * (len(calls) * len(CALL))).from_address(address))
+    return [int(f) & (TIMED | UNEVEN) for f in table[1 :: len(CALL)]]
 
 
 def test_one_call_is_timed_if_none_has_uneven_shares() -> None:
