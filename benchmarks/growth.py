@@ -16,10 +16,10 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-from document import replace_part, table
+from command_line import make_parser
+from document import DOCUMENT, replace_part, table
 
 import weft as tf
 from weft import keras
@@ -28,7 +28,6 @@ from weft.doctor import examine
 from weft.runtime import jit
 from weft.runtime.team import thread_count
 
-DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
 PICTURES = DOCUMENT.parent / "performance"
 SECONDS = 0.5  # per point, about
 WIDTHS = (64, 128, 256, 512, 1024, 2048, 4096)
@@ -187,8 +186,7 @@ def machine_text() -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--write", action="store_true", help="write the tables and plots into docs/")
+    parser = make_parser(__doc__, part="the tables and plots")
     parser.add_argument("--only", nargs="*", choices=[*GROWTHS, "compile"], help="which growths (default: all)")
     parser.add_argument("--compile", nargs=2, metavar=("DEPTH", "KIND"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -206,7 +204,7 @@ def main() -> None:
     for name, text in texts.items():
         print(f"\n## {name}\n\n{text}")
         if arguments.write:
-            replace_part(DOCUMENT, name, text)
+            replace_part(name, text)
     if arguments.write:
         PICTURES.mkdir(exist_ok=True)
         for name, plot in plots.items():

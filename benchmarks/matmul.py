@@ -11,17 +11,16 @@ multiplies a.T by b. ``m?``: the kernel is made for any m.
 
 from __future__ import annotations
 
-import argparse
 import ctypes
 import json
 import os
 import statistics
-import subprocess
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
+from command_line import make_parser
+from worker import Worker
 
 from weft.codegen.contract_kernel import print_contract
 from weft.codegen.contract_product import matrix_product
@@ -76,24 +75,6 @@ def aligned(array: np.ndarray) -> np.ndarray:
     return out
 
 
-class Peer:
-    """MKL and oneDNN in a process of their own."""
-
-    def __init__(self, python: str) -> None:
-        command = [python, str(Path(__file__).resolve().parent / "peers" / "products_torch.py")]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.ask("")
-
-    def ask(self, request: str) -> dict[str, float]:
-        if request:
-            print(request, file=self.process.stdin, flush=True)
-        return json.loads(self.process.stdout.readline())
-
-    def close(self) -> None:
-        self.process.stdin.close()
-        self.process.wait(timeout=60)
-
-
 class Case:
     """One line of the table: arrays, weft's kernel for it and OpenBLAS' routine."""
 
@@ -143,7 +124,7 @@ def take_turns(runs: dict[str, Callable[[], object]], peer: Callable[[], dict], 
     return turns
 
 
-def measure(line: str, seconds: float, repeat: dict[int, Repeat], registers: Callable[[int], float], peer: Peer | None) -> str:
+def measure(line: str, seconds: float, repeat: dict[int, Repeat], registers: Callable[[int], float], peer: Worker | None) -> str:
     """One row of the table."""
     case = Case(line)
     address, work, compiled, handle = case.compile()
@@ -158,11 +139,11 @@ def measure(line: str, seconds: float, repeat: dict[int, Repeat], registers: Cal
         "peak": lambda: registers(60000),
     }
     request = json.dumps({"m": case.m, "n": case.n, "k": case.k, "form": case.form})
-    turns = take_turns(runs, lambda: peer.ask(request) if peer and case.short == "f32" else {}, seconds)
+    turns = take_turns(runs, lambda: json.loads(peer.ask(request)) if peer and case.short == "f32" else {}, seconds)
     return f"| {line} | {' | '.join(figures(case, rounds, turns, peer))} | {case.error()} | {compiled * 1e3:.0f} |"
 
 
-def figures(case: Case, rounds: int, turns: list[dict[str, float]], peer: Peer | None) -> list[str]:
+def figures(case: Case, rounds: int, turns: list[dict[str, float]], peer: Worker | None) -> list[str]:
     """Rates, the ratio to the best other and the share of the peak, medians over the turns."""
     peak_flops = vector_bytes() // 2 * CHAINS * 60000 // (1 if case.short == "f32" else 2)
     rates = [turn_rates(turn, case.flops, rounds) for turn in turns]
@@ -182,21 +163,20 @@ def turn_rates(turn: dict[str, float], flops: int, rounds: int) -> dict[str, flo
     return {name: flops / value * 1e-9 for name, value in seconds.items()}
 
 
-def libraries(peer: Peer | None) -> list[str]:
+def libraries(peer: Worker | None) -> list[str]:
     return ["OpenBLAS", "MKL", "oneDNN, as called", "oneDNN"] if peer else ["OpenBLAS"]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__, peers="torch")
     parser.add_argument("--seconds", type=float, default=0.3, help="per shape")
     parser.add_argument("--only", nargs="*", default=[""], help="shapes whose name holds one of these texts")
-    parser.add_argument("--peers", help="Python of an environment with torch; default: OpenBLAS only")
     arguments = parser.parse_args()
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # the peer's process inherits it
     repeat = {count: Repeat(count) for count in (3, 4)}
     registers = peak_loop("f32", vector_bytes() // 4)
-    peer = Peer(arguments.peers) if arguments.peers else None
+    peer = Worker(arguments.peers, "products_torch.py") if arguments.peers else None
     head = ["product", "weft, GFLOP/s", *libraries(peer), "weft ÷ best", "share of peak", "error ÷ OpenBLAS'", "compile, ms"]
     print(f"| {' | '.join(head)} |\n|{'---|' * len(head)}")
     with blas.one_thread():

@@ -9,56 +9,37 @@ that holds them, or FLOPs over the FMA peak, a transcendental function taken for
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
-import subprocess
 import sys
-from pathlib import Path
 
+from command_line import make_parser
 from document import replace_part, table
 from row_cases import CASES
+from worker import Worker
 
-HERE = Path(__file__).resolve().parent
-DOCUMENT = HERE.parent / "docs" / "performance.md"
 PEERS = ("torch", "jax")
 
 
-class Worker:
+class Framework(Worker):
     """A framework in a process of its own."""
 
     def __init__(self, python: str, framework: str) -> None:
-        command = [python, str(HERE / "peers" / f"rows_{framework}.py")]
-        pipe = subprocess.PIPE
-        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True)
-        self.name = self._line()
+        super().__init__(python, f"rows_{framework}.py")
+        self.name = self.greeting
         self.seconds: dict[int, list[float]] = {}
         self.facts: dict[int, dict[str, float]] = {}
 
-    def _line(self) -> str:
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline().strip()
-        if not line:
-            raise SystemExit(f"{' '.join(map(str, self.process.args))} ended.")  # type: ignore[arg-type]  # Popen takes more than texts
-        return line
-
     def round(self, case: int) -> None:
-        assert self.process.stdin is not None
-        print(case, file=self.process.stdin, flush=True)
-        answer = json.loads(self._line())
+        answer = json.loads(self.ask(str(case)))
         self.seconds.setdefault(case, []).append(answer.pop("seconds"))
         self.facts.setdefault(case, answer)
 
     def median(self, case: int) -> float:
         return statistics.median(self.seconds[case])
 
-    def close(self) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait(timeout=60)
 
-
-def report(workers: list[Worker]) -> str:
+def report(workers: list[Framework]) -> str:
     weft, *peers = workers
     head = ["", "weft, µs", "its kernels, µs", "floor, µs", "kernels' share of it", *(f"{p.name} ÷ weft" for p in peers)]
     rows = []
@@ -72,14 +53,10 @@ def report(workers: list[Worker]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--peers", help="Python of an environment with torch and jax; default: no peers")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--write", action="store_true", help="write the table into docs/performance.md")
-    arguments = parser.parse_args()
-    workers = [Worker(sys.executable, "weft")]
+    arguments = make_parser(__doc__, peers="torch and jax", rounds=7, part="the table").parse_args()
+    workers = [Framework(sys.executable, "weft")]
     if arguments.peers:
-        workers += [Worker(arguments.peers, peer) for peer in PEERS]
+        workers += [Framework(arguments.peers, peer) for peer in PEERS]
     for _ in range(arguments.rounds):
         for case in range(len(CASES)):
             for worker in workers:
@@ -87,7 +64,7 @@ def main() -> None:
     text = report(workers)
     print(text)
     if arguments.write:
-        replace_part(DOCUMENT, "rows", text)
+        replace_part("rows", text)
     for worker in workers:
         worker.close()
 

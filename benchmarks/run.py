@@ -10,21 +10,18 @@ What is printed are ratios (peer's time over weft's), GFLOP/s, and the share of 
 
 from __future__ import annotations
 
-import argparse
 import functools
 import json
 import statistics
-import subprocess
 import sys
 import time
-from pathlib import Path
 
+from command_line import make_parser
 from document import replace_part, table
 from stolen import undisturbed
+from worker import Worker
 from workloads import WORKLOADS, Workload
 
-HERE = Path(__file__).resolve().parent
-DOCUMENT = HERE.parent / "docs" / "performance.md"
 SETTLE = 0.3  # seconds; OpenMP threads spin for 0.2 after their work
 PEERS = {
     "tf": ["run_tensorflow.py"],
@@ -35,34 +32,26 @@ PEERS = {
 }
 
 
-class Worker:
-    """A framework in a process of its own that runs one round when asked."""
+class Runner(Worker):
+    """A process of its own, mostly a framework's, that runs one round when asked."""
 
-    def __init__(self, python: str, script: list[str]) -> None:
-        command = [python, str(HERE / "peers" / script[0]), *script[1:]]
-        pipe = subprocess.PIPE
-        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True)
-        self.name = self.version = ""
+    def __init__(self, python: str, script: str, *options: str) -> None:
+        super().__init__(python, script, *options)
+        hello = json.loads(self.greeting or "{}")
+        self.name, self.version = hello.get("name", ""), hello.get("version", "")
         self.first: dict[str, float] = {}  # seconds of a workload's first call
-        hello = self.process.stdout.readline()
-        if hello:
-            self.name, self.version = (json.loads(hello)[k] for k in ("name", "version"))
 
     def round(self, workload: str) -> dict:
-        self.process.stdin.write(json.dumps({"workload": workload}) + "\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        answer = json.loads(line) if line else {"error": "the process ended"}
+        try:
+            answer = json.loads(self.ask(json.dumps({"workload": workload})))
+        except SystemExit as ended:  # one peer's end must not end the comparison
+            return {"error": str(ended)}
         if answer.get("first") is not None:
             self.first[workload] = answer["first"]
         return answer
 
-    def close(self) -> None:
-        self.process.stdin.close()
-        self.process.wait(timeout=60)
 
-
-def measure(workers: list[Worker], machine: Worker, workload: Workload, rounds: int) -> tuple[dict[str, dict], dict[str, float]]:
+def measure(workers: list[Runner], machine: Runner, workload: Workload, rounds: int) -> tuple[dict[str, dict], dict[str, float]]:
     """Per framework: median seconds per step over the rounds, its first-call seconds and last loss. And what the machine reached
     meanwhile, the median over the rounds: FLOPs and bytes per second."""
     seconds: dict[str, list[float]] = {w.name: [] for w in workers}
@@ -120,21 +109,18 @@ def report(workload: Workload, results: dict[str, dict], limits: dict[str, float
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--peers", help="Python of an environment with tensorflow, keras, jax, torch; default: no peers")
+    parser = make_parser(__doc__, peers="tensorflow, keras, jax, torch", rounds=7, part="the tables")
     parser.add_argument("--only", nargs="*", choices=sorted(PEERS), help="which peers (default: all that start)")
     parser.add_argument("--workloads", nargs="*", choices=sorted(WORKLOADS), default=None)
-    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--eager", action="store_true", help="also time weft's own eager mode")
-    parser.add_argument("--write", action="store_true", help="write the tables into docs/performance.md")
     arguments = parser.parse_args()
-    workers = [Worker(sys.executable, ["run_weft.py"])]
+    workers = [Runner(sys.executable, "run_weft.py")]
     if arguments.eager:
-        workers.append(Worker(sys.executable, ["run_weft.py", "--eager"]))
+        workers.append(Runner(sys.executable, "run_weft.py", "--eager"))
     if arguments.peers:
-        workers += [Worker(arguments.peers, PEERS[p]) for p in (arguments.only or PEERS)]
+        workers += [Runner(arguments.peers, *PEERS[p]) for p in (arguments.only or PEERS)]
     workers = [w for w in workers if w.name]
-    machine = Worker(sys.executable, ["run_limits.py"])
+    machine = Runner(sys.executable, "run_limits.py")
     parts = [f"Floors are those of {machine.version} cores. " + "; ".join(f"{w.name} {w.version}" for w in workers)]
     print(parts[0])
     for name in arguments.workloads or WORKLOADS:
@@ -142,7 +128,7 @@ def main() -> None:
         parts.append(report(WORKLOADS[name], results, limits))
         print(parts[-1], flush=True)
     if arguments.write:
-        replace_part(DOCUMENT, "peers", "\n".join(parts))
+        replace_part("peers", "\n".join(parts))
     for worker in (machine, *workers):
         worker.close()
 

@@ -8,7 +8,6 @@ Python finds bytecode of all packages: a first round, which writes it, is not co
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import statistics
@@ -16,8 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 
+from command_line import make_parser
 from document import replace_part, table
 
 MODEL = """
@@ -67,11 +66,7 @@ def report(times: dict[str, list[tuple[float, float]]]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--peers", help="Python of an environment with tensorflow, keras, jax, torch")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--write", action="store_true", help="write the table into docs/performance.md")
-    arguments = parser.parse_args()
+    arguments = make_parser(__doc__, peers="tensorflow, keras, jax, torch", rounds=5, part="the table").parse_args()
     folder = tempfile.mkdtemp(prefix="weft-startup-")
     programs = {"weft, cold cache": (sys.executable, WEFT), "weft, cached": (sys.executable, WEFT), "Python, NumPy": (
         sys.executable, "import numpy\n")}  # fmt: skip
@@ -92,7 +87,7 @@ def main() -> None:
     text = report(times)
     print(text)
     if arguments.write:
-        replace_part(Path(__file__).resolve().parents[1] / "docs" / "performance.md", "startup", text)
+        replace_part("startup", text)
 
 
 if __name__ == "__main__":

@@ -8,13 +8,13 @@ and how many steps the team ran (a step runs alone while another process takes t
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import time
 from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
+from command_line import make_parser
 
 import weft
 from weft.runtime.config import config
@@ -78,9 +78,8 @@ def measure(name: str, counts: list[int], rounds: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__, rounds=15)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--only", default="", help="a part of a step's name")
     args = parser.parse_args()
     for name in STEPS:

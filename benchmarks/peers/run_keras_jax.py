@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import jax
 import jax.numpy as jnp
 import keras
+from keras_steps import build, prepare_loop, repeat
 from serve import Run, serve
 from workloads import Workload
 
@@ -44,7 +45,9 @@ def prepare(w: Workload) -> Run:
     if w.kind == "pointwise":
         return prepare_pointwise(x)
     if w.kind in ("fit", "predict"):
-        return prepare_fit(w, x, y)
+        model, loss = build(keras, w)
+        model.compile(optimizer=w.optimizer, loss=loss)
+        return prepare_loop(model, w, x, y)
     weights = [jnp.asarray(v) for v in w.initial_weights()]
     state = [weights, [jnp.zeros_like(v) for v in weights]]
     x, y = jnp.asarray(x), jnp.asarray(y)
@@ -57,35 +60,9 @@ def prepare(w: Workload) -> Run:
     return run
 
 
-def prepare_fit(w: Workload, x, y) -> Run:
-    model = keras.Sequential([keras.Input(shape=(w.sizes[0],))])
-    for units in w.sizes[1:-1]:
-        model.add(keras.layers.Dense(units, activation="relu"))
-    model.add(keras.layers.Dense(w.sizes[-1]))
-    model.set_weights(w.initial_weights())
-    loss = keras.losses.MeanSquaredError() if w.sizes[-1] == 1 else keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(optimizer=w.optimizer, loss=loss)
-    if w.kind == "predict":
-        return lambda steps: max(float(model.predict(x, batch_size=w.batch, verbose=0)[0, 0]) for _ in range(steps))
-
-    def run(steps: int) -> float:
-        n = steps * w.batch
-        return model.fit(x[:n], y[:n], batch_size=w.batch, epochs=1, verbose=0).history["loss"][-1]
-
-    return run
-
-
 def prepare_pointwise(x) -> Run:
     chain = jax.jit(lambda x: jax.nn.gelu(x * 1.5 - 0.5, approximate=False) * 0.25)
-    x = jnp.asarray(x.reshape(-1))
-
-    def run(steps: int) -> float:
-        for _ in range(steps):
-            y = chain(x)
-            y.block_until_ready()
-        return float(y[-1])
-
-    return run
+    return repeat(lambda x: chain(x).block_until_ready(), [jnp.asarray(x.reshape(-1))], lambda y: float(y[-1]))
 
 
 if __name__ == "__main__":
