@@ -1,13 +1,18 @@
-"""Programs written by hand, so that the run time's tests need no code generator."""
+"""Programs written by hand, so that the run time's tests need no code generator; and the thread team as tests set it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from weft.codegen.program import Buffer, CheckDecl, ContractDecl, EffectDecl, KernelDecl, Port, Program, VariableDecl
+from weft.runtime import frame
+from weft.runtime.config import config
+from weft.runtime.team import Team, team
+from weft.runtime.team_step import TeamPlan
 
 SOURCE = '''
 """A dense layer with relu, a loss, and an update in place."""
@@ -132,3 +137,33 @@ def dense() -> SimpleNamespace:
         source=SOURCE, quiet_source=QUIET, program=dense_program, quiet=lambda: dense_program(QUIET), reference=dense_reference,
         weights=weights, data=data,
     )  # fmt: skip
+
+
+@pytest.fixture
+def thread_team(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Steps run on one thread until a test sets another number; then their code for the team is there at once."""
+    monkeypatch.setattr(config, "team_delay", 0)
+    monkeypatch.setattr(config, "intra_op_threads", 1)
+    yield
+    team.stop()
+
+
+@pytest.fixture
+def every_call_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However short; and each counts as long."""
+    monkeypatch.setattr(frame, "choose_calls", lambda program, dims: frozenset(range(100) if config.intra_op_threads > 1 else ()))
+    monkeypatch.setattr(frame, "choose_long", lambda program, dims, calls: calls)
+
+
+@pytest.fixture
+def team_steps(monkeypatch: pytest.MonkeyPatch) -> list[tuple[TeamPlan, np.ndarray]]:
+    """Plans and descriptors of the steps that the team gets to know from now on."""
+    kept: list[tuple[TeamPlan, np.ndarray]] = []
+    describe = Team.describe
+
+    def describe_and_keep(self: Team, plan: TeamPlan, alone: int) -> np.ndarray:
+        kept.append((plan, describe(self, plan, alone)))
+        return kept[-1][1]
+
+    monkeypatch.setattr(Team, "describe", describe_and_keep)
+    return kept

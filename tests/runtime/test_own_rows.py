@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import ctypes
+import sys
 import threading
-from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,25 +23,20 @@ from weft.runtime.engine import compile_text, engine
 from weft.runtime.executable import CompiledStep
 from weft.runtime.frame import Binding
 from weft.runtime.own_rows import find_own_rows, mark_own_rows, print_own_rows
-from weft.runtime.team import Team, team
-from weft.runtime.team_layout import DESCRIPTOR, NOTE, NOTE_BYTES, PAUSED_UNTIL, ROWS
+from weft.runtime.team import team
+from weft.runtime.team_layout import NOTE, NOTE_BYTES, PAUSED_UNTIL, ROWS
 from weft.runtime.team_segments import Access, TeamCall, form_segments
 from weft.runtime.team_step import TeamPlan
 
-pytestmark = pytest.mark.compiles
+sys.path.insert(0, str(Path(__file__).parent))
+from team_jobs import table_of
+
+pytestmark = [pytest.mark.compiles, pytest.mark.usefixtures("thread_team")]
 FEATURES, UNITS, SIZE, COUNT = 784, 64, 64, 6
 RANDOM = np.random.default_rng(5)
 X = RANDOM.random((500, FEATURES), np.float32)
 Y = RANDOM.random((500, UNITS), np.float32)
 ORDER = RANDOM.permutation(500)
-
-
-@pytest.fixture(autouse=True)
-def settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(config, "intra_op_threads", 1)
-    monkeypatch.setattr(config, "team_delay", 0)
-    yield
-    team.stop()
 
 
 class Training:
@@ -202,28 +198,20 @@ def test_waiting_threads_fetch_each_line_once() -> None:
     del kept
 
 
-def test_a_step_does_not_end_while_a_thread_uses_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_does_not_end_while_a_thread_uses_its_memory(team_steps: list[tuple[TeamPlan, np.ndarray]]) -> None:
     """The flag of a thread that is not in the team now, so that nobody else moves it."""
-    descriptors = []
-    describe = Team.describe
-
-    def note(self: Team, plan: TeamPlan, alone: int) -> np.ndarray:
-        descriptors.append(describe(self, plan, alone))
-        return descriptors[-1]
-
-    monkeypatch.setattr(Team, "describe", note)
     training = Training(3)
     training.run(1)
     team.stop()
     assert team.start(2)
-    notes = int(descriptors[0][DESCRIPTOR.index("notes")])
-    flag = ctypes.c_int64.from_address(notes + 2 * NOTE_BYTES + 8 * NOTE.index("flag"))
-    flag.value = 1
+    notes = table_of(team_steps[0][1], "notes", 3 * NOTE_BYTES // 8)
+    flag = notes[2 * NOTE_BYTES // 8 + NOTE.index("flag") :][:1]
+    flag[0] = 1
     thread = threading.Thread(target=training.run, args=(1, SIZE))
     thread.start()
     thread.join(0.2)
     waited = thread.is_alive()
-    flag.value = 0
+    flag[0] = 0
     thread.join(10)
     assert waited and not thread.is_alive()
 

@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-import ast
-import ctypes
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import weft
 from weft.codegen.contract_parts import ALWAYS
-from weft.codegen.program import Split
+from weft.graph.record import replace
 from weft.runtime import frame
 from weft.runtime.config import config
-from weft.runtime.engine import compile_text, engine
-from weft.runtime.host import target_triple
-from weft.runtime.team import Team, team
+from weft.runtime.team import team
 from weft.runtime.team_home import FOLLOW, QUICKER
-from weft.runtime.team_layout import CALL, DESCRIPTOR, NOTE_BYTES, TIMED, UNEVEN, UNIT_BITS
+from weft.runtime.team_layout import CALL, DESCRIPTOR, TIMED, UNEVEN
 from weft.runtime.team_segments import MANY, Segment, TeamCall
-from weft.runtime.team_step import TeamPlan, print_entry
-from weft.runtime.team_text import team_text
+from weft.runtime.team_step import TeamPlan
+
+sys.path.insert(0, str(Path(__file__).parent))
+from team_jobs import ALONE, PART, WHOLE, Threads, cut, load_job, load_team_function, table_of, whole
 
 pytestmark = pytest.mark.compiles
 HOME = DESCRIPTOR.index("home")
-NODE = ast.Call(ast.Name("part"), [], [])
+LONG = cut(repeats=ALWAYS, long=True, granules=2)
 
 # Each part writes where its thread's stack is: a cut call's parts into the first words, the call that is not cut into the third.
 TEXT = f"""
-define internal i32 @part(i64 %k, ptr %p, ptr %d, ptr %effect, i64 %t, i64 %parts, ptr %work, ptr %again) {{
+{PART} {{
   %here = alloca i64
   %two = mul i64 %k, 2
   %place = add i64 %two, %t
@@ -38,62 +38,33 @@ define internal i32 @part(i64 %k, ptr %p, ptr %d, ptr %effect, i64 %t, i64 %part
   store ptr %here, ptr %at
   ret i32 0
 }}
-
-define internal i32 @alone(ptr %p, ptr %d, ptr %effect) {{
-  ret i32 0
-}}
-{print_entry("alone")}"""
+"""
 
 
 @pytest.fixture(autouse=True)
-def two_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(config, "team_delay", 0)
-    monkeypatch.setattr(config, "intra_op_threads", 2)
-    yield
-    team.stop()
-
-
-@pytest.fixture
-def descriptors(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
-    """The descriptors of steps that are bound from now on."""
-    kept: list[np.ndarray] = []
-    describe = Team.describe
-
-    def describe_and_keep(self: Team, plan: TeamPlan, alone: int) -> np.ndarray:
-        kept.append(describe(self, plan, alone))
-        return kept[-1]
-
-    monkeypatch.setattr(Team, "describe", describe_and_keep)
-    return kept
+def two_threads(thread_team: None) -> None:
+    config.intra_op_threads = 2
 
 
 @pytest.fixture(scope="module")
 def end_job() -> Callable[[int], int]:
     """What is done behind a job."""
-    text = f"""{team_text(target_triple(), time.CLOCK_MONOTONIC)}
-define i32 @weft_home_test(ptr %desc) {{
-  call void @balance(ptr %desc)
-  ret i32 0
-}}"""
-    return ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p)(
-        engine.keep(compile_text(text, vectorize=False), "weft_home_test", None)
-    )
+    text = "define i32 @weft_home_test(ptr %desc) {\n  call void @balance(ptr %desc)\n  ret i32 0\n}"
+    return load_team_function("weft_home_test", text)
 
 
-class Jobs:
+class Jobs(Threads):
     """A step of so many threads without calls, whose times are given."""
 
     def __init__(self, end_job: Callable[[int], int], threads: int) -> None:
-        self.end_job, self.notes = end_job, np.zeros((threads, NOTE_BYTES // 8), np.int64)
-        self.edges = np.arange(threads + 1, dtype=np.int64) * (1 << UNIT_BITS) // threads
-        values = {"threads": threads, "edges": self.edges.ctypes.data, "notes": self.notes.ctypes.data}
-        self.descriptor = np.array([values.get(name, 0) for name in DESCRIPTOR], np.uint64)
+        super().__init__(threads)
+        self.end_job = end_job
 
     def run(self, times: tuple[int, ...], jobs: int) -> list[int]:
         """Where home is after each of so many jobs in which threads took so long."""
         homes = []
         for _ in range(jobs):
-            self.notes[:, 0], self.notes[:, 1] = times, 1 << UNIT_BITS
+            self.note(times, [WHOLE] * len(times))
             self.end_job(self.descriptor.ctypes.data)
             homes.append(int(self.descriptor[HOME]))
         return homes
@@ -121,46 +92,39 @@ def test_one_interrupted_job_is_not_enough(end_job: Callable[[int], int]) -> Non
     assert FOLLOW * 0.5 < QUICKER - 1 and jobs.run((10_000_000, 30_000), 1) == [0]
 
 
-def cut(granules: int | None, *, repeats: str = "", long: bool = False) -> TeamCall:
-    return TeamCall(NODE, None, Split(1, "n0", repeats=repeats), (), long=long, granules=granules)
-
-
 def test_speeds_are_told_by_equal_shares() -> None:
-    equal = [cut(2), cut(0), cut(2 * MANY + 1)]
+    equal = [cut(granules=n) for n in (2, 0, 2 * MANY + 1)]
     assert all(Segment([c]).tells_speeds(2) for c in equal) and Segment([*equal]).tells_speeds(2)
-    unequal = [cut(None), cut(2 * MANY - 1), cut(2, long=True), cut(2, repeats=ALWAYS, long=True)]
-    assert not any(Segment([c]).tells_speeds(2) for c in [*unequal, TeamCall(NODE, None, None, (), granules=2)])
-    assert not Segment([cut(2), cut(None)]).tells_speeds(2)
+    unequal = [cut(), cut(granules=2 * MANY - 1), cut(granules=2, long=True), LONG]
+    assert not any(Segment([c]).tells_speeds(2) for c in [*unequal, replace(whole(), granules=2)])
+    assert not Segment([cut(granules=2), cut()]).tells_speeds(2)
 
 
 def flags(calls: list[TeamCall]) -> list[int]:
     """Which of these calls are timed, and how."""
     plan = TeamPlan(segments=[Segment([c]) for c in calls])
     descriptor = team.describe(plan, 0)
-    address = int(descriptor[DESCRIPTOR.index("table")])
-    table = np.ctypeslib.as_array((ctypes.c_int64 * (len(calls) * len(CALL))).from_address(address))
-    return [int(f) & (TIMED | UNEVEN) for f in table[1 :: len(CALL)]]
+    table = table_of(descriptor, "table", len(calls) * len(CALL))
+    return [int(f) & (TIMED | UNEVEN) for f in table[CALL.index("flags") :: len(CALL)]]
 
 
 def test_one_call_is_timed_if_none_has_uneven_shares() -> None:
-    assert flags([cut(None), cut(2), cut(2)]) == [0, TIMED, 0]
-    assert flags([cut(2), cut(2, repeats=ALWAYS, long=True)]) == [0, UNEVEN]
+    assert flags([cut(), cut(granules=2), cut(granules=2)]) == [0, TIMED, 0]
+    assert flags([cut(granules=2), LONG]) == [0, UNEVEN]
 
 
 @pytest.mark.parametrize("home", [0, 1])
-def test_calls_that_are_not_cut_run_at_home(home: int, descriptors: list[np.ndarray]) -> None:
+def test_calls_that_are_not_cut_run_at_home(home: int, team_steps: list[tuple[TeamPlan, np.ndarray]]) -> None:
     """Unless its thread does not come."""
     assert team.start(2)
-    whole = TeamCall(NODE, None, None, ())
-    calls = [cut(2), whole, cut(2)]  # behind the last one that is cut, anybody may take them
-    plan = TeamPlan(segments=[Segment([c], [(i - 1, False)] if i else []) for i, c in enumerate(calls)])
-    run = ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_void_p] * 3)(team.load(TEXT, plan, 0, {}))
+    calls = [cut(granules=2), whole(), cut(granules=2)]  # behind the last one that is cut, anybody may take them
+    run = load_job(TEXT, [Segment([c], [(i - 1, False)] if i else []) for i, c in enumerate(calls)])
     stacks, seen = np.zeros(6, np.int64), 0
     until = time.monotonic() + 20
     while seen < 20 and time.monotonic() < until:
         before = team.counters()
-        descriptors[-1][HOME] = home
-        assert run(stacks.ctypes.data, None, None) == 0
+        team_steps[-1][1][HOME] = home
+        assert run(stacks) in (0, ALONE)
         after = team.counters()
         if after["stolen"] == before["stolen"] and after["jobs"] > before["jobs"] and stacks[0] != stacks[1]:
             assert stacks[2] == stacks[home]
@@ -168,7 +132,7 @@ def test_calls_that_are_not_cut_run_at_home(home: int, descriptors: list[np.ndar
     assert seen == 20
 
 
-def test_home_changes_no_bit(descriptors: list[np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_home_changes_no_bit(team_steps: list[tuple[TeamPlan, np.ndarray]], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(frame, "choose_calls", lambda program, dims: frozenset(range(2) if config.intra_op_threads > 1 else ()))
     random = np.random.default_rng(3)
     w, v = (weft.constant(random.normal(size=s).astype(np.float32)) for s in ((300, 200), (200, 70)))
@@ -180,7 +144,7 @@ def test_home_changes_no_bit(descriptors: list[np.ndarray], monkeypatch: pytest.
         for home in range(threads):
             step(x)
             if threads > 1:
-                descriptors[-1][HOME] = home
+                team_steps[-1][1][HOME] = home
             outputs.append(step(x).numpy())
     np.testing.assert_array_equal(outputs[1], outputs[0])
     np.testing.assert_array_equal(outputs[2], outputs[0])

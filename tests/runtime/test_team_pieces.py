@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import ast
-import ctypes
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,38 +12,21 @@ import pytest
 import weft
 from weft.codegen.contract_parts import ALWAYS
 from weft.codegen.program import Split
-from weft.runtime import frame
 from weft.runtime.config import config
-from weft.runtime.team import Team, team
+from weft.runtime.team import team
 from weft.runtime.team_choice import choose_long
-from weft.runtime.team_segments import PIECES, Segment, TeamCall
-from weft.runtime.team_step import TeamPlan, print_entry
+from weft.runtime.team_segments import PIECES, Segment
+from weft.runtime.team_step import TeamPlan
 
-pytestmark = pytest.mark.compiles
+sys.path.insert(0, str(Path(__file__).parent))
+from team_jobs import AWAIT, PART, cut, load_job
+
+pytestmark = [pytest.mark.compiles, pytest.mark.usefixtures("thread_team", "every_call_is_shared")]
 
 # Words of p: parts that are done; whether the second thread's share has begun; rounds that its first part counts at its end. The
 # first part of the first share ends when the second one has begun, and that one's first part when all others are done. Code 1:
 # that took longer than a few seconds.
-TEXT = f"""
-define internal i1 @await(ptr %word, i64 %value) {{
-entry:
-  br label %wait
-wait:
-  %i = phi i64 [ 0, %entry ], [ %i.next, %on ]
-  %seen = load atomic i64, ptr %word seq_cst, align 8
-  %there = icmp sge i64 %seen, %value
-  br i1 %there, label %yes, label %on
-on:
-  %i.next = add i64 %i, 1
-  %late = icmp sgt i64 %i.next, 2000000000
-  br i1 %late, label %no, label %wait
-yes:
-  ret i1 true
-no:
-  ret i1 false
-}}
-
-define internal i32 @part(i64 %k, ptr %p, ptr %d, ptr %effect, i64 %t, i64 %parts, ptr %work, ptr %again) {{
+TEXT = f"""{AWAIT}{PART} {{
 entry:
   %begun = getelementptr i64, ptr %p, i64 1
   %rounds.at = getelementptr i64, ptr %p, i64 2
@@ -73,30 +56,18 @@ done:
 never:
   ret i32 1
 }}
-{print_entry()}"""
-
-
-@pytest.fixture(autouse=True)
-def every_product_is_long(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(frame, "choose_calls", lambda program, dims: frozenset(range(100) if config.intra_op_threads > 1 else ()))
-    monkeypatch.setattr(frame, "choose_long", lambda program, dims, calls: calls)
-    monkeypatch.setattr(config, "team_delay", 0)
-    monkeypatch.setattr(config, "intra_op_threads", 1)
-    yield
-    team.stop()
+"""
 
 
 def load(long: bool) -> Callable[[int], int]:
     """A job of the parts above on a team of two: takes rounds, gives the number of parts that ran."""
-    call = TeamCall(ast.Call(ast.Name("part"), [], []), None, Split(1, "n0"), (), long=long)
     config.intra_op_threads = 2
     assert team.start(2)
-    address = team.load(TEXT, TeamPlan(segments=[Segment([call])]), 0, {})
-    function = ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_void_p] * 3)(address)
+    job = load_job(TEXT, [Segment([cut(long=long)])])
 
     def run(rounds: int = 0) -> int:
         words = np.array([0, 0, rounds], np.int64)
-        assert function(words.ctypes.data, None, None) == 0
+        assert job(words) == 0
         return int(words[0])
 
     return run
@@ -119,17 +90,10 @@ def test_one_slow_job_is_pardoned() -> None:
     assert pauses == [0, 1]
 
 
-def watch_splits(monkeypatch: pytest.MonkeyPatch) -> list[Split]:
-    """Fills with how calls are cut that a team gets to know from now on."""
-    splits: list[Split] = []
-    describe = Team.describe
-
-    def watch(self: Team, plan: TeamPlan, alone: int) -> np.ndarray:
-        splits.extend(c.split for s in plan.segments for c in s.calls if c.split is not None and s.pieces == PIECES)
-        return describe(self, plan, alone)
-
-    monkeypatch.setattr(Team, "describe", watch)
-    return splits
+def splits_in_pieces(steps: list[tuple[TeamPlan, np.ndarray]]) -> list[Split]:
+    """How calls are cut that are in pieces."""
+    segments = [s for plan, _ in steps for s in plan.segments if s.pieces == PIECES]
+    return [c.split for s in segments for c in s.calls if c.split is not None]
 
 
 def forward(threads: int, rows: int) -> np.ndarray:
@@ -144,12 +108,10 @@ def forward(threads: int, rows: int) -> np.ndarray:
 
 @pytest.mark.parametrize("threads", [2, 3, 8])
 @pytest.mark.parametrize("rows", [7, 300])
-def test_the_same_bits(threads: int, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_same_bits(threads: int, rows: int, team_steps: list[tuple[TeamPlan, np.ndarray]]) -> None:
     """Also where there are fewer tiles than pieces."""
-    alone = forward(1, rows)
-    splits = watch_splits(monkeypatch)
-    np.testing.assert_array_equal(forward(threads, rows), alone)
-    assert splits or rows == 7
+    np.testing.assert_array_equal(forward(threads, rows), forward(1, rows))
+    assert splits_in_pieces(team_steps) or rows == 7
 
 
 def train(threads: int, batch: int, known: bool) -> list[np.ndarray]:
@@ -171,19 +133,17 @@ def train(threads: int, batch: int, known: bool) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("known", [True, False])
 @pytest.mark.parametrize("batch", [130, 700])
-def test_updates_in_pieces(batch: int, known: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_updates_in_pieces(batch: int, known: bool, team_steps: list[tuple[TeamPlan, np.ndarray]]) -> None:
     """Pieces of a gradient share a packed operand, if the batch is short; a long one's share is one piece."""
     alone = train(1, batch, known)
-    splits = watch_splits(monkeypatch)
     for threads in (2, 3):
         for expected, found in zip(alone, train(threads, batch, known), strict=True):
             np.testing.assert_array_equal(found, expected)
-    assert any(split.again for split in splits) == (batch == 130 or not known)
+    assert any(split.again for split in splits_in_pieces(team_steps)) == (batch == 130 or not known)
 
 
 def test_what_packs_anew_in_every_part_stays_whole() -> None:
-    node = ast.Call(ast.Name("kernel"), [], [])
-    calls = [TeamCall(node, None, Split(1, "n0", repeats=repeats), (), long=True) for repeats in ("", ALWAYS)]
+    calls = [cut(repeats=repeats, long=True) for repeats in ("", ALWAYS)]
     assert [Segment([c]).pieces for c in calls] == [PIECES, 1]
     assert Segment(calls).pieces == 1
 

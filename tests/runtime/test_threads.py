@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -37,13 +37,9 @@ def all_calls(program: Program, dims: Mapping[str, int]) -> frozenset[int]:
 
 
 @pytest.fixture(autouse=True)
-def every_step_is_shared(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def every_step_is_shared(thread_team: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """However small; the number of threads is what the test sets."""
     monkeypatch.setattr(frame, "choose_calls", all_calls)
-    monkeypatch.setattr(config, "intra_op_threads", 1)
-    monkeypatch.setattr(config, "team_delay", 0)
-    yield
-    team.stop()
 
 
 class Model:

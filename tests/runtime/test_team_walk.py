@@ -1,0 +1,58 @@
+"""Whom a part is left to: a thread waits for the owner of a call that is not cut, but not where whoever comes first takes it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from weft.runtime.config import config
+from weft.runtime.team import team
+from weft.runtime.team_segments import Segment
+
+sys.path.insert(0, str(Path(__file__).parent))
+from team_jobs import AWAIT, PART, cut, load_job, whole
+
+pytestmark = [pytest.mark.compiles, pytest.mark.usefixtures("thread_team")]
+
+# The words of p: whether the caller's part of the first call has begun, and whether the second call has run, which is not cut.
+# That part ends when the second call has run, so only the other thread can take this; its own part ends when the caller's has
+# begun, so there is nothing else to take. Code 1: that took longer than a few seconds.
+TEXT = f"""{AWAIT}
+{PART} {{
+entry:
+  %ran = getelementptr i64, ptr %p, i64 1
+  %first = icmp eq i64 %k, 0
+  br i1 %first, label %cut, label %whole
+cut:
+  %caller = icmp eq i64 %t, 0
+  br i1 %caller, label %begin, label %follow
+begin:
+  store atomic i64 1, ptr %p seq_cst, align 8
+  %taken = call i1 @await(ptr %ran, i64 1)
+  br i1 %taken, label %done, label %never
+follow:
+  %begun = call i1 @await(ptr %p, i64 1)
+  br i1 %begun, label %done, label %never
+whole:
+  store atomic i64 1, ptr %ran seq_cst, align 8
+  br label %done
+done:
+  ret i32 0
+never:
+  ret i32 1
+}}
+"""
+
+
+@pytest.mark.parametrize("free", [True, False])
+def test_a_free_call_is_not_left_to_its_owner(free: bool) -> None:
+    """Who comes first takes it at once; any other call counts as taken over, after its owner had time to come."""
+    config.intra_op_threads = 2
+    assert team.start(2)
+    job = load_job(TEXT, [Segment([cut()]), Segment([whole()], free=free)])
+    for jobs in range(1, 4):
+        assert job(np.zeros(2, np.int64)) == 0
+        assert team.counters()["stolen"] == (0 if free else jobs)
