@@ -376,7 +376,8 @@ def print_contract(product: Product, target: Target, ranged: str = "") -> Contra
     if plan.pack_b and not product.transpose_b:
         copies += [print_panel_copy(f"copy_{v}", plan.lanes, v) for v in dict.fromkeys(c.size for c in plan.columns)]
     if plan.pack_a and product.transpose_a:
-        copies.append(print_tile_copy("tiles", plan.lanes, max((c.size for c in plan.rows), default=1)))
+        most = max((c.size for c in plan.rows), default=1)
+        copies.append(print_tile_copy("tiles", plan.lanes, most, nest.facts.multiple))
     if (plan.pack_b and product.transpose_b) or (plan.pack_a and not product.transpose_a):
         copies.append(print_transposed_copy("transpose", plan.lanes))
     if plan.pack_a and not product.transpose_a:

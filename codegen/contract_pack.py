@@ -11,6 +11,7 @@ from __future__ import annotations
 from .contract_text import LINE_BYTES, Lanes, Operand, Writer
 
 TURNED = 64  # columns of a that are packed, and fetched for the next tile, at a time
+ROWS = 4  # of a transposed a that are packed at a time
 CHUNK_BYTES = 16  # the smallest vector, a lane of the larger ones
 
 
@@ -40,21 +41,34 @@ def print_panel_copy(name: str, lanes: Lanes, vectors: int) -> tuple[str, set[st
     return _finished(w, name, "to_panel")
 
 
-def print_tile_copy(name: str, lanes: Lanes, most: int) -> tuple[str, set[str]]:
+def print_tile_copy(name: str, lanes: Lanes, most: int, multiple: int) -> tuple[str, set[str]]:
     """``(from, to, rows, columns, from_row, each, to_panel)``: cuts rows into panels of ``each`` elements, at most ``most``.
-    ``columns`` is a multiple of that. The first vector is stored whole: what is too much is overwritten by the next row, or lies
-    between panels."""
+    ``columns`` is a multiple of that; multiple: what ``rows`` is one of. Several rows at a time: what is written lies together,
+    and memory is read in as many places."""
     w = Writer(lanes)
-    width = lanes.width
-    masks = [w.lanes_below(w.sub("%each", v)) for v in range(0, most, width)]
-    with w.loop(0, "%rows", carried=[("ptr", "%from"), ("ptr", "%to")]) as loop:
-        with w.loop(0, "%columns", "%each", [("ptr", loop.carried[1])]) as inner:
-            at, to = w.at(loop.carried[0], inner.index), inner.carried[0]
+    masks = [w.lanes_below(w.sub("%each", v)) for v in range(0, most, lanes.width)]
+    even = multiple % ROWS == 0
+    many: Operand = "%rows" if even else w.let(f"and i64 %rows, {-ROWS}")
+    with w.loop(0, many, ROWS, [("ptr", "%from"), ("ptr", "%to")]) as loop:
+        loop.following = _cut_rows(w, loop.carried, ROWS, masks)
+    if not even:
+        with w.loop(many, "%rows", carried=[("ptr", pointer) for pointer in loop.carried]) as rest:
+            rest.following = _cut_rows(w, rest.carried, 1, masks)
+    return _finished(w, name, "each", "to_panel")
+
+
+def _cut_rows(w: Writer, pointers: list[str], count: int, masks: list[str]) -> list[str]:
+    """So many rows, a piece of each in turn; where the next ones begin. The first vector of a piece is stored whole: what is too
+    much is overwritten by the next row, or lies between panels."""
+    start, width = pointers[0], w.lanes.width
+    rows = [w.at(start, w.mul("%from_row", r)) for r in range(count)]
+    with w.loop(0, "%columns", "%each", [("ptr", pointers[1])]) as inner:
+        for r, row in enumerate(rows):
+            at, to = w.at(row, inner.index), w.at(inner.carried[0], w.mul("%each", r))
             for v, mask in enumerate(masks):
                 w.store(w.load(w.at(at, v * width), mask), w.at(to, v * width), mask if v else None)
-            inner.following = [w.at(to, "%to_panel")]
-        loop.following = [w.at(loop.carried[0], "%from_row"), w.at(loop.carried[1], "%each")]
-    return _finished(w, name, "each", "to_panel")
+        inner.following = [w.at(inner.carried[0], "%to_panel")]
+    return [w.at(start, w.mul("%from_row", count)), w.at(pointers[1], w.mul("%each", count))]
 
 
 def _finished(w: Writer, name: str, *last: str) -> tuple[str, set[str]]:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from weft.codegen.contract_kernel import print_contract
-from weft.codegen.contract_pack import TURNED
+from weft.codegen.contract_pack import ROWS, TURNED
 from weft.codegen.contract_plan import plan_product
 from weft.codegen.contract_product import matrix_product
 from weft.codegen.contract_text import LINE_BYTES
@@ -59,6 +59,19 @@ def test_long_rows_are_packed_piece_by_piece(k: int) -> None:
     fetches = [i for i, line in enumerate(rows.splitlines()) if "call void @llvm.prefetch" in line]
     assert plan_product(product, host()).pack_a and len(loops) == 4 and len(fetches) == TURNED * product.size // LINE_BYTES
     check_product("f32", (False, False), (61, 70, k))
+
+
+@pytest.mark.parametrize(("k", "unknown"), [(1, ""), (8, ""), (131, ""), (270, ""), (300, ""), (7, "k"), (261, "k"), (44, "mk")])
+def test_columns_are_packed_some_rows_at_a_time(k: int, unknown: str) -> None:
+    """Also where k, or its last block, is no multiple of that number; there is code for the rest only then."""
+    for target in (host(), narrow()):
+        m, n = (264, 150) if "m" not in unknown else (261, 150)
+        product = matrix_product("f32", True, False, 1, *(None if name in unknown else x for name, x in zip("mnk", (m, n, k))))
+        text = print_contract(product, target).text
+        copy = text[text.index("@KERNEL.tiles(") :].split("\n}", 1)[0]
+        loops = [line for line in copy.splitlines() if line.startswith("body")]
+        assert plan_product(product, target).pack_a and len(loops) == (2 if not unknown and k % ROWS == 0 else 4)
+        check_product("f32", (True, False), (m, n, k), unknown, target=target)
 
 
 @pytest.mark.parametrize("sizes", [(2, 3, 0), (0, 3, 2), (2, 0, 3), (0, 1, 0), (1, 0, 5)])
