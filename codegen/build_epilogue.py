@@ -3,11 +3,13 @@
 The group is built like any other, as loops over the product's elements, with the product as one of its arrays. This kernel is
 what runs un-jitted, behind the product's own loops. Compiled, it comes in two parts. ``finish`` computes one register tile: rows
 and columns of the tile instead of the whole, with the sums in ``values`` instead of the product. What does not depend on the
-element stands in ``prepare``, runs once before the first tile, and leaves its results in ``s0``, ``s1``, ...
+element stands in ``prepare``, runs once before the first tile, and leaves its results in ``s0``, ``s1``, ... Sums over the rows
+grow in their arrays, tile by tile; whoever runs the tiles sets them to zero before the first row.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 
 from weft.graph.dims import Dim
@@ -66,12 +68,13 @@ class EpilogueNest(Nest):
 @record
 class EpilogueKernels:
     """kinds: how each array of ``finish`` lies to the product: like its elements, its columns or its rows. scalars: the dtypes of
-    what ``prepare`` leaves; it is None where there is nothing."""
+    what ``prepare`` leaves; it is None where there is nothing. sums: the arrays that begin as zero and take up sums over rows."""
 
     finish: Kernel
     prepare: Kernel | None
     kinds: dict[str, str]
     scalars: tuple[DType, ...]
+    sums: tuple[str, ...]
 
     @property
     def streams(self) -> int:
@@ -95,7 +98,8 @@ def split_epilogue(kernel: Kernel) -> EpilogueKernels | None:
     """The kernel's two parts; None if it cannot be computed tile by tile. Its loops must not have been collapsed."""
     before: list[list[Statement]] = []
     loops: list[Loop] = []
-    body = kernel.body
+    sums = tuple(itertools.takewhile(bool, map(_zeroed, kernel.body)))
+    body = kernel.body[len(sums) :]
     while body and isinstance(body[-1], Loop) and all(isinstance(s, Let) for s in body[:-1]):
         before.append(body[:-1])
         loops.append(body[-1])
@@ -103,16 +107,26 @@ def split_epilogue(kernel: Kernel) -> EpilogueKernels | None:
     if len(loops) < 2 or not all(isinstance(s, (Let, Store)) for s in body):
         return None
     try:
-        return _Splitter(kernel, loops, before[0]).split([s for lets in before[1:] for s in lets], body)
+        parts = _Splitter(kernel, loops, before[0], sums).split([s for lets in before[1:] for s in lets], body)
     except Unsuitable:
         return None
+    return parts if all(parts.kinds.get(name) == BY_COLUMN for name in sums) else None
+
+
+def _zeroed(statement: Statement) -> str:
+    """The array that the statement fills with zeros; "" if it does something else."""
+    if not isinstance(statement, Loop) or len(statement.body) != 1 or not isinstance(statement.body[0], Store):
+        return ""
+    store = statement.body[0]
+    zero = isinstance(store.value, Const) and store.value.dtype.is_floating and repr(store.value.value) == "0.0"
+    return store.array if zero and store.index == variable(statement.variable) else ""
 
 
 class _Splitter:
     """Maps statements over the whole product to statements over a tile."""
 
-    def __init__(self, kernel: Kernel, loops: Sequence[Loop], before: Sequence[Statement]) -> None:
-        self.kernel, self.before = kernel, before
+    def __init__(self, kernel: Kernel, loops: Sequence[Loop], before: Sequence[Statement], sums: tuple[str, ...]) -> None:
+        self.kernel, self.before, self.sums = kernel, before, sums
         self.kinds: dict[str, str] = {}
         self.shared: dict[str, DType] = {}  # names that `prepare` hands over
         self.sizes: dict[SizeOf, str] = {}
@@ -133,7 +147,7 @@ class _Splitter:
         values = Param(VALUES, own[PRODUCT].dtype, ROWS * PITCH)
         params = [values, *(own[name] for name in own if name in self.kinds), *scalars.values()]
         finish = Kernel("finish", params, [*known, Loop("i0", ROWS, [*row, inner])], self.kernel.ops)
-        return EpilogueKernels(finish, self.prepare(scalars), self.kinds, tuple(self.shared.values()))
+        return EpilogueKernels(finish, self.prepare(scalars), self.kinds, tuple(self.shared.values()), self.sums)
 
     def prepare(self, scalars: dict[str, Param]) -> Kernel | None:
         if not scalars:

@@ -65,8 +65,9 @@ class Epilogue(Protocol):
     """pointers: per own array, whether it is written. key: equal for epilogues that print the same.
 
     keeps: the tile's values are stored in c afterwards; otherwise c only holds sums between blocks of k. streams: it reads arrays
-    shaped like the product, best along their rows. integers: arguments of its own, called ``%n0``, ``%n1``, ... scratch: bytes
-    that it needs; if any, a pointer to them follows its own arrays. functions, declared: text of its own.
+    shaped like the product, best along their rows. sums: it adds rows up, one after the other, so that threads cannot share them.
+    integers: arguments of its own, called ``%n0``, ``%n1``, ... scratch: bytes that it needs; if any, a pointer to them follows
+    its own arrays. functions, declared: text of its own.
     """
 
     @property
@@ -80,6 +81,9 @@ class Epilogue(Protocol):
 
     @property
     def streams(self) -> bool: ...
+
+    @property
+    def sums(self) -> bool: ...
 
     @property
     def integers(self) -> int: ...
@@ -112,6 +116,7 @@ class _Plain:
 
     keeps = True
     streams = False
+    sums = False
     integers = 0
     scratch = 0
     functions: tuple[str, ...] = ()

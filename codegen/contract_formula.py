@@ -71,6 +71,7 @@ class FormulaEpilogue:
             arguments += [f"ptr {s}" for s in self.scalars(w, pointers[-1])]
             arguments += [f"i64 %n{i}" for i in range(self.integers)]
             w.let(f"call fastcc i32 @{PLACEHOLDER}.prepare({', '.join(arguments)})")
+        self.zero_columns(w, "%m", pointers, 0, columns)  # where there is no first row
 
     def far(self, w: Writer, tile: Tile) -> list[Far]:
         decl = self.decl
@@ -79,10 +80,15 @@ class FormulaEpilogue:
             for i in decl.finish_arrays if decl.kinds[i] == ELEMENTS
         ]  # fmt: skip
 
+    @property
+    def sums(self) -> bool:
+        return bool(self.decl.sums)
+
     def print_tile(self, w: Writer, tile: Tile) -> None:
         if self.decl.element:
             self.print_elements(w, tile)
             return
+        self.zero_sums(w, tile)
         scratch, width = tile.pointers[-1], w.lanes.width
         vectors = len(tile.masks)
         for r, v in tile.places:
@@ -90,17 +96,51 @@ class FormulaEpilogue:
         columns = vectors * width if tile.left is None else w.least(tile.left, vectors * width)
         self.call_finish(w, tile, scratch, (len(tile.values), columns, tile.stride, vectors * width))
 
+    def sums_at(self, w: Writer, tile: Tile) -> dict[tuple[int, int], str]:
+        """Where the sums of the tile's columns are, by array and vector."""
+        places = [(i, v) for i in self.decl.sums for v in range(len(tile.masks))]
+        return {(i, v): w.at(tile.pointers[i], w.add(tile.column, v * w.lanes.width)) for i, v in places}
+
+    def zero_sums(self, w: Writer, tile: Tile) -> None:
+        """Before the first row."""
+        if self.sums:
+            with w.when(w.let(f"icmp eq i64 {tile.row}, 0")):
+                for (_, v), at in self.sums_at(w, tile).items():
+                    w.store("zeroinitializer", at, tile.masks[v])
+
+    def zero_columns(self, w: Writer, row: Operand, pointers: Sequence[str], first: Operand, columns: Operand) -> None:
+        """So many columns from the first on, if the row's number is 0."""
+        if self.sums:
+            with w.when(w.let(f"icmp eq i64 {row}, 0")):
+                for i in self.decl.sums:
+                    with w.loop(0, columns) as loop:
+                        w.line(f"store {w.lanes.real} 0.0, ptr {w.at(pointers[i], w.add(first, loop.index))}")
+
+    def load_sums(self, w: Writer, places: dict[tuple[int, int], str], tile: Tile) -> dict[tuple[int, int], str]:
+        """The sums over the rows before the tile's."""
+        kind = w.lanes.vector
+        first = w.let(f"icmp eq i64 {tile.row}, 0") if places else ""
+        before = {place: w.load(at, tile.masks[place[1]]) for place, at in places.items()}
+        return {p: w.let(f"select i1 {first}, {kind} zeroinitializer, {kind} {x}") for p, x in before.items()}
+
     def print_elements(self, w: Writer, tile: Tile) -> None:
         decl, width = self.decl, w.lanes.width
         scalars = {f"at.s{i}": pointer for i, pointer in enumerate(self.scalars(w, tile.pointers[-1]))}
+        places = self.sums_at(w, tile)
+        sums = self.load_sums(w, places, tile)
         for r, v in tile.places:
             mask = tile.masks[v]
             starts = {ELEMENTS: tile.element(w, r, v), BY_COLUMN: w.add(tile.column, v * width), BY_ROW: w.add(tile.row, r)}
             at = {f"at.e{i}": self.address(w, tile, i, starts[decl.kinds[i]]) for i in decl.finish_arrays}
-            names = {"value": tile.values[r][v], "mask": mask or "", **at, **scalars}
-            w.lines += repeat_element(decl.element[mask is not None], names, w.label("x"))
+            before = {f"sum.e{i}": sums[i, v] for i in decl.sums}
+            names, own = {"value": tile.values[r][v], "mask": mask or "", **at, **scalars, **before}, w.label("x")
+            w.lines += repeat_element(decl.element[mask is not None], names, own)
+            sums |= {(i, v): f"%{own}.next.e{i}" for i in decl.sums}
+        for place, total in sums.items():
+            w.store(total, places[place], tile.masks[place[1]])
 
     def print_block(self, w: Writer, start: Tile, values: str, rows: Operand, columns: Operand) -> None:
+        self.zero_columns(w, start.row, start.pointers, start.column, columns)
         self.call_finish(w, start, values, (rows, columns, start.stride, start.stride))
 
     def call_finish(self, w: Writer, tile: Tile, values: str, sizes: Sequence[Operand]) -> None:
@@ -121,7 +161,7 @@ def declare_epilogue(kernel: Kernel, parts: EpilogueKernels, sizes: Sequence[Siz
     """The epilogue as plain data. kernel: over the whole product, its first parameter. sizes: integers that it takes."""
     own = kernel.params[1:]
     declared: set[str] = set()
-    element = tuple(print_element(parts.finish, VALUES, target, masked, declared) for masked in (False, True))
+    element = tuple(print_element(parts.finish, VALUES, parts.sums, target, masked, declared) for masked in (False, True))
     repeated = all(element)
     called = parts.streams > 0 or not repeated
     return EpilogueDecl(
@@ -138,6 +178,7 @@ def declare_epilogue(kernel: Kernel, parts: EpilogueKernels, sizes: Sequence[Siz
         element=element if repeated else (),
         scalars=tuple(t.short for t in parts.scalars),
         declared=tuple(sorted(declared)),
+        sums=tuple(i for i, p in enumerate(own) if p.name in parts.sums),
     )
 
 

@@ -53,6 +53,8 @@ def plan_parts(product: Product, target: Target, parts: int) -> Parts | None:
     if level is not None and (not isinstance(level.count, int) or level.count >= 2 * parts):
         return Parts("batch", "n0", 1, ALWAYS if plan.pack_a or plan.pack_b else "")
     tiles = {axis: _tiles(product, plan, axis) for axis in ("columns", "rows")}
+    if product.epilogue is not None and product.epilogue.sums:
+        del tiles["rows"]
     if max(tiles.values()) < 2:
         return None
     axis = min(tiles, key=lambda a: _cost(product, plan, a, -(-tiles[a] // parts) / tiles[a]))

@@ -15,7 +15,7 @@ from weft.graph.dims import product as multiply
 from weft.graph.dtype import DType
 from weft.graph.record import record, replace
 
-from .build_epilogue import split_epilogue
+from .build_epilogue import EpilogueKernels, split_epilogue
 from .build_own import contract_text
 from .contract_dot import is_dot
 from .contract_formula import FormulaEpilogue, declare_epilogue
@@ -31,7 +31,7 @@ from .target import Target
 LEAST_K = 128
 """Steps of k for which an epilogue that streams has to run in the tiles at least, where only the call knows k: a usual batch."""
 FEW = 64
-"""What an unknown k is taken for where a small one is the more difficult case: a small batch."""
+"""What an unknown m or k is taken for where a small one is the more difficult case: a small batch."""
 _print_once = functools.lru_cache(maxsize=256)(print_contract)  # layers of one shape share their products
 SIGNATURE = "(a, b, c, "
 """How what the canonical text takes begins; a kernel of its own shape takes scratch memory next."""
@@ -94,13 +94,13 @@ def own_product(dtype: DType, facts: Facts, sizes: Sequence[Size], target: Targe
     return matrix_product(dtype.short, *facts[:2], batch, m, n, k, accumulate=facts[2], halves=facts[3])
 
 
-def takes_epilogue(dtype: DType, facts: Facts, sizes: Sequence[Size], target: Target, streams: int) -> bool:
+def takes_epilogue(dtype: DType, facts: Facts, sizes: Sequence[Size], target: Target, parts: EpilogueKernels) -> bool:
     """Whether the product's own kernel ends in register tiles over the result as it lies in memory, and an epilogue pays there.
 
-    streams: how many arrays shaped like the product the epilogue touches, if it reads any. It pays if all together do not stay in
-    the L2 cache anyway or threads share the product, each of which then has its own rows of them, and if the epilogue can run in
-    the tiles.
+    If it touches arrays shaped like the product, it pays if all together do not stay in the L2 cache anyway (in the L1 cache, if
+    it adds rows up) or threads share the product, each of which then has its own part of them, and if it can run in the tiles.
     """
+    streams = parts.streams
     product = own_product(dtype, facts, sizes, target)
     if product is None or is_dot(product) or 1 in (product.m, product.n):
         return False
@@ -108,8 +108,9 @@ def takes_epilogue(dtype: DType, facts: Facts, sizes: Sequence[Size], target: Ta
         return False
     if not streams:
         return True
-    elements = multiply(sizes[:3])
-    near = isinstance(elements, int) and elements * product.size * (1 + streams) < target.l2_bytes // 2
+    elements = FEW * product.n if parts.sums and product.m is None and product.n else multiply(sizes[:3])
+    cache = target.l1_bytes + 1 if parts.sums else target.l2_bytes // 2
+    near = isinstance(elements, int) and elements * product.size * (1 + streams) < cache
     if near and isinstance(elements, int) and elements * (product.k or FEW) < SHARED_MULTIPLY_ADDS:
         return False
     most = plan_together(product, plan_product(product, target), target)[1]

@@ -1,8 +1,8 @@
 """A short formula over the registers of a tile. In: a loop body over a vector of elements; out: instructions to be repeated.
 
 The text holds the instructions for one vector: ``%value`` stands for its register, ``%mask`` for the lanes that exist, and
-``%at.x`` for where array ``x`` has the vector (or, for an array by rows, the row's element). `repeat_element` puts in the names
-of a place.
+``%at.x`` for where array ``x`` has the vector (or, for an array by rows, the row's element). Where ``x`` takes up sums over rows,
+``%sum.x`` stands for the sum so far and ``%next.x`` is the sum with this element. `repeat_element` puts in the names of a place.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ LONGEST = 24
 class _ElementPrinter(KernelPrinter):
     """Prints a loop body for one vector."""
 
-    def __init__(self, kernel: Kernel, values: str, target: Target, masked: bool) -> None:
+    def __init__(self, kernel: Kernel, values: str, sums: Sequence[str], target: Target, masked: bool) -> None:
         super().__init__(kernel, (), target)
-        self.values = values
+        self.values, self.sums = values, sums
         self.lanes = Lanes("i1", target.vector_bytes // kernel.params[0].dtype.size, {}, mask="%mask" if masked else "")
 
     def address(self, array: str, index: Affine, dtype: DType) -> str:
@@ -37,12 +37,22 @@ class _ElementPrinter(KernelPrinter):
 
     def load(self, value: Load) -> Operand:
         assert self.lanes is not None
+        if value.array in self.sums:
+            return Operand(f"%sum.{value.array}", value.dtype, self.lanes.count)
         return Operand("%value", value.dtype, self.lanes.count) if value.array == self.values else super().load(value)
 
+    def write(self, array: str, index: Affine, value: Operand) -> None:
+        if array in self.sums:
+            self.code.do(f"%next.{array} = bitcast {value.type} {value.text} to {value.type}")
+        else:
+            super().write(array, index, value)
 
-def print_element(kernel: Kernel, values: str, target: Target, masked: bool, declared: set[str]) -> str:
+
+def print_element(
+    kernel: Kernel, values: str, sums: Sequence[str], target: Target, masked: bool, declared: set[str]
+) -> str:
     """The instructions for one vector of the innermost loop, with all that stands around it; "" if they are too many."""
-    printer = _ElementPrinter(kernel, values, target, masked)
+    printer = _ElementPrinter(kernel, values, sums, target, masked)
     try:
         printer.body(_flat(kernel.body))
     except ValueError:

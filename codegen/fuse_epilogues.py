@@ -21,8 +21,8 @@ from .plan_stores import Reads, Stores
 from .plan_targets import Targets
 from .plan_vectors import plan_vectors
 from .target import Target
-from .terms import Formula, Leaf, Own, Term
-from .walk_terms import space
+from .terms import Fold, Formula, Leaf, Own, Term
+from .walk_terms import kept_depth, space
 
 WHOLE = variable("whole")
 """Stands among the positions at which an array is read for all of them in any order."""
@@ -54,7 +54,7 @@ class _Fusion:
         """Makes the group the epilogue of the youngest product that can take it."""
         if group.own or group.split is not None or any(group.phase[t] != 0 for t in group.members):
             return
-        if not all(isinstance(t.rule, Formula) and t.rule.fault is None for t in group.members):
+        if not all(_by_element(t) for t in group.members):
             return
         products = [t for t in self.stores.reads[group].positions if isinstance(t.rule, Own) and t.rule.family == "contract"]
         for product in sorted(products, key=lambda t: t.order, reverse=True):
@@ -88,10 +88,12 @@ class _Fusion:
         batched = contract_sizes(product)[0] != 1
         nest = EpilogueNest(product, lambda t: (t.order,), lambda buffer: buffer, lambda t: ())
         parts = split_epilogue(build_epilogue(group, self.stores.stored, nest))
-        if parts is None or (batched and "rows" in parts.kinds.values()):
+        if parts is None or (batched and ("rows" in parts.kinds.values() or parts.sums)):
+            return False
+        if any(t.dtype is not product.dtype for t in group.members if isinstance(t.rule, Fold)):
             return False
         facts: Facts = rule.attrs
-        if not takes_epilogue(product.dtype, facts, contract_sizes(product), self.target, parts.streams):
+        if not takes_epilogue(product.dtype, facts, contract_sizes(product), self.target, parts):
             return False
         (loop,) = (s for s in parts.finish.body if isinstance(s, Loop))
         inner = loop.body[-1]
@@ -149,3 +151,10 @@ class _Fusion:
             for t in what.positions:
                 readers.setdefault(t, []).append(group)
         return groups, Stores(self.stores.stored, reads, readers)
+
+
+def _by_element(term: Term) -> bool:
+    """Whether the term is computed element by element and cannot fail: a formula, or rows added up."""
+    if isinstance(term.rule, Fold):
+        return term.rule.additive and kept_depth(term) is None
+    return isinstance(term.rule, Formula) and term.rule.fault is None

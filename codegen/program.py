@@ -33,7 +33,8 @@ class EpilogueDecl:
     the product are read. integers: arguments after the product's. prepare, finish: LLVM functions ("" if there is nothing to
     prepare); the numbers after their names are the own arrays that they take. element: the same as ``finish`` for one vector of a
     register tile, whole and masked, if that is short (see `emit_element`). scalars: the types of what ``prepare`` leaves for
-    ``finish``. declared: what they call.
+    ``finish``. declared: what they call. sums: the own arrays, by number, that take up sums over columns and are to be zero
+    before the first row.
     """
 
     kinds: tuple[str, ...]
@@ -49,6 +50,7 @@ class EpilogueDecl:
     element: tuple[str, ...]
     scalars: tuple[str, ...]
     declared: tuple[str, ...]
+    sums: tuple[int, ...] = ()
 
 
 @record
