@@ -32,6 +32,7 @@ NEAR = 1  # eighths of the L2 cache for a stretch of rows of a whose blocks of k
 NEAR_PACKED = 6  # the same where each stretch packs b again
 NEAR_TURNED = 8  # ... and turns it round on the way
 LONG = 4  # blocks of k from which a transposed a is taken to lie in memory
+WIDE_BYTES = 2048  # of a row of c: panels enough to pay for packing rows of a that do not collide
 ROWS_AT_LEAST = 24  # rows of a that pay for packing b
 
 
@@ -89,7 +90,7 @@ def plan_product(product: Product, target: Target) -> Plan:
     overhead = STEP if m * n * k >= FAR else 0.0
     tall, wide = choose_tile(product.m, vectors_of(product.n, lanes), deep, available, overhead)
     rows, columns = cut(product.m, tall), cut_columns(product.n, lanes, wide)
-    pack_a, pack_b = packs_a(product), packs_b(product, target)
+    pack_a, pack_b = packs_a(product, target), packs_b(product, target)
     sizes = tuple(TileSize(r.size, c.size, splits(r.size, c.size, available)) for r in rows for c in columns)
     tile_bytes = deep * product.size * tall
     one_block = product.m is not None and -(-product.m // tall) * tile_bytes <= target.l2_bytes // 2
@@ -237,8 +238,7 @@ def cut_columns(n: int | None, lanes: Lanes, most: int) -> tuple[Cut, ...]:
 
 def depth(product: Product, target: Target) -> tuple[int, bool]:
     """(k per block, whether there may be several blocks). Blocks are as equal as possible; whole segments where there are any."""
-    rows, columns = (FEW if size is None else size for size in (product.m, product.n))
-    most = DEEP if rows * columns * product.size > target.l2_bytes // 2 or product.segments > 1 else SHALLOW
+    most = DEEP if c_is_far(product, target) or product.segments > 1 else SHALLOW
     if product.k is None:
         return most, True
     if product.segments > 1:
@@ -249,6 +249,12 @@ def depth(product: Product, target: Target) -> tuple[int, bool]:
         return max(product.k, 1), False
     parts = -(-product.k // most)
     return round_up(-(-product.k // parts), 8), True
+
+
+def c_is_far(product: Product, target: Target) -> bool:
+    """Whether c does not fit half of the L2 cache."""
+    rows, columns = (FEW if size is None else size for size in (product.m, product.n))
+    return rows * columns * product.size > target.l2_bytes // 2
 
 
 def packs_b(product: Product, target: Target) -> bool:
@@ -262,8 +268,9 @@ def packs_b(product: Product, target: Target) -> bool:
     return row % 4096 == 0 or (row >= 2048 and rows >= 2 * ROWS_AT_LEAST and whole >= target.l2_bytes // 8)
 
 
-def packs_a(product: Product) -> bool:
-    """Where its strides are not known, or so large that rows collide in the cache; if b has columns enough to pay for it."""
+def packs_a(product: Product, target: Target) -> bool:
+    """Where its strides are not known, or so large that rows collide in the cache; if b has columns enough to pay for it. Shorter
+    rows, too, if c is far and wide: then a returns from beyond the L2 cache for every few panels of b."""
     if product.a_row is not None or product.segments > 1:
         return False
     if product.k is None and not product.transpose_a:
@@ -272,7 +279,10 @@ def packs_a(product: Product) -> bool:
     if (product.m is not None and product.m < ROWS_AT_LEAST) or (product.n is not None and product.n < least):
         return False
     row = product.m if product.transpose_a else product.k
-    return row is None or row * product.size >= (1024 if product.transpose_a else 4096)
+    if row is None or row * product.size >= (1024 if product.transpose_a else 4096):
+        return True
+    wide = product.n is not None and product.n * product.size >= WIDE_BYTES
+    return wide and not product.transpose_a and row * product.size >= 1024 and c_is_far(product, target)
 
 
 def panel_size(deep: int, vectors: int, lanes: Lanes) -> int:

@@ -20,7 +20,7 @@ from .llvm_code import Operand, memory_type
 if TYPE_CHECKING:
     from .emit_llvm import KernelPrinter
 
-LARGE_BYTES = 16 * 1024 * 1024
+LARGE_BYTES = 2 * 1024 * 1024
 """Of an array, from which on a loop over it is printed in this way; its length must be known."""
 AHEAD_BYTES, STRIP_AHEAD_BYTES = 2048, 512
 """How far ahead is fetched: in a loop from beginning to end, and in each of several strips."""

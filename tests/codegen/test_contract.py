@@ -61,6 +61,31 @@ def test_long_rows_are_packed_piece_by_piece(k: int) -> None:
     check_product("f32", (False, False), (61, 70, k))
 
 
+SERVER = Target(64, 32, 48 * 1024, 2 * 1024 * 1024)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "packed"),
+    [
+        ((512, 2048, 1000), True), ((2048, 512, 512), True), ((1024, 1000, 256), True),
+        ((512, 512, 1000), False), ((128, 1024, 512), False),  # c is in the cache
+        ((4096, 256, 512), False), ((2048, 1, 512), False),  # few panels
+        ((2048, 2048, 128), False),  # short rows
+        ((128, 64, 1024), True), ((128, 48, 1024), False),  # rows that collide
+    ],
+)  # fmt: skip
+def test_rows_are_packed_where_that_pays(sizes: tuple[int, int, int], packed: bool) -> None:
+    for transpose_b in (False, True):
+        assert plan_product(matrix_product("f32", False, transpose_b, 1, *sizes), SERVER).pack_a == packed
+    assert not plan_product(matrix_product("f32", False, False, 1, sizes[0], None, 512), SERVER).pack_a
+
+
+def test_packed_rows_of_any_length_give_the_product() -> None:
+    for flags, k in itertools.product([(False, False), (False, True)], (256, 270, 301)):
+        assert plan_product(matrix_product("f32", *flags, 1, 61, 520, k), narrow()).pack_a
+        check_product("f32", flags, (61, 520, k), target=narrow())
+
+
 @pytest.mark.parametrize(("k", "unknown"), [(1, ""), (8, ""), (131, ""), (270, ""), (300, ""), (7, "k"), (261, "k"), (44, "mk")])
 def test_columns_are_packed_some_rows_at_a_time(k: int, unknown: str) -> None:
     """Also where k, or its last block, is no multiple of that number; there is code for the rest only then."""
