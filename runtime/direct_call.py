@@ -26,7 +26,7 @@ from .config import config
 from .direct_call_questions import FIELDS
 from .direct_call_text import MOST_ARRAYS, NEEDED, SYMBOL, direct_call_text
 from .engine import engine
-from .entry import MethodDef, layout_is_known
+from .entry import MethodDef, define_method, layout_is_known
 from .executable import CompiledStep
 from .frame import Frame
 from .guards import Watch
@@ -134,7 +134,7 @@ def _method() -> tuple[MethodDef, ...]:
     api = {name: ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value or 0 for name in NEEDED}
     text = direct_call_text(*offsets)
     code = compiled_object(content_key("direct call", text, machine_key()), lambda: text, vectorize=False, effort=0)
-    return (MethodDef(b"direct_call", engine.keep(code, SYMBOL, api), MethodDef.ONE_ARGUMENT, None),)
+    return (define_method(b"direct_call", engine.keep(code, SYMBOL, api)),)
 
 
 def _offsets() -> tuple[int, int, int, int] | None:

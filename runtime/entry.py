@@ -172,6 +172,16 @@ class MethodDef(ctypes.Structure):
     _fields_ = (("name", ctypes.c_char_p), ("function", ctypes.c_void_p), ("flags", ctypes.c_int), ("doc", ctypes.c_char_p))
 
 
+_definitions: list[MethodDef] = []  # callables point at them, and where two threads make one at once, both are in use
+
+
+def define_method(name: bytes, function: int) -> MethodDef:
+    """The definition of a C function that takes one argument; it stays for the life of the process."""
+    definition = MethodDef(name, function, MethodDef.ONE_ARGUMENT, None)
+    _definitions.append(definition)
+    return definition
+
+
 _NEEDED = ("PyLong_AsVoidPtr", "PyLong_FromLongLong", "PyEval_SaveThread", "PyEval_RestoreThread")
 
 
@@ -214,10 +224,10 @@ def end_entry() -> None:
 
 @functools.cache
 def _method() -> MethodDef:
-    """The method definition over the compiled `native_call`; it must outlive every callable made from it."""
+    """The method definition over the compiled `native_call`."""
     api = {name: ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value or 0 for name in _NEEDED}
     code = compiled_object(_kernel().key, lambda: _TEXT, vectorize=False)
-    return MethodDef(b"step", engine.keep(code, SYMBOL, api), MethodDef.ONE_ARGUMENT, None)
+    return define_method(b"step", engine.keep(code, SYMBOL, api))
 
 
 def make_native_call(header: int) -> Callable[[tuple[Any, ...]], int]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from weft.graph.errors import DTypeError, InvalidArgumentError, ShapeError
-from weft.runtime import blas, entry
+from weft.runtime import blas, direct_call, entry
 from weft.runtime.config import config
 from weft.runtime.executable import CompiledStep, build
 
@@ -185,3 +188,14 @@ def test_a_library_is_used_where_there_is_one(dense: SimpleNamespace) -> None:
     step = build(dense.quiet(), [dense.weights()])
     assert isinstance(step, CompiledStep)
     assert step._step.uses_blas == (blas.find_blas() is not None)
+
+
+@pytest.mark.parametrize("make", [entry._method, direct_call._method])
+def test_two_threads_may_make_the_first_callable_at_once(make: Any) -> None:
+    """Both keep the definition that they found, though only one is remembered."""
+    first, second = (make.__wrapped__() for _ in range(2))
+    definitions = [weakref.ref(d[0] if isinstance(d, tuple) else d) for d in (first, second)]
+    assert first is not second
+    del first, second
+    gc.collect()
+    assert all(d() is not None for d in definitions)
