@@ -27,6 +27,7 @@ from .source_version import printer_version
 from .store import content_key, load_bytes, store_bytes
 from .stored_step import STEP_SYMBOL, Routine, StoredStep, pack_step, unpack_step
 from .team import team
+from .team_retired import StepMemory
 
 if TYPE_CHECKING:
     from .module_text import ModuleText
@@ -46,12 +47,14 @@ class NativeStep:
     make_team: Callable[[frozenset[int], frozenset[int]], TeamStep | None] = lambda calls, long: None
 
 
-@record
+@record(eq=False)
 class TeamStep:
-    """A loaded step for a team. gathers: how many threads have a buffer each for a batch that it gathers; 0: it gathers none."""
+    """A loaded step for a team. gathers: how many threads have a buffer each for a batch that it gathers; 0: it gathers none.
+    memory: what must live as long as it is called."""
 
     address: int
     gathers: int
+    memory: StepMemory
 
 
 @record(frozen=False)
@@ -210,7 +213,8 @@ class _StepBuild:
 
             text = print_team_step(plan, decls, resolve_part, self._flush)
             addresses = self._addresses | load_kernels(list(self._kernels.values()))
-            return TeamStep(team.load(text, plan, alone, addresses), 0 if plan.own is None else plan.own.threads)
+            address, memory = team.load(text, plan, alone, addresses)
+            return TeamStep(address, 0 if plan.own is None else plan.own.threads, memory)
 
 
 def _step_code(text: str) -> bytes:

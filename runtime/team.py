@@ -31,7 +31,6 @@ from .team_layout import (
     CALL,
     CELL_BYTES,
     CONDITION,
-    CONTROL_BYTES,
     COUNTER_NAMES,
     COUNTERS,
     DESCRIPTOR,
@@ -41,6 +40,8 @@ from .team_layout import (
     MUTEX,
     NOTE_BYTES,
     RUN_SYMBOL,
+    SEEN,
+    SEEN_BYTES,
     SLOT_BYTES,
     TEAM,
     TEAM_SYMBOL,
@@ -48,6 +49,7 @@ from .team_layout import (
     UNEVEN,
     UNIT_BITS,
 )
+from .team_retired import RetiredSteps, StepMemory, Worker
 
 if TYPE_CHECKING:
     from .team_step import TeamPlan
@@ -124,7 +126,8 @@ class Team:
         self._lock = threading.RLock()
         self._members: _Members | None = None
         self._sequence = 0  # of the next control block: job numbers only ever grow
-        self._kept: list[Any] = []  # memory that a late thread may still look at
+        self._controls: list[Arena] = []  # a step that is called just now may still look at one that is not in use any more
+        self._retired = RetiredSteps()
         self._bound: weakref.WeakSet[Any] = weakref.WeakSet()
 
     @property
@@ -149,7 +152,7 @@ class Team:
             self.stop()
             control = self._control(size)
             try:
-                threads = [self._worker(control.address, tid) for tid in range(1, size)]
+                threads = [self._worker(control, tid) for tid in range(1, size)]
             except RuntimeError:  # no more threads, or the interpreter is ending: those that started find a stop
                 self._halt(control)
                 return False
@@ -178,26 +181,27 @@ class Team:
         self._sequence = int(control.bytes.view(np.int64)[0]) + 4 & ~1
 
     def _control(self, size: int) -> Arena:
-        control = Arena(CONTROL_BYTES)
+        control = Arena(SEEN + SEEN_BYTES * size)
         control.bytes[:] = 0
         words = control.bytes.view(np.int64)
         words[0], words[TEAM // 8] = self._sequence, size
         library = ctypes.CDLL(None)
         library.pthread_mutex_init(ctypes.c_void_p(control.address + MUTEX), None)
         library.pthread_cond_init(ctypes.c_void_p(control.address + CONDITION), None)
-        self._kept.append(control)
+        self._controls.append(control)
         return control
 
-    def _worker(self, control: int, tid: int) -> threading.Thread:
+    def _worker(self, control: Arena, tid: int) -> threading.Thread:
         work = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(_functions()[WORKER_SYMBOL])
-        thread = threading.Thread(target=work, args=(control, tid, self._sequence), name=f"weft_{tid}", daemon=True)
+        thread = threading.Thread(target=work, args=(control.address, tid, self._sequence), name=f"weft_{tid}", daemon=True)
         thread.start()
+        self._retired.watch(Worker(thread, control, tid))
         return thread
 
     # Steps ------------------------------------------------------------------------------------------------------------------
 
-    def describe(self, plan: TeamPlan, alone: int) -> np.ndarray:
-        """A step's descriptor, in memory that stays. alone: address of the plain step."""
+    def describe(self, plan: TeamPlan, alone: int) -> tuple[np.ndarray, list[Any]]:
+        """A step's descriptor, and all memory that it needs, itself included. alone: address of the plain step."""
         parts = max(2, thread_count())
         table = np.zeros((len(plan.segments), len(CALL)), np.int64)
         most = parts * plan.pieces
@@ -221,19 +225,18 @@ class Team:
             "work_bytes": plan.work_bytes, "threads": parts, "edges": edges.ctypes.data, "notes": notes.address,
         }  # fmt: skip
         descriptor = np.array([values.get(name, 0) for name in DESCRIPTOR], np.uint64)
-        self._kept += [table, needs_table, slots, work, notes, edges, descriptor]
-        return descriptor
+        return descriptor, [table, needs_table, slots, work, notes, edges, descriptor]
 
-    def load(self, text: str, plan: TeamPlan, alone: int, imports: dict[str, int]) -> int:
-        """The address of a step's entry for the team, from its printed text."""
+    def load(self, text: str, plan: TeamPlan, alone: int, imports: dict[str, int]) -> tuple[int, StepMemory]:
+        """The address of a step's entry for the team, from its printed text, and what must live as long as it is called."""
+        self._retired.sweep()
         key = content_key("team step", text, machine_key())
         code = compiled_object(key, lambda: text, vectorize=False)
         address, handle = engine.load(code, TEAM_SYMBOL, {**imports, RUN_SYMBOL: _functions()[RUN_SYMBOL]})
-        descriptor = self.describe(plan, alone)
+        descriptor, memory = self.describe(plan, alone)
         entry = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)(address)
         entry(None, descriptor.ctypes.data, None)
-        self._kept.append(handle)  # a late thread may still be in this code
-        return address
+        return address, self._retired.keep([*memory, handle])
 
     # Forks ------------------------------------------------------------------------------------------------------------------
 
@@ -243,7 +246,7 @@ class Team:
 
     def forget(self) -> None:
         """In a forked child: the threads are gone."""
-        self._lock = threading.RLock()
+        self._lock, self._retired = threading.RLock(), RetiredSteps()
         members, self._members = self._members, None
         self.cell.reset()
         if members is not None:

@@ -13,6 +13,7 @@ from weft.codegen.program import Split
 
 from .gather_rows import COPY_ROWS, FIELDS
 from .team import team
+from .team_retired import StepMemory
 from .team_segments import Segment, TeamCall
 from .team_step import TeamPlan, print_entry
 
@@ -52,8 +53,13 @@ define internal i32 @alone(ptr %p, ptr %d, ptr %effect) {{
 {print_entry("alone")}"""
 
 
+_kept: list[StepMemory] = []  # where two threads load it at once, both are in use
+
+
 @functools.cache
 def team_gather() -> int:
     """The address of ``int32 gather(ptr fields, ptr, ptr)``, which the caller's thread runs alone while there is no team."""
     call = TeamCall(ast.Call(ast.Name("gather"), [], []), None, Split(1, "n0"), ())
-    return team.load(TEXT, TeamPlan(segments=[Segment([call])]), 0, {})
+    address, memory = team.load(TEXT, TeamPlan(segments=[Segment([call])]), 0, {})
+    _kept.append(memory)
+    return address

@@ -14,7 +14,22 @@ from __future__ import annotations
 from .idle_time import SPEND
 from .team_balance import BALANCE
 from .team_home import HOME
-from .team_layout import CALL, CONDITION, DESCRIPTOR, HELPED, JOB, LOCK, LONELY, MUTEX, PAUSED_UNTIL, SLEEPERS, SLOW, TEAM
+from .team_layout import (
+    CALL,
+    CONDITION,
+    DESCRIPTOR,
+    HELPED,
+    JOB,
+    LOCK,
+    LONELY,
+    MUTEX,
+    PAUSED_UNTIL,
+    SEEN,
+    SEEN_BYTES,
+    SLEEPERS,
+    SLOW,
+    TEAM,
+)
 from .team_walk import CLAIM, WALK
 from .team_writer import LOOKS, TeamWriter
 
@@ -226,9 +241,12 @@ def _worker() -> str:
     w.line("%waited = alloca i64")
     w.line("%last = alloca i64")
     w.write("i64", "%from", "%last")
+    seen = w.at(w.control(SEEN), w.mul("%tid", SEEN_BYTES), "i8")
     with w.endless() as (_, over):
         w.write("i64", 0, "%waited")
-        coming = w.add(w.read("i64", "%last"), 2)
+        last = w.read("i64", "%last")
+        w.show(last, seen)
+        coming = w.add(last, 2)
         w.line(f"call void @wait_for(ptr %ctl, ptr %ctl, i64 {coming}, ptr %waited, ptr null)")
         with w.endless() as (_, whole):
             sequence = w.see("%ctl")

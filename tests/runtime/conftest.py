@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+import weakref
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +17,9 @@ from weft.runtime import frame
 from weft.runtime.config import config
 from weft.runtime.team import Team, team
 from weft.runtime.team_step import TeamPlan
+
+sys.path.insert(0, str(Path(__file__).parent))
+from team_jobs import KnownStep
 
 SOURCE = '''
 """A dense layer with relu, a loss, and an update in place."""
@@ -156,14 +163,15 @@ def every_call_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def team_steps(monkeypatch: pytest.MonkeyPatch) -> list[tuple[TeamPlan, np.ndarray]]:
-    """Plans and descriptors of the steps that the team gets to know from now on."""
-    kept: list[tuple[TeamPlan, np.ndarray]] = []
+def team_steps(monkeypatch: pytest.MonkeyPatch) -> list[KnownStep]:
+    """The steps that the team gets to know from now on."""
+    known: list[KnownStep] = []
     describe = Team.describe
 
-    def describe_and_keep(self: Team, plan: TeamPlan, alone: int) -> np.ndarray:
-        kept.append((plan, describe(self, plan, alone)))
-        return kept[-1][1]
+    def describe_and_note(self: Team, plan: TeamPlan, alone: int) -> tuple[np.ndarray, list[Any]]:
+        descriptor, memory = describe(self, plan, alone)
+        known.append(KnownStep(plan, descriptor, [weakref.ref(m) for m in memory]))
+        return descriptor, memory
 
-    monkeypatch.setattr(Team, "describe", describe_and_keep)
-    return kept
+    monkeypatch.setattr(Team, "describe", describe_and_note)
+    return known

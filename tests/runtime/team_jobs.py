@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import ctypes
 import time
+import weakref
 from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,6 +16,7 @@ from weft.runtime.engine import compile_text, engine
 from weft.runtime.host import target_triple
 from weft.runtime.team import team
 from weft.runtime.team_layout import DESCRIPTOR, NOTE_BYTES, UNIT_BITS
+from weft.runtime.team_retired import StepMemory
 from weft.runtime.team_segments import Segment, TeamCall
 from weft.runtime.team_step import TeamPlan, print_entry
 from weft.runtime.team_text import team_text
@@ -24,6 +27,15 @@ ALONE = 9
 NODE = ast.Call(ast.Name("part"), [], [])
 PART = "define internal i32 @part(i64 %k, ptr %p, ptr %d, ptr %effect, i64 %t, i64 %parts, ptr %work, ptr %again)"
 """The head of the function that runs part ``t`` of call ``k`` on the words at ``p``."""
+
+
+class KnownStep(NamedTuple):
+    """A step that the team got to know. memory: weak references to all that was allocated for it."""
+
+    plan: TeamPlan
+    descriptor: np.ndarray
+    memory: list[weakref.ref[Any]]
+
 
 AWAIT = """
 define internal i1 @await(ptr %word, i64 %value) {
@@ -60,9 +72,13 @@ def whole() -> TeamCall:
 def load_job(part: str, segments: Sequence[Segment]) -> Callable[[np.ndarray], int]:
     """A step of these segments for the team that runs now. Where the team has no time for it, nothing runs."""
     alone = f"define internal i32 @alone(ptr %p, ptr %d, ptr %effect) {{\n  ret i32 {ALONE}\n}}\n"
-    address = team.load(f"{part}\n{alone}{print_entry('alone')}", TeamPlan(segments=list(segments)), 0, {})
+    address, memory = team.load(f"{part}\n{alone}{print_entry('alone')}", TeamPlan(segments=list(segments)), 0, {})
     function = ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_void_p] * 3)(address)
-    return lambda words: function(words.ctypes.data, None, None)
+
+    def run(words: np.ndarray, memory: StepMemory = memory) -> int:
+        return function(words.ctypes.data, None, None)
+
+    return run
 
 
 def load_team_function(symbol: str, text: str, numbers: int = 0) -> Callable[..., int]:

@@ -14,8 +14,6 @@ from weft.runtime.arena import Arena
 from weft.runtime.batch_loop import BatchRun
 from weft.runtime.config import config
 from weft.runtime.result_pool import block_size, results
-from weft.runtime.team import team
-from weft.runtime.team_layout import CONTROL_BYTES
 
 pytestmark = pytest.mark.compiles
 
@@ -122,10 +120,9 @@ def test_calls_allocate_nothing_that_stays():
         tracemalloc.stop()
 
 
-def test_team_and_large_results(monkeypatch):
+def test_team_and_large_results(thread_team, team_steps):
     """The report of a step that threads share, against what binding it allocates."""
-    monkeypatch.setattr(config, "intra_op_threads", 3)
-    monkeypatch.setattr(config, "team_delay", 0)
+    config.intra_op_threads = 3
     w = weft.constant(np.random.default_rng(0).normal(size=(300, 700)).astype(np.float32))
     step = weft.function(lambda x: weft.nn.relu(weft.matmul(weft.tanh(x), w)))
     x = weft.constant(np.ones((1000, 300), np.float32))
@@ -133,14 +130,9 @@ def test_team_and_large_results(monkeypatch):
     report = step.memory(x)
     assert report.team > 3 * 64 and report.total == report.constants + report.arena + report.team + report.inputs + report.outputs
     assert report.outputs == block_size(4 * 700 * 1000)
-    before = len(team._kept)
     y = step(x)
-    try:
-        made = [k for k in team._kept[before:] if isinstance(k, (np.ndarray, Arena))]
-        sizes = [k.size if isinstance(k, Arena) else k.nbytes for k in made]
-        assert sum(s for s in sizes if s != CONTROL_BYTES) == report.team
-    finally:
-        team.stop()
+    made = [reference() for reference in team_steps[-1].memory]
+    assert sum(k.size if isinstance(k, Arena) else k.nbytes for k in made) == report.team
     assert results.spare_bytes == 0
     del y
     later = step.memory(x)

@@ -26,10 +26,9 @@ from weft.runtime.own_rows import find_own_rows, mark_own_rows, print_own_rows
 from weft.runtime.team import team
 from weft.runtime.team_layout import NOTE, NOTE_BYTES, PAUSED_UNTIL, ROWS
 from weft.runtime.team_segments import Access, TeamCall, form_segments
-from weft.runtime.team_step import TeamPlan
 
 sys.path.insert(0, str(Path(__file__).parent))
-from team_jobs import table_of
+from team_jobs import KnownStep, table_of
 
 pytestmark = [pytest.mark.compiles, pytest.mark.usefixtures("thread_team")]
 FEATURES, UNITS, SIZE, COUNT = 784, 64, 64, 6
@@ -198,13 +197,13 @@ def test_waiting_threads_fetch_each_line_once() -> None:
     del kept
 
 
-def test_a_step_does_not_end_while_a_thread_uses_its_memory(team_steps: list[tuple[TeamPlan, np.ndarray]]) -> None:
+def test_a_step_does_not_end_while_a_thread_uses_its_memory(team_steps: list[KnownStep]) -> None:
     """The flag of a thread that is not in the team now, so that nobody else moves it."""
     training = Training(3)
     training.run(1)
     team.stop()
     assert team.start(2)
-    notes = table_of(team_steps[0][1], "notes", 3 * NOTE_BYTES // 8)
+    notes = table_of(team_steps[0].descriptor, "notes", 3 * NOTE_BYTES // 8)
     flag = notes[2 * NOTE_BYTES // 8 + NOTE.index("flag") :][:1]
     flag[0] = 1
     thread = threading.Thread(target=training.run, args=(1, SIZE))

@@ -18,10 +18,9 @@ from weft.runtime.team import team
 from weft.runtime.team_balance import FOLLOW, LEAST
 from weft.runtime.team_layout import DESCRIPTOR, FREE, UNEVEN
 from weft.runtime.team_segments import Access, Segment
-from weft.runtime.team_step import TeamPlan
 
 sys.path.insert(0, str(Path(__file__).parent))
-from team_jobs import ALONE, PART, WHOLE, Threads, cut, load_job, load_team_function, table_of, whole
+from team_jobs import ALONE, PART, WHOLE, KnownStep, Threads, cut, load_job, load_team_function, table_of, whole
 
 pytestmark = pytest.mark.compiles
 
@@ -58,23 +57,23 @@ def two_threads(thread_team: None) -> None:
     config.intra_op_threads = 2
 
 
-def run_jobs(jobs: int, team_steps: list[tuple[TeamPlan, np.ndarray]], long: bool) -> list[int]:
+def run_jobs(jobs: int, team_steps: list[KnownStep], long: bool) -> list[int]:
     """The edges after so many jobs whose second part is slower than the first, or as soon as they have moved."""
     assert team.start(2)
     run = load_job(TEXT, [Segment([cut(repeats=ALWAYS, long=long)])])
-    times, edges = np.array([100, 180], np.int64), table_of(team_steps[-1][1], "edges", 3)
+    times, edges = np.array([100, 180], np.int64), table_of(team_steps[-1].descriptor, "edges", 3)
     while team.counters()["jobs"] < jobs and edges[1] == WHOLE // 2:
         assert run(times) in (0, ALONE)
     return edges.tolist()
 
 
-def test_edges_of_long_calls_move(team_steps: list[tuple[TeamPlan, np.ndarray]]) -> None:
+def test_edges_of_long_calls_move(team_steps: list[KnownStep]) -> None:
     """Where to depends on what else the machine does; that both parts take equally long, to the nanosecond, does not happen."""
     first, edge, last = run_jobs(500, team_steps, long=True)
     assert (first, last) == (0, WHOLE) and 0 < edge < WHOLE and edge != WHOLE // 2
 
 
-def test_edges_of_short_calls_do_not(team_steps: list[tuple[TeamPlan, np.ndarray]]) -> None:
+def test_edges_of_short_calls_do_not(team_steps: list[KnownStep]) -> None:
     assert run_jobs(3, team_steps, long=False) == [0, WHOLE // 2, WHOLE]
 
 
@@ -138,7 +137,7 @@ def test_a_job_that_one_thread_did_not_help_with_moves_nothing(native: Callable[
 @pytest.mark.parametrize("edges", [(0, WHOLE), (WHOLE // 3, WHOLE), (WHOLE - 5, WHOLE), (0, 7)])
 @pytest.mark.parametrize("rows", [7, 300])
 @pytest.mark.usefixtures("every_call_is_shared")
-def test_edges_change_no_bit(rows: int, edges: tuple[int, int], team_steps: list[tuple[TeamPlan, np.ndarray]]) -> None:
+def test_edges_change_no_bit(rows: int, edges: tuple[int, int], team_steps: list[KnownStep]) -> None:
     """A layer whose product packs an operand in every part, and what reads it part by part; three threads."""
     random = np.random.default_rng(3)
     w, v = (weft.constant(random.normal(size=s).astype(np.float32)) for s in ((1100, 200), (200, 70)))
@@ -149,7 +148,7 @@ def test_edges_change_no_bit(rows: int, edges: tuple[int, int], team_steps: list
         step = weft.function(lambda x: weft.matmul(weft.nn.relu(weft.matmul(x, w)) * 2.0, v))
         step(x)
         if threads > 1:
-            table_of(team_steps[-1][1], "edges", 4)[1:3] = edges
+            table_of(team_steps[-1].descriptor, "edges", 4)[1:3] = edges
         outputs.append(step(x).numpy())
     np.testing.assert_array_equal(outputs[1], outputs[0])
 

@@ -22,7 +22,7 @@ from weft.runtime.team_segments import MANY, Segment, TeamCall
 from weft.runtime.team_step import TeamPlan
 
 sys.path.insert(0, str(Path(__file__).parent))
-from team_jobs import ALONE, PART, WHOLE, Threads, cut, load_job, load_team_function, table_of, whole
+from team_jobs import ALONE, PART, WHOLE, KnownStep, Threads, cut, load_job, load_team_function, table_of, whole
 
 pytestmark = pytest.mark.compiles
 HOME = DESCRIPTOR.index("home")
@@ -103,9 +103,9 @@ def test_speeds_are_told_by_equal_shares() -> None:
 def flags(calls: list[TeamCall]) -> list[int]:
     """Which of these calls are timed, and how."""
     plan = TeamPlan(segments=[Segment([c]) for c in calls])
-    descriptor = team.describe(plan, 0)
+    descriptor, memory = team.describe(plan, 0)
     table = table_of(descriptor, "table", len(calls) * len(CALL))
-    return [int(f) & (TIMED | UNEVEN) for f in table[CALL.index("flags") :: len(CALL)]]
+    return [int(f) & (TIMED | UNEVEN) for f in table[CALL.index("flags") :: len(CALL)] if memory]
 
 
 def test_one_call_is_timed_if_none_has_uneven_shares() -> None:
@@ -114,7 +114,7 @@ def test_one_call_is_timed_if_none_has_uneven_shares() -> None:
 
 
 @pytest.mark.parametrize("home", [0, 1])
-def test_calls_that_are_not_cut_run_at_home(home: int, team_steps: list[tuple[TeamPlan, np.ndarray]]) -> None:
+def test_calls_that_are_not_cut_run_at_home(home: int, team_steps: list[KnownStep]) -> None:
     """Unless its thread does not come."""
     assert team.start(2)
     calls = [cut(granules=2), whole(), cut(granules=2)]  # behind the last one that is cut, anybody may take them
@@ -123,7 +123,7 @@ def test_calls_that_are_not_cut_run_at_home(home: int, team_steps: list[tuple[Te
     until = time.monotonic() + 20
     while seen < 20 and time.monotonic() < until:
         before = team.counters()
-        team_steps[-1][1][HOME] = home
+        team_steps[-1].descriptor[HOME] = home
         assert run(stacks) in (0, ALONE)
         after = team.counters()
         if after["stolen"] == before["stolen"] and after["jobs"] > before["jobs"] and stacks[0] != stacks[1]:
@@ -132,7 +132,7 @@ def test_calls_that_are_not_cut_run_at_home(home: int, team_steps: list[tuple[Te
     assert seen == 20
 
 
-def test_home_changes_no_bit(team_steps: list[tuple[TeamPlan, np.ndarray]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_home_changes_no_bit(team_steps: list[KnownStep], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(frame, "choose_calls", lambda program, dims: frozenset(range(2) if config.intra_op_threads > 1 else ()))
     random = np.random.default_rng(3)
     w, v = (weft.constant(random.normal(size=s).astype(np.float32)) for s in ((300, 200), (200, 70)))
@@ -144,7 +144,7 @@ def test_home_changes_no_bit(team_steps: list[tuple[TeamPlan, np.ndarray]], monk
         for home in range(threads):
             step(x)
             if threads > 1:
-                team_steps[-1][1][HOME] = home
+                team_steps[-1].descriptor[HOME] = home
             outputs.append(step(x).numpy())
     np.testing.assert_array_equal(outputs[1], outputs[0])
     np.testing.assert_array_equal(outputs[2], outputs[0])

@@ -16,10 +16,9 @@ from weft.runtime.config import config
 from weft.runtime.team import team
 from weft.runtime.team_choice import choose_long
 from weft.runtime.team_segments import PIECES, Segment
-from weft.runtime.team_step import TeamPlan
 
 sys.path.insert(0, str(Path(__file__).parent))
-from team_jobs import AWAIT, PART, cut, load_job
+from team_jobs import AWAIT, PART, KnownStep, cut, load_job
 
 pytestmark = [pytest.mark.compiles, pytest.mark.usefixtures("thread_team", "every_call_is_shared")]
 
@@ -90,9 +89,9 @@ def test_one_slow_job_is_pardoned() -> None:
     assert pauses == [0, 1]
 
 
-def splits_in_pieces(steps: list[tuple[TeamPlan, np.ndarray]]) -> list[Split]:
+def splits_in_pieces(steps: list[KnownStep]) -> list[Split]:
     """How calls are cut that are in pieces."""
-    segments = [s for plan, _ in steps for s in plan.segments if s.pieces == PIECES]
+    segments = [s for step in steps for s in step.plan.segments if s.pieces == PIECES]
     return [c.split for s in segments for c in s.calls if c.split is not None]
 
 
@@ -108,7 +107,7 @@ def forward(threads: int, rows: int) -> np.ndarray:
 
 @pytest.mark.parametrize("threads", [2, 3, 8])
 @pytest.mark.parametrize("rows", [7, 300])
-def test_the_same_bits(threads: int, rows: int, team_steps: list[tuple[TeamPlan, np.ndarray]]) -> None:
+def test_the_same_bits(threads: int, rows: int, team_steps: list[KnownStep]) -> None:
     """Also where there are fewer tiles than pieces."""
     np.testing.assert_array_equal(forward(threads, rows), forward(1, rows))
     assert splits_in_pieces(team_steps) or rows == 7
@@ -133,7 +132,7 @@ def train(threads: int, batch: int, known: bool) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("known", [True, False])
 @pytest.mark.parametrize("batch", [130, 700])
-def test_updates_in_pieces(batch: int, known: bool, team_steps: list[tuple[TeamPlan, np.ndarray]]) -> None:
+def test_updates_in_pieces(batch: int, known: bool, team_steps: list[KnownStep]) -> None:
     """Pieces of a gradient share a packed operand, if the batch is short; a long one's share is one piece."""
     alone = train(1, batch, known)
     for threads in (2, 3):
