@@ -49,6 +49,7 @@ def _balance() -> str:
     """Moves the edges if every thread has been timed, and forgets the times."""
     w = TeamWriter()
     threads, notes = w.descriptor("threads", "i64"), w.descriptor("notes")
+    w.require(w.less(0, w.field(notes, NOTE, "time", "i64")), "end")  # the caller's; others' are not looked at in vain
     total = _measure_speeds(w, threads, notes)
     mean = w.let(f"fdiv double {total}, {w.let(f'sitofp i64 {threads} to double')}")
     total = _raise_speeds(w, threads, notes, w.let(f"fmul double {mean}, {LEAST}"))
@@ -60,6 +61,8 @@ def _balance() -> str:
         note = w.note(notes, i)
         for name in ("time", "units"):
             w.write("i64", 0, note, NOTE.index(name))
+    w.go("end")
+    w.open("end")
     w.line("ret void")
     return w.function("internal void @balance(ptr %desc)")
 

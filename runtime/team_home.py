@@ -12,7 +12,10 @@ from .team_layout import DESCRIPTOR, NOTE
 from .team_writer import TeamWriter
 
 FOLLOW = 1 / 16
-"""How far a usual speed moves with each job: the arrays of calls that move are fetched anew, which costs some 20 microseconds."""
+"""How far a usual speed moves with each job that is timed: the arrays of calls that move are fetched anew, which costs some 20
+microseconds."""
+SAMPLED = 8
+"""One job of so many is timed: looking at clocks and at what other threads wrote down takes a quarter of a microsecond."""
 QUICKER = 1.1
 """How much quicker than the one who has the calls another thread must be to get them."""
 

@@ -9,7 +9,8 @@ from weft.codegen.function_writer import Operand
 from weft.graph.record import record
 
 from .idle_time import SPARE
-from .team_layout import CALL, EFFECT, FALLIBLE, FREE, HELPED, NEED
+from .team_home import SAMPLED
+from .team_layout import CALL, EFFECT, FALLIBLE, FREE, HELPED, NEED, TIMED
 from .team_writer import LOOKS, TeamWriter
 
 PATIENCE_NS = 3_000
@@ -24,6 +25,7 @@ def _claim() -> str:
     w.require(w.less(w.see("%slot"), "%claimed"), "taken")
     calm = w.equal(w.read("i64", "%impatient"), 0)
     with w.when(w.let(f"and i1 {calm}, {w.let('xor i1 %own, true')}")):
+        w.wake_others()
         start = w.now()
         with w.endless() as (rounds, over):
             w.line("call void @relax()")
@@ -68,6 +70,8 @@ def _walk() -> str:
     w.line("%claimed = shl i64 %job, 1")
     w.line("%done = or i64 %claimed, 1")
     w.line("%caller = icmp eq i64 %tid, 0")
+    sampled = w.equal(w.let(f"and i64 %job, {SAMPLED - 1}"), 0)
+    w.line(f"%watched = select i1 {sampled}, i64 -1, i64 {~TIMED}")
     w.line(f"%away = icmp ne i64 %tid, {w.descriptor('home', 'i64')}")
     calls, table = w.descriptor("calls", "i64"), w.descriptor("table")
     with w.counted(calls) as number:
@@ -92,11 +96,14 @@ def _walk() -> str:
 def _walk_call(w: TeamWriter, call: _Call) -> None:
     """Waits for what the call needs, runs parts of it, and goes to ``failed`` if one failed, with its code as ``%result``."""
     w.write("i64", 0, "%again")
+    first, own = _own_parts(w, call)
+    with w.when(w.less(0, own)):
+        w.claim_line(w.slot(call.number, first))
     with _each_need(w, call, partwise=False) as needed:
         _wait_for_call(w, needed)
     no_effect = w.equal(w.let(f"and i64 {call.flags}, {EFFECT}"), 0)
     with w.when(w.let(f"or i1 {no_effect}, %caller")):
-        _take_parts(w, call)
+        _take_parts(w, call, first, own)
     safe = w.equal(w.let(f"and i64 {call.flags}, {FALLIBLE | EFFECT}"), 0)
     with w.when(safe, holds=False):
         _wait_for_call(w, call.number)
@@ -121,9 +128,8 @@ def _each_need(w: TeamWriter, call: _Call, partwise: bool) -> Iterator[str]:
             yield needed
 
 
-def _take_parts(w: TeamWriter, call: _Call) -> None:
+def _take_parts(w: TeamWriter, call: _Call, first: Operand, own: Operand) -> None:
     """Claims parts of the call, the thread's own first, and runs them."""
-    first, own = _own_parts(w, call)
     pieces = w.most(w.quotient(call.parts, "%team"), 1)
     with w.counted(call.parts) as position:
         place = w.add(first, position)
@@ -149,19 +155,21 @@ def _own_parts(w: TeamWriter, call: _Call) -> tuple[Operand, Operand]:
 
 
 def _run_part(w: TeamWriter, call: _Call, part: Operand, slot: str) -> None:
-    """Runs a claimed part as soon as the same part of what it needs is done."""
+    """Runs a claimed part as soon as the same part of what it needs is done. That it is done, other threads will see without this
+    one waiting until they can; it wakes who sleeps before anything that takes long: the next part, or waiting."""
+    w.wake_others()
     with _each_need(w, call, partwise=True) as needed:
         w.line(f"call void @wait_for(ptr %ctl, ptr {w.slot(needed, part)}, i64 %done, ptr %waited, ptr %spare)")
     with w.when("%caller", holds=False):
         w.show("%job", w.control(HELPED), "monotonic")
     work = w.at(w.descriptor("work"), w.mul(w.descriptor("work_bytes", "i64"), "%tid"), "i8")
-    began = w.let(f"call i64 @begin_part(i64 {call.flags})")
+    flags = w.let(f"and i64 {call.flags}, %watched")
+    began = w.let(f"call i64 @begin_part(i64 {flags})")
     arguments = f"i64 {call.number}, ptr %p, ptr %d, ptr %effect, i64 {part}, i64 {call.parts}, ptr {work}, ptr %again"
     code = w.let(f"call i32 {w.descriptor('part')}({arguments})")
-    w.line(f"call void @end_part(ptr %desc, i64 {call.flags}, i64 {began}, i64 {part}, i64 %tid)")
+    w.line(f"call void @end_part(ptr %desc, i64 {flags}, i64 {began}, i64 {part}, i64 %tid)")
     w.write("i32", code, slot, 8, "i8")
-    w.exchange(slot, "%done")
-    w.line("call void @wake(ptr %ctl)")
+    w.show("%done", slot)
 
 
 def _end_calls(w: TeamWriter, first: Operand, last: Operand) -> None:

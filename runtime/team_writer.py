@@ -47,6 +47,15 @@ class TeamWriter(FunctionWriter):
         with self.when(self.equal(self.rest(self.add(rounds, 1), count), 0)):
             yield
 
+    def wake_others(self) -> None:
+        """Who sleeps looks again at what this thread has written."""
+        self.line("fence seq_cst")
+        self.line("call void @wake(ptr %ctl)")
+
+    def claim_line(self, pointer: str) -> None:
+        """Asks for a line that this thread is about to write and that others have looked at: it comes while this one goes on."""
+        self.line(f"call void @llvm.prefetch.p0(ptr {pointer}, i32 1, i32 3, i32 1)")
+
     # What other threads see -------------------------------------------------------------------------------------------------
 
     def see(self, pointer: str, order: str = "acquire", kind: str = "i64") -> str:

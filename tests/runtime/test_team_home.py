@@ -16,8 +16,8 @@ from weft.graph.record import replace
 from weft.runtime import frame
 from weft.runtime.config import config
 from weft.runtime.team import team
-from weft.runtime.team_home import FOLLOW, QUICKER
-from weft.runtime.team_layout import CALL, DESCRIPTOR, TIMED, UNEVEN
+from weft.runtime.team_home import FOLLOW, QUICKER, SAMPLED
+from weft.runtime.team_layout import CALL, DESCRIPTOR, NOTE, NOTE_BYTES, TIMED, UNEVEN
 from weft.runtime.team_segments import MANY, Segment, TeamCall
 from weft.runtime.team_step import TeamPlan
 
@@ -130,6 +130,19 @@ def test_calls_that_are_not_cut_run_at_home(home: int, team_steps: list[KnownSte
             assert stacks[2] == stacks[home]
             seen += 1
     assert seen == 20
+
+
+def test_few_jobs_are_timed(team_steps: list[KnownStep]) -> None:
+    assert team.start(2)
+    job, words = load_job(TEXT, [Segment([cut(granules=2)])]), np.zeros(2, np.int64)
+    notes = table_of(team_steps[-1].descriptor, "notes", 2 * NOTE_BYTES // 8)
+    usual, changes, until = NOTE.index("usual"), 0, time.monotonic() + 20
+    start = team.counters()["jobs"]
+    while changes < 5 and time.monotonic() < until:
+        before = notes[usual]
+        job(words)
+        changes += int(notes[usual] != before)
+    assert changes == 5 and team.counters()["jobs"] - start > 4 * SAMPLED
 
 
 def test_home_changes_no_bit(team_steps: list[KnownStep], monkeypatch: pytest.MonkeyPatch) -> None:
