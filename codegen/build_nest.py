@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Sequence
 
+from weft.graph.dims import Size
 from weft.graph.dtype import DType, bool_, float64, int64
 
 from .fuse_nodes import LAST, Group
@@ -46,7 +47,7 @@ class Nest:
     def __init__(self, storage: Storage, alias: Callable[[int], object], overwritten: Overwritten) -> None:
         self.storage, self.alias, self.overwritten = storage, alias, overwritten
         self.blocks: list[list[Statement]] = [[]]
-        self.extents: list[object] = []
+        self.extents: list[Size] = []
         self.memo: list[dict[Place, Expr]] = [{}]
         self.depths: dict[str, int] = {}
         self.params: dict[object, Param] = {}
@@ -63,7 +64,7 @@ class Nest:
     def depth(self) -> int:
         return len(self.blocks) - 1
 
-    def open(self, extent: object) -> str:
+    def open(self, extent: Size) -> str:
         """Begins a loop; what is added from now on may go inside."""
         name = loop_name(self.depth)
         self.depths[name] = self.depth + 1
@@ -75,7 +76,7 @@ class Nest:
     def close(self) -> None:
         body, extent = self.blocks.pop(), self.extents.pop()
         self.memo.pop()
-        self.blocks[-1].append(Loop(loop_name(self.depth), extent, body))  # type: ignore[arg-type]
+        self.blocks[-1].append(Loop(loop_name(self.depth), extent, body))
 
     def kernel(self) -> Kernel:
         assert self.depth == 0, "a loop is still open"

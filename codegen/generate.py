@@ -60,5 +60,5 @@ def _leaves(graph: Graph, lowered: Lowered) -> list[Term]:
     table = lowered.table
     out = [table.make(Leaf("input", i), (), n.dtype, n.shape) for i, n in enumerate(graph.inputs)]
     out += [table.make(Leaf("variable", i), (), v.type.dtype, v.type.shape) for i, v in enumerate(order_variables(graph))]
-    constants = [t for t in lowered.terms.values() if isinstance(t.rule, Leaf) and t.rule.kind == "constant"]
-    return [*out, *sorted(dict.fromkeys(constants), key=lambda t: t.rule.index)]  # type: ignore[union-attr]
+    constants = {t: t.rule.index for t in lowered.terms.values() if isinstance(t.rule, Leaf) and t.rule.kind == "constant"}
+    return [*out, *sorted(constants, key=lambda t: constants[t])]

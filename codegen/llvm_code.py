@@ -49,11 +49,11 @@ def splat(scalar: str, text: str, lanes: int) -> str:
 def literal(value: object, dtype: DType) -> str:
     """A number as an LLVM operand of the dtype."""
     if dtype.is_floating:
-        number = float(value)  # type: ignore[arg-type]
+        number = float(value)  # type: ignore[arg-type]  # whatever the dtype's rule has let in
         return real_text(number if math.isinf(number) or math.isnan(number) else float(dtype.np.type(number)))
     if dtype.is_bool:
         return "true" if value else "false"
-    return str(int(value))  # type: ignore[call-overload]
+    return str(int(value))  # type: ignore[call-overload]  # as above
 
 
 _CHANGING = ("load", "phi", "tail call")

@@ -10,6 +10,7 @@ from weft.codegen.function_writer import FunctionWriter
 
 from .entry import RUN_STEP, header_field
 from .gather_rows import COPY_ROWS, FIELDS, LEAST_BYTES
+from .team_layout import ROW_NUMBERS
 
 SYMBOL = "weft_run_many"
 LOOP = (
@@ -68,10 +69,10 @@ def _gather_together(w: FunctionWriter, buffer: str, source: str, width: str, ro
 def _tell_rows(w: FunctionWriter, unordered: str, numbers: str, size: str) -> None:
     """Tells the step where the row numbers of this batch are, and of the next one."""
     told, after = _field(w, "rows"), w.add("%batch", 1)
-    w.write("ptr", w.let(f"select i1 {unordered}, ptr null, ptr {numbers}"), told)
+    w.write("ptr", w.let(f"select i1 {unordered}, ptr null, ptr {numbers}"), told, ROW_NUMBERS.index("rows"))
     last = w.let(f"icmp sge i64 {after}, {_field(w, 'count', 'i64')}")
     coming = w.at(numbers, size, "i64")
-    w.write("ptr", w.let(f"select i1 {last}, ptr null, ptr {coming}"), told, 2)
+    w.write("ptr", w.let(f"select i1 {last}, ptr null, ptr {coming}"), told, ROW_NUMBERS.index("next"))
 
 
 def _feed() -> str:
@@ -156,8 +157,8 @@ def _run_many() -> str:
         w.line(f"call void @limit_threads(ptr %header, ptr {count})")
     _run_batches(w)
     told = _field(w, "rows")
-    w.write("ptr", "null", told)
-    w.write("ptr", "null", told, 2)
+    for name in ("rows", "next"):
+        w.write("ptr", "null", told, ROW_NUMBERS.index(name))
     with w.when(no_blas, holds=False):
         w.line(f"call void @restore_threads(ptr %header, ptr {count})")
     w.line(f"ret i64 {w.read('i64', '%done')}")

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from weft.codegen.function_writer import FunctionWriter
 from weft.graph.record import record
 
 from .config import config
@@ -116,46 +117,23 @@ def contract_text(symbol: str, short: str, transpose_a: bool, transpose_b: bool,
     Strides count elements from one matrix of the batch to the next, 0 to use the same one again; c's matrices are dense. With
     k = 0 the result is zero, which the routine writes because beta is 0.
     """
-    real, one = ("float", "1.0") if short == "f32" else ("double", "1.0")
-    i, flags = f"i{bits}", {False: _NO_TRANSPOSE, True: _TRANSPOSE}
-    m, n, k, lda, ldb, ldc = ((f"%{x}" if bits == 64 else f"%{x}.i") for x in ("m", "n", "k", "lda1", "ldb1", "ldc1"))
+    real, i = "float" if short == "f32" else "double", f"i{bits}"
     gemm = f"i32, i32, i32, {i}, {i}, {i}, {real}, ptr, {i}, ptr, {i}, {real}, ptr, {i}"
-    return f"""
-declare void @weft_blas_gemm({gemm})
-define i32 @{symbol}(ptr %a, ptr %b, ptr %c, i64 %batch, i64 %m, i64 %n, i64 %k, i64 %sa, i64 %sb) {{
-entry:
-  %size = mul i64 %m, %n
-  %empty = icmp eq i64 %size, 0
-{_leading_sizes(transpose_a, transpose_b, bits)}  br i1 %empty, label %done, label %loop
-loop:
-  %i = phi i64 [ 0, %entry ], [ %next, %body ]
-  %more = icmp slt i64 %i, %batch
-  br i1 %more, label %body, label %done
-body:
-  %ia = mul i64 %i, %sa
-  %ib = mul i64 %i, %sb
-  %ic = mul i64 %i, %size
-  %pa = getelementptr {real}, ptr %a, i64 %ia
-  %pb = getelementptr {real}, ptr %b, i64 %ib
-  %pc = getelementptr {real}, ptr %c, i64 %ic
-  call void @weft_blas_gemm(i32 {_ROW_MAJOR}, i32 {flags[transpose_a]}, i32 {flags[transpose_b]}, \
-{i} {m}, {i} {n}, {i} {k}, {real} {one}, ptr %pa, {i} {lda}, ptr %pb, {i} {ldb}, {real} 0.0, ptr %pc, {i} {ldc})
-  %next = add i64 %i, 1
-  br label %loop
-done:
-  ret i32 0
-}}
-"""
-
-
-def _leading_sizes(transpose_a: bool, transpose_b: bool, bits: int) -> str:
-    """Instructions that compute the rows' lengths in memory, at least 1 as the routine demands, and narrow integers if needed."""
-    lines = []
-    for name, size in (("lda", "m" if transpose_a else "k"), ("ldb", "k" if transpose_b else "n"), ("ldc", "n")):
-        lines += [f"%{name}.empty = icmp slt i64 %{size}, 1", f"%{name}1 = select i1 %{name}.empty, i64 1, i64 %{size}"]
-    if bits == 32:
-        lines += [f"%{x}.i = trunc i64 %{x} to i32" for x in ("m", "n", "k", "lda1", "ldb1", "ldc1")]
-    return "".join(f"  {line}\n" for line in lines)
+    w = FunctionWriter()
+    size = w.mul("%m", "%n")
+    w.require(w.equal(size, 0), "done", holds=False)
+    lda, ldb, ldc = (w.most(n, 1) for n in ("%m" if transpose_a else "%k", "%k" if transpose_b else "%n", "%n"))  # as it demands
+    m, n, k, lda, ldb, ldc = (x if bits == 64 else w.let(f"trunc i64 {x} to i32") for x in ("%m", "%n", "%k", lda, ldb, ldc))
+    flags = ", ".join(f"i32 {f}" for f in (_ROW_MAJOR, *(_TRANSPOSE if t else _NO_TRANSPOSE for t in (transpose_a, transpose_b))))
+    with w.counted("%batch") as matrix:
+        a, b, c = (w.at(x, w.mul(matrix, stride), real) for x, stride in (("%a", "%sa"), ("%b", "%sb"), ("%c", size)))
+        operands = f"{real} 1.0, ptr {a}, {i} {lda}, ptr {b}, {i} {ldb}, {real} 0.0, ptr {c}, {i} {ldc}"
+        w.line(f"call void @weft_blas_gemm({flags}, {i} {m}, {i} {n}, {i} {k}, {operands})")
+    w.go("done")
+    w.open("done")
+    w.line("ret i32 0")
+    head = f"i32 @{symbol}(ptr %a, ptr %b, ptr %c, i64 %batch, i64 %m, i64 %n, i64 %k, i64 %sa, i64 %sb)"
+    return f"declare void @weft_blas_gemm({gemm})\n{w.function(head)}"
 
 
 def bind_contract(short: str, transpose_a: bool, transpose_b: bool) -> tuple[str, int] | None:

@@ -354,7 +354,7 @@ def _weak_method(function: Callable[..., Any], weak: weakref.ref[Any]) -> Callab
         return function(instance, *args, **kwargs)
 
     bound = functools.partial(function, None)  # for the signature without the first parameter, whatever its name
-    method.__signature__ = ArgumentBinder(bound).signature  # type: ignore[attr-defined]
+    method.__signature__ = ArgumentBinder(bound).signature  # type: ignore[attr-defined]  # a function takes any attribute
     return method
 
 

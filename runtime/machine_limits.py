@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from weft.codegen.function_writer import FunctionWriter
 from weft.graph.record import record
 from weft.tracer.blocks import aligned_copy
 
@@ -29,6 +30,7 @@ from .store import content_key
 CHAINS = 12  # independent accumulators: FMA latency times ports, with room
 _MEMORY_BYTES = 1 << 28
 _REPEATS = 5
+_WIDE = 'attributes #0 = { "prefer-vector-width"="512" }\n'
 
 
 @record
@@ -203,47 +205,22 @@ done:
   %out = {"fadd float %r, 0.0" if short == "f32" else "fptrunc double %r to float"}
   ret float %out
 }}
-attributes #0 = {{ "prefer-vector-width"="512" }}
-"""
+{_WIDE}"""
     return symbol, text
 
 
 def _update_text(lanes: int) -> tuple[str, str]:
     """``float update(ptr a, ptr b, i64 count, i64 repeats)``: ``a = a * 0.5 + b``, four vectors at a time, so often."""
-    vector, symbol = f"<{lanes} x float>", f"weft_update_{lanes}"
+    vector, symbol, steps = f"<{lanes} x float>", f"weft_update_{lanes}", 4
     half = f"<{', '.join(['float 0.5'] * lanes)}>"
-    lines = []
-    for u in range(4):
-        lines += [
-            f"%i{u} = add i64 %i, {u * lanes}",
-            f"%pa{u} = getelementptr float, ptr %a, i64 %i{u}",
-            f"%pb{u} = getelementptr float, ptr %b, i64 %i{u}",
-            f"%a{u} = load {vector}, ptr %pa{u}, align 4",
-            f"%b{u} = load {vector}, ptr %pb{u}, align 4",
-            f"%h{u} = fmul {vector} %a{u}, {half}",
-            f"%s{u} = fadd {vector} %h{u}, %b{u}",
-            f"store {vector} %s{u}, ptr %pa{u}, align 4",
-        ]
-    text = f"""
-define float @{symbol}(ptr noalias %a, ptr noalias %b, i64 %count, i64 %repeats) #0 {{
-entry:
-  br label %again
-again:
-  %r = phi i64 [ 0, %entry ], [ %r.next, %swept ]
-  br label %sweep
-sweep:
-  %i = phi i64 [ 0, %again ], [ %next, %sweep ]
-  {chr(10).join(lines)}
-  %next = add i64 %i, {4 * lanes}
-  %more = icmp slt i64 %next, %count
-  br i1 %more, label %sweep, label %swept
-swept:
-  %r.next = add i64 %r, 1
-  %rest = icmp slt i64 %r.next, %repeats
-  br i1 %rest, label %again, label %done
-done:
-  ret float 0.0
-}}
-attributes #0 = {{ "prefer-vector-width"="512" }}
-"""
-    return symbol, text
+    w = FunctionWriter()
+    with w.counted("%repeats"), w.loop(0, "%count", steps * lanes) as loop:
+        for u in range(steps):
+            at = w.add(loop.index, u * lanes)
+            a, b = (w.at(pointer, at, "float") for pointer in ("%a", "%b"))
+            old, more = (w.let(f"load {vector}, ptr {pointer}, align 4") for pointer in (a, b))
+            new = w.let(f"fadd {vector} {w.let(f'fmul {vector} {old}, {half}')}, {more}")
+            w.line(f"store {vector} {new}, ptr {a}, align 4")
+    w.line("ret float 0.0")
+    head = f"float @{symbol}(ptr noalias %a, ptr noalias %b, i64 %count, i64 %repeats) #0"
+    return symbol, w.function(head) + _WIDE

@@ -17,12 +17,13 @@ import math
 from collections.abc import Sequence
 
 from weft.codegen.contract_parts import ALWAYS
+from weft.codegen.function_writer import FunctionWriter, Operand
 from weft.codegen.program import Buffer, Split
 from weft.graph.dtype import BY_SHORT
 from weft.graph.record import record, replace
 
 from .gather_rows import COPY_ROWS
-from .team_layout import ROW_FIELDS, ROWS
+from .team_layout import GATHERED, ROW_FIELDS, ROW_NUMBERS, ROWS
 from .team_segments import Access, TeamCall
 
 LINE, AT_ONCE = 64, 8
@@ -106,128 +107,95 @@ def _stretch(columns: Sequence[tuple[int, ...]], thread: int, threads: int, size
 def print_own_rows(own: OwnRows) -> str:
     """LLVM text of ``@gather.one``, one part of the call; ``@bring``, which gathers whole rows for the plain step; ``@fetch``,
     which has the caches fetch a little of what a thread gathers next: at ``cursor``, and the result is the next one or -1."""
-    parts, wholes, tables = [], [], []
+    tables = []
+    for i, stretches in own.inputs.items():
+        rows = ", ".join(f"[2 x i64] [i64 {begin}, i64 {end}]" for begin, end in stretches)
+        tables.append(f"@columns.{i} = internal constant [{len(stretches)} x [2 x i64]] [{rows}]\n")
+    gathers = [_gather_input(), _gather_all(own, whole=False), _gather_all(own, whole=True)]
+    return "".join([*tables, COPY_ROWS, *gathers, _fetch(own)])
+
+
+def _rows_table(w: FunctionWriter, own: OwnRows) -> str:
+    """The address of the rows table, from the step's pointers."""
+    return w.read("ptr", "%p", own.at)
+
+
+def _input_row(number: int) -> int:
+    """Where in the rows table an input's fields begin."""
+    return ROWS + ROW_FIELDS * number
+
+
+def _gather_all(own: OwnRows, whole: bool) -> str:
+    """All inputs in turn: the columns of one thread, or all of them."""
+    w = FunctionWriter()
+    table = _rows_table(w, own)
     for i in range(own.count):
-        place = ROWS + ROW_FIELDS * i
-        if i in own.inputs:
-            rows = ", ".join(f"[2 x i64] [i64 {begin}, i64 {end}]" for begin, end in own.inputs[i])
-            tables.append(f"@columns.{i} = internal constant [{len(own.inputs[i])} x [2 x i64]] [{rows}]\n")
-        parts.append(f"  call void @gather.input(ptr %table, i64 {place}, ptr {_columns(own, i)}, i64 %t, i64 %parts)\n")
-        wholes.append(f"  call void @gather.input(ptr %table, i64 {place}, ptr null, i64 0, i64 1)\n")
-    slot = f"  %slot = getelementptr ptr, ptr %p, i64 {own.at}\n  %table = load ptr, ptr %slot\n"
-    return f"""{"".join(tables)}{COPY_ROWS}{_GATHER_INPUT}
-define internal i32 @gather.one(ptr %p, i64 %t, i64 %parts) {{
-{slot}{"".join(parts)}  ret i32 0
-}}
-define internal i32 @bring(ptr %p) {{
-{slot}{"".join(wholes)}  ret i32 0
-}}
-{_fetch(own, slot)}"""
-
-
-def _fetch(own: OwnRows, slot: str) -> str:
-    """For the input with the longest rows."""
-    number = max(own.inputs, key=lambda i: own.inputs[i][-1][1])
-    lines = "".join(
-        f"  %l{i} = getelementptr i8, ptr %from, i64 {LINE * i}\n  call void @llvm.prefetch.p0(ptr %l{i}, i32 0, i32 2, i32 1)\n"
-        for i in range(AT_ONCE)
-    )
-    return f"""
-define internal i64 @fetch(ptr %p, i64 %t, i64 %cursor) {{
-entry:
-{slot}  %next.at = getelementptr ptr, ptr %table, i64 2
-  %rows = load ptr, ptr %next.at
-  %count.at = getelementptr i64, ptr %table, i64 1
-  %count = load i64, ptr %count.at
-  %source.at = getelementptr i64, ptr %table, i64 {ROWS + ROW_FIELDS * number}
-  %source = load ptr, ptr %source.at
-  %bytes.at = getelementptr i64, ptr %source.at, i64 1
-  %bytes = load i64, ptr %bytes.at
-  %own.at = getelementptr [2 x i64], ptr @columns.{number}, i64 %t
-  %begin = load i64, ptr %own.at
-  %end.at = getelementptr i64, ptr %own.at, i64 1
-  %end = load i64, ptr %end.at
-  %width = sub i64 %end, %begin
-  %width.up = add i64 %width, {LINE * AT_ONCE - 1}
-  %pieces = udiv i64 %width.up, {LINE * AT_ONCE}
-  %all = mul i64 %pieces, %count
-  %more = icmp slt i64 %cursor, %all
-  %some = icmp ne ptr %rows, null
-  %wide = icmp ne i64 %bytes, 0
-  %ready = and i1 %some, %wide
-  %go = and i1 %ready, %more
-  br i1 %go, label %go.on, label %stop
-go.on:
-  %i = udiv i64 %cursor, %pieces
-  %piece = urem i64 %cursor, %pieces
-  %row.at = getelementptr i64, ptr %rows, i64 %i
-  %row = load i64, ptr %row.at
-  %start = mul i64 %row, %bytes
-  %along = mul i64 %piece, {LINE * AT_ONCE}
-  %offset0 = add i64 %start, %begin
-  %offset = add i64 %offset0, %along
-  %from = getelementptr i8, ptr %source, i64 %offset
-{lines}  %after = add i64 %cursor, 1
-  ret i64 %after
-stop:
-  ret i64 -1
-}}
-"""
+        row = w.at(table, _input_row(i), "i64")
+        which = "ptr null, i64 0, i64 1" if whole else f"ptr {_columns(own, i)}, i64 %t, i64 %parts"
+        w.line(f"call void @gather.input(ptr {table}, ptr {row}, {which})")
+    w.line("ret i32 0")
+    return w.function("internal i32 @bring(ptr %p)" if whole else "internal i32 @gather.one(ptr %p, i64 %t, i64 %parts)")
 
 
 def _columns(own: OwnRows, number: int) -> str:
     return f"@columns.{number}" if number in own.inputs else "null"
 
 
-# An input whose rows all threads read is gathered into one buffer, by whole lines; only the first thread's buffer is then in use.
-_GATHER_INPUT = f"""
-define internal void @gather.input(ptr %table, i64 %place, ptr %columns, i64 %t, i64 %parts) {{
-entry:
-  %rows = load ptr, ptr %table
-  %count.at = getelementptr i64, ptr %table, i64 1
-  %count = load i64, ptr %count.at
-  %source.at = getelementptr i64, ptr %table, i64 %place
-  %source = load ptr, ptr %source.at
-  %bytes.at = getelementptr i64, ptr %source.at, i64 1
-  %bytes = load i64, ptr %bytes.at
-  %buffer.at = getelementptr i64, ptr %source.at, i64 2
-  %buffer = load ptr, ptr %buffer.at
-  %stride.at = getelementptr i64, ptr %source.at, i64 3
-  %stride = load i64, ptr %stride.at
-  %no.rows = icmp eq ptr %rows, null
-  %no.bytes = icmp eq i64 %bytes, 0
-  %nothing = or i1 %no.rows, %no.bytes
-  br i1 %nothing, label %end, label %some
-some:
-  %shared = icmp eq ptr %columns, null
-  br i1 %shared, label %lines, label %own
-own:
-  %own.at = getelementptr [2 x i64], ptr %columns, i64 %t
-  %own.begin = load i64, ptr %own.at
-  %own.end.at = getelementptr i64, ptr %own.at, i64 1
-  %own.end = load i64, ptr %own.end.at
-  %own.offset = mul i64 %stride, %t
-  br label %copy
-lines:
-  %last = add i64 %t, 1
-  %begin.scaled = mul i64 %bytes, %t
-  %begin.even = udiv i64 %begin.scaled, %parts
-  %lines.begin = and i64 %begin.even, {-LINE}
-  %end.scaled = mul i64 %bytes, %last
-  %end.even = udiv i64 %end.scaled, %parts
-  %end.line = and i64 %end.even, {-LINE}
-  %is.last = icmp eq i64 %last, %parts
-  %lines.end = select i1 %is.last, i64 %bytes, i64 %end.line
-  br label %copy
-copy:
-  %begin = phi i64 [ %own.begin, %own ], [ %lines.begin, %lines ]
-  %stop = phi i64 [ %own.end, %own ], [ %lines.end, %lines ]
-  %offset = phi i64 [ %own.offset, %own ], [ 0, %lines ]
-  %target = getelementptr i8, ptr %buffer, i64 %offset
-  %width = sub i64 %stop, %begin
-  call void @copy_rows(ptr %target, ptr %source, i64 %bytes, ptr %rows, i64 %count, i64 %begin, i64 %width)
-  br label %end
-end:
-  ret void
-}}
-"""
+def _fetch(own: OwnRows) -> str:
+    """Of the input with the longest rows, so many lines of a row at once."""
+    number, step = max(own.inputs, key=lambda i: own.inputs[i][-1][1]), LINE * AT_ONCE
+    w = FunctionWriter()
+    table = _rows_table(w, own)
+    count, rows = (w.field(table, ROW_NUMBERS, name, kind) for name, kind in (("count", "i64"), ("next", "ptr")))
+    row = w.at(table, _input_row(number), "i64")
+    width = w.field(row, GATHERED, "bytes", "i64")
+    begin, end = _own_stretch(w, f"@columns.{number}")
+    pieces = w.div(w.add(w.sub(end, begin), step - 1), step)
+    w.require(w.less("%cursor", w.mul(pieces, count)), "stop")
+    w.require(w.is_null(rows), "stop", holds=False)
+    w.require(w.equal(width, 0), "stop", holds=False)
+    which = w.read("i64", rows, w.quotient("%cursor", pieces))
+    offset = w.add(w.add(w.mul(which, width), begin), w.mul(w.rest("%cursor", pieces), step))
+    start = w.at(w.field(row, GATHERED, "source"), offset, "i8")
+    for i in range(AT_ONCE):
+        w.line(f"call void @llvm.prefetch.p0(ptr {w.at(start, LINE * i, 'i8')}, i32 0, i32 2, i32 1)")
+    w.line(f"ret i64 {w.add('%cursor', 1)}")
+    w.open("stop")
+    w.line("ret i64 -1")
+    return w.function("internal i64 @fetch(ptr %p, i64 %t, i64 %cursor)")
+
+
+def _own_stretch(w: FunctionWriter, columns: str) -> tuple[str, str]:
+    """Where the thread's bytes of a row begin and end."""
+    place = w.at(columns, "%t", "[2 x i64]")
+    return w.read("i64", place), w.read("i64", place, 1)
+
+
+def _gather_input() -> str:
+    """One part of gathering one input. One whose rows all threads read (``columns`` is null) is gathered into one buffer, by
+    whole lines; only the first thread's buffer is then in use."""
+    w = FunctionWriter()
+    rows, count = (w.field("%table", ROW_NUMBERS, name, kind) for name, kind in (("rows", "ptr"), ("count", "i64")))
+    source, buffer = (w.field("%row", GATHERED, name) for name in ("source", "buffer"))
+    width, stride = (w.field("%row", GATHERED, name, "i64") for name in ("bytes", "stride"))
+    w.require(w.is_null(rows), "end", holds=False)
+    w.require(w.equal(width, 0), "end", holds=False)
+    shared = w.is_null("%columns")
+    given = f"i64 {width}, ptr {rows}, i64 {count}"
+    with w.when(shared, holds=False):
+        begin, end = _own_stretch(w, "%columns")
+        target = w.at(buffer, w.mul(stride, "%t"), "i8")
+        w.line(f"call void @copy_rows(ptr {target}, ptr {source}, {given}, i64 {begin}, i64 {w.sub(end, begin)})")
+    with w.when(shared):
+        first, last = (_line_edge(w, width, part) for part in ("%t", w.add("%t", 1)))
+        w.line(f"call void @copy_rows(ptr {buffer}, ptr {source}, {given}, i64 {first}, i64 {w.sub(last, first)})")
+    w.go("end")
+    w.open("end")
+    w.line("ret void")
+    return w.function("internal void @gather.input(ptr %table, ptr %row, ptr %columns, i64 %t, i64 %parts)")
+
+
+def _line_edge(w: FunctionWriter, width: str, part: Operand) -> Operand:
+    """Where a part of a row begins: at a cache line, or at the row's end."""
+    line = w.let(f"and i64 {w.quotient(w.mul(width, part), '%parts')}, {-LINE}")
+    return w.let(f"select i1 {w.equal(part, '%parts')}, i64 {width}, i64 {line}")

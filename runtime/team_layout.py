@@ -28,8 +28,9 @@ NOTE = ("time", "units", "speed", "flag", "usual")
 NOTE_BYTES = 64
 UNIT_BITS = 16  # the edges between shares are numbers from 0 to 1 << UNIT_BITS
 
-# The rows table of a step that gathers its batch, see `own_rows`: three fields, then some for each input.
-ROWS, ROW_FIELDS = 3, 4
+# The rows table of a step that gathers its batch, see `own_rows`: some fields, then some for each input.
+ROW_NUMBERS, GATHERED = ("rows", "count", "next"), ("source", "bytes", "buffer", "stride")
+ROWS, ROW_FIELDS = len(ROW_NUMBERS), len(GATHERED)
 
 # The team's entry of a step, and the function behind it that all steps share.
 TEAM_SYMBOL = "weft_team_step"

@@ -18,7 +18,7 @@ from .denormals import wrap_flushing
 from .driver import Resolve, _index, _is_pointer, _Printer
 from .own_rows import GATHER, GATHER_PART, OwnRows, find_own_rows, mark_own_rows, print_own_rows
 from .team import thread_count
-from .team_layout import DESCRIPTOR, ROW_FIELDS, ROWS, RUN_SYMBOL, TEAM_SYMBOL, UNIT_BITS
+from .team_layout import DESCRIPTOR, GATHERED, ROW_FIELDS, ROWS, RUN_SYMBOL, TEAM_SYMBOL, UNIT_BITS
 from .team_segments import Access, Segment, TeamCall, form_segments
 
 WORK = 3
@@ -171,7 +171,7 @@ class _PartPrinter(_Printer):
         if self.own is None or index not in self.own.pointers:
             return pointer
         table = self.value(f"load ptr, ptr {self.value(f'getelementptr ptr, ptr %p, i64 {self.own.at}')}")
-        place = ROWS + ROW_FIELDS * self.own.pointers[index] + 3
+        place = ROWS + ROW_FIELDS * self.own.pointers[index] + GATHERED.index("stride")
         stride = self.value(f"load i64, ptr {self.value(f'getelementptr i64, ptr {table}, i64 {place}')}")
         gathered = self.value(f"icmp ne i64 {self.value(f'load i64, ptr {table}')}, 0")
         offset = self.value(f"mul i64 {stride}, {self.value(f'sdiv i64 %t, {self.pieces}')}")

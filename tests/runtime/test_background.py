@@ -56,7 +56,7 @@ def test_first_calls_are_interpreted_and_later_ones_compiled() -> None:
     scale = tf.Variable([1.0, 2.0])
 
     @tf.function
-    def step(x):  # type: ignore[no-untyped-def]
+    def step(x: tf.Tensor) -> tf.Tensor:
         scale.assign(scale * 1.5)
         return tf.reduce_sum(tf.exp(x) * scale)
 
@@ -78,7 +78,7 @@ def test_first_calls_are_interpreted_and_later_ones_compiled() -> None:
 
 
 def test_random_draws_and_checks_are_those_of_compiled_calls(monkeypatch: pytest.MonkeyPatch) -> None:
-    def draw(x):  # type: ignore[no-untyped-def]
+    def draw(x: tf.Tensor) -> tf.Tensor:
         tf.debugging.assert_greater(x, 0.0)
         return tf.random.uniform((4,)) + 0.0 * x
 
@@ -176,7 +176,7 @@ def test_small_heavy_and_looping_graphs_are_compiled_at_once(monkeypatch: pytest
         job = background.start_compile(graph, arrays)
         return job is not None and job.wait() is not None
 
-    def chain(x):  # type: ignore[no-untyped-def]
+    def chain(x: tf.Tensor) -> tf.Tensor:
         for n in (9, 8, 7, 6, 5, 4):
             x = tf.matmul(x, tf.ones((x.shape[-1], n)) * x[0, 0])
         return x

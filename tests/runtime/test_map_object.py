@@ -42,7 +42,7 @@ CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)
 
 
 def given(callback: object) -> dict[str, int]:
-    return {"given": ctypes.cast(callback, ctypes.c_void_p).value or 0}  # type: ignore[arg-type]
+    return {"given": ctypes.cast(callback, ctypes.c_void_p).value or 0}  # type: ignore[arg-type]  # a ctypes function
 
 
 @pytest.mark.parametrize("linker", [False, True])

@@ -21,7 +21,7 @@ modes = pytest.mark.parametrize("mode", ["python", "compiled"])
 
 
 def one_by_one(step: object, run: BatchRun) -> list[list[np.ndarray]]:
-    return [step([a[run.rows(b)] for a in run.sources]) for b in range(run.count)]  # type: ignore[operator]
+    return [step([a[run.rows(b)] for a in run.sources]) for b in range(run.count)]  # type: ignore[operator]  # compiled or not
 
 
 def runs(x: np.ndarray) -> list[BatchRun]:

@@ -27,7 +27,7 @@ def variable(value: float = 0.0) -> weft.Variable:
 
 def lock_of(step: Callable[..., object]) -> update_lock.UpdateLock:
     step(np.float32(0))
-    executable = step.traces[-1].compiled.executable  # type: ignore[attr-defined]
+    executable = step.traces[-1].compiled.executable  # type: ignore[attr-defined]  # a decorated function
     assert isinstance(executable, CompiledStep) and executable.updating is not None
     return executable.updating
 
