@@ -20,6 +20,7 @@ from .target import Target
 ISSUED = 2  # multiply-adds per cycle, and loads per cycle
 LATENCY = 4  # cycles of a multiply-add
 DEEP = 256  # elements of k per block: what is summed before it is added to c, where c comes from beyond the L2 cache
+ROOMY = 224  # ... of a long sum: a panel of b and a tile of a leave room in the L1 cache, which is worth another way of c
 SHALLOW = 128  # ... where it does not: panels of b are smaller and may be wider
 FEW = 128  # what an unknown size is taken for, if small ones are the more difficult case
 ANY = 240  # what an unknown number of rows or vectors is taken for: divisible by all tiles
@@ -31,7 +32,7 @@ STEP = 1.0  # cycles that a step of k then costs beside its multiply-adds: measu
 NEAR = 1  # eighths of the L2 cache for a stretch of rows of a whose blocks of k are read where they are
 NEAR_PACKED = 6  # the same where each stretch packs b again
 NEAR_TURNED = 8  # ... and turns it round on the way
-LONG = 4  # blocks of k from which a transposed a is taken to lie in memory
+LONG = 4  # blocks of k from which a sum is long, and a transposed a is taken to lie in memory
 WIDE_BYTES = 2048  # of a row of c: panels enough to pay for packing rows of a that do not collide
 ROWS_AT_LEAST = 24  # rows of a that pay for packing b
 
@@ -248,6 +249,8 @@ def depth(product: Product, target: Target) -> tuple[int, bool]:
     if product.k <= most + most // 4:
         return max(product.k, 1), False
     parts = -(-product.k // most)
+    if most == DEEP and parts >= LONG:
+        parts = -(-product.k // ROOMY)
     return round_up(-(-product.k // parts), 8), True
 
 

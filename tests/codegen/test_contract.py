@@ -80,6 +80,11 @@ def test_rows_are_packed_where_that_pays(sizes: tuple[int, int, int], packed: bo
     assert not plan_product(matrix_product("f32", False, False, 1, sizes[0], None, 512), SERVER).pack_a
 
 
+@pytest.mark.parametrize(("k", "deep"), [(512, 256), (768, 256), (1000, 200), (1024, 208), (2048, 208)])
+def test_blocks_of_long_sums_are_shorter(k: int, deep: int) -> None:
+    assert plan_product(matrix_product("f32", False, False, 1, 512, 2048, k), SERVER).deep == deep
+
+
 def test_packed_rows_of_any_length_give_the_product() -> None:
     for flags, k in itertools.product([(False, False), (False, True)], (256, 270, 301)):
         assert plan_product(matrix_product("f32", *flags, 1, 61, 520, k), narrow()).pack_a
