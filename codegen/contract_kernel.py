@@ -16,7 +16,7 @@ from weft.graph.record import record, replace
 
 from .contract_dot import is_dot, print_dot
 from .contract_ending import Ending
-from .contract_pack import print_panel_copy, print_rows_copy, print_tile_copy, print_transposed_copy
+from .contract_pack import print_copies
 from .contract_plan import LONG, Cut, keeps_panels, panel_size, plan_product, plan_together, round_up, tiles
 from .contract_product import Product, is_narrow, transposed
 from .contract_sets import Sets, own_room
@@ -369,21 +369,9 @@ def print_contract(product: Product, target: Target, ranged: str = "") -> Contra
     if swapped:
         product = transposed(product)
     nest = Nest(product, target, swapped, ranged, narrow)
-    plan = nest.plan
     main = nest.print()
-    tiles, more = print_tiles(plan.sizes, nest.facts)
-    copies = []
-    if plan.pack_b and not product.transpose_b:
-        copies += [print_panel_copy(f"copy_{v}", plan.lanes, v) for v in dict.fromkeys(c.size for c in plan.columns)]
-    if plan.pack_a and product.transpose_a:
-        most = max((c.size for c in plan.rows), default=1)
-        copies.append(print_tile_copy("tiles", plan.lanes, most, nest.facts.multiple))
-    if (plan.pack_b and product.transpose_b) or (plan.pack_a and not product.transpose_a):
-        copies.append(print_transposed_copy("transpose", plan.lanes))
-    if plan.pack_a and not product.transpose_a:
-        copies.append(print_rows_copy("rows", plan.lanes, plan.a_pitch))
-    if narrow:
-        copies.append(print_transposed_copy("turn", plan.lanes, exact=True))
+    tiles, more = print_tiles(nest.plan.sizes, nest.facts)
+    copies = print_copies(product, nest.plan, nest.facts.multiple, narrow)
     functions = [text for text, _ in copies]
     declared = set(nest.w.declared).union(*(needed for _, needed in copies))
     extra = (product.m or 0) * (product.n or 0) * product.size + 64 if narrow else own_room(product)

@@ -8,11 +8,31 @@
 
 from __future__ import annotations
 
+from .contract_plan import Plan
+from .contract_product import Product
 from .contract_text import LINE_BYTES, Lanes, Operand, Writer
 
 TURNED = 64  # columns of a that are packed, and fetched for the next tile, at a time
 ROWS = 4  # of a transposed a that are packed at a time
 CHUNK_BYTES = 16  # the smallest vector, a lane of the larger ones
+
+
+def print_copies(product: Product, plan: Plan, multiple: int, turned: bool) -> list[tuple[str, set[str]]]:
+    """What the product's kernel packs its operands with: each function, and what it declares. multiple: what the rows of a packed
+    block are one of. turned: the kernel turns its result round, too."""
+    copies = []
+    if plan.pack_b and not product.transpose_b:
+        copies += [print_panel_copy(f"copy_{v}", plan.lanes, v) for v in dict.fromkeys(c.size for c in plan.columns)]
+    if plan.pack_a and product.transpose_a:
+        most = max((c.size for c in plan.rows), default=1)
+        copies.append(print_tile_copy("tiles", plan.lanes, most, multiple))
+    if (plan.pack_b and product.transpose_b) or (plan.pack_a and not product.transpose_a):
+        copies.append(print_transposed_copy("transpose", plan.lanes))
+    if plan.pack_a and not product.transpose_a:
+        copies.append(print_rows_copy("rows", plan.lanes, plan.a_pitch))
+    if turned:
+        copies.append(print_transposed_copy("turn", plan.lanes, exact=True))
+    return copies
 
 
 def print_panel_copy(name: str, lanes: Lanes, vectors: int) -> tuple[str, set[str]]:
@@ -38,7 +58,7 @@ def print_panel_copy(name: str, lanes: Lanes, vectors: int) -> tuple[str, set[st
             for v in range(vectors):
                 w.store(w.load(w.at(w.at(source, done), v * width), masks[v]), w.at(w.at(end, row), v * width))
         loop.following = [w.at(source, "%from_row")]
-    return _finished(w, name, "to_panel")
+    return _finished(w, name, "rows", "columns", "from_row", "to_panel")
 
 
 def print_tile_copy(name: str, lanes: Lanes, most: int, multiple: int) -> tuple[str, set[str]]:
@@ -54,7 +74,7 @@ def print_tile_copy(name: str, lanes: Lanes, most: int, multiple: int) -> tuple[
     if not even:
         with w.loop(many, "%rows", carried=[("ptr", pointer) for pointer in loop.carried]) as rest:
             rest.following = _cut_rows(w, rest.carried, 1, masks)
-    return _finished(w, name, "each", "to_panel")
+    return _finished(w, name, "rows", "columns", "from_row", "each", "to_panel")
 
 
 def _cut_rows(w: Writer, pointers: list[str], count: int, masks: list[str]) -> list[str]:
@@ -71,10 +91,12 @@ def _cut_rows(w: Writer, pointers: list[str], count: int, masks: list[str]) -> l
     return [w.at(start, w.mul("%from_row", count)), w.at(pointers[1], w.mul("%each", count))]
 
 
-def _finished(w: Writer, name: str, *last: str) -> tuple[str, set[str]]:
+def _finished(w: Writer, name: str, *sizes: str) -> tuple[str, set[str]]:
+    """The function of two pointers and these integers, and what it declares."""
     w.line("ret void")
-    sizes = ", ".join(f"i64 %{s}" for s in ("rows", "columns", "from_row", *last))
-    return w.function(f"internal fastcc void @KERNEL.{name}(ptr %from, ptr noalias %to, {sizes}) noinline nounwind"), w.declared
+    integers = ", ".join(f"i64 %{s}" for s in sizes)
+    text = w.function(f"internal fastcc void @KERNEL.{name}(ptr %from, ptr noalias %to, {integers}) noinline nounwind")
+    return text, w.declared
 
 
 def print_transposed_copy(name: str, lanes: Lanes, exact: bool = False) -> tuple[str, set[str]]:
@@ -95,7 +117,7 @@ def print_transposed_copy(name: str, lanes: Lanes, exact: bool = False) -> tuple
         loop.following = [w.at(loop.carried[0], w.mul("%to_row", lanes.width))]
     if exact:
         _copy_turned(w, full, loop.carried[0])
-    return _finished(w, name, "to_row")
+    return _finished(w, name, "rows", "columns", "from_row", "to_row")
 
 
 def _turn_rows(w: Writer, column: Operand, square: str, whole: bool) -> None:
@@ -153,9 +175,7 @@ def print_rows_copy(name: str, lanes: Lanes, pitch: int) -> tuple[str, set[str]]
                 places = f"ptr {w.at(here, w.mul(lane, '%from_row'))}, ptr {w.at(there, lane)}, i64 {rows}"
                 w.line(f"call fastcc void @KERNEL.transpose({places}, i64 {some}, i64 %from_row, i64 %size)")
         loop.following = [w.at(source, from_tile), w.at(to, to_tile)]
-    w.line("ret void")
-    sizes = ", ".join(f"i64 %{s}" for s in ("tiles", "columns", "from_row", "size"))
-    return w.function(f"internal fastcc void @KERNEL.{name}(ptr %from, ptr noalias %to, {sizes}) noinline nounwind"), w.declared
+    return _finished(w, name, "tiles", "columns", "from_row", "size")
 
 
 def _fetch_rows(w: Writer, start: str) -> None:
@@ -186,9 +206,7 @@ def _turn_elements(w: Writer, registers: list[str]) -> list[str]:
     """Lane g of register q holds a piece of row g * chunk + q; transposed within lanes."""
     if len(registers) == 2:
         return [_interleave(w, registers[0], registers[1], 1, high) for high in (False, True)]
-    low, high = (
-        [_interleave(w, registers[i], registers[i + 1], 1, upper) for i in (0, 2)] for upper in (False, True)
-    )
+    low, high = ([_interleave(w, registers[i], registers[i + 1], 1, upper) for i in (0, 2)] for upper in (False, True))
     return [_interleave(w, pair[0], pair[1], 2, h) for pair in (low, high) for h in (False, True)]
 
 

@@ -14,8 +14,7 @@ from weft.graph.record import replace
 
 from .contract_plan import round_up
 from .contract_product import Product
-from .contract_text import Operand, Writer
-from .contract_tile import LINE_BYTES
+from .contract_text import LINE_BYTES, Operand, Writer
 
 if TYPE_CHECKING:
     from .contract_kernel import Place

@@ -42,6 +42,7 @@ from .team_layout import (
     RUN_SYMBOL,
     SEEN,
     SEEN_BYTES,
+    SEQUENCE,
     SLOT_BYTES,
     TEAM,
     TEAM_SYMBOL,
@@ -178,13 +179,13 @@ class Team:
         deadline = time.monotonic() + seconds
         while not stop(control.address, self.cell.address) and time.monotonic() < deadline:
             time.sleep(0.0005)
-        self._sequence = int(control.bytes.view(np.int64)[0]) + 4 & ~1
+        self._sequence = _after_last_job(control)
 
     def _control(self, size: int) -> Arena:
         control = Arena(SEEN + SEEN_BYTES * size)
         control.bytes[:] = 0
         words = control.bytes.view(np.int64)
-        words[0], words[TEAM // 8] = self._sequence, size
+        words[SEQUENCE // 8], words[TEAM // 8] = self._sequence, size
         library = ctypes.CDLL(None)
         library.pthread_mutex_init(ctypes.c_void_p(control.address + MUTEX), None)
         library.pthread_cond_init(ctypes.c_void_p(control.address + CONDITION), None)
@@ -250,9 +251,14 @@ class Team:
         members, self._members = self._members, None
         self.cell.reset()
         if members is not None:
-            self._sequence = int(members.control.bytes.view(np.int64)[0]) + 4 & ~1
+            self._sequence = _after_last_job(members.control)
         for frame in list(self._bound):
             frame.unbind()
+
+
+def _after_last_job(control: Arena) -> int:
+    """A sequence number that no job of this block has, whether or not one is being published."""
+    return int(control.bytes.view(np.int64)[SEQUENCE // 8]) + 4 & ~1
 
 
 def descriptor_bytes(plan: TeamPlan) -> int:

@@ -17,7 +17,7 @@ import numpy as np
 from weft.graph.record import record
 
 from .arena import Arena
-from .team_layout import SEEN, SEEN_BYTES
+from .team_layout import SEEN, SEEN_BYTES, SEQUENCE
 
 
 class StepMemory:
@@ -35,7 +35,7 @@ class Worker:
     @property
     def published(self) -> int:
         """The number of the latest job, which the worker may or may not have seen."""
-        return int(self.control.bytes.view(np.int64)[0])
+        return int(self.control.bytes.view(np.int64)[SEQUENCE // 8])
 
     def is_past(self, job: int) -> bool:
         """Whether the worker looks at no job up to this one any more."""
