@@ -7,6 +7,7 @@ SEQUENCE, JOB, SLEEPERS, TEAM, PAUSED_UNTIL, MUTEX, CONDITION = 0, 64, 192, 256,
 COUNTERS = 384
 LONELY, HELPED = PAUSED_UNTIL + 8, 448  # jobs in a row that nobody helped with; the last job that somebody helped with
 SLOW = PAUSED_UNTIL + 16  # jobs in a row that one thread alone would have ended sooner
+PAUSE, BACK_OFF = PAUSED_UNTIL + 24, PAUSED_UNTIL + 32  # of the latest pause: nanoseconds; how many times as long as the tries
 COUNTER_NAMES = ("jobs", "alone_busy", "alone_paused", "pauses", "stolen", "sleeps")
 SEEN, SEEN_BYTES = 768, 64  # for each thread: the latest job that it is through with, see `team_retired`
 LOCK, CELL_BYTES = 64, 128  # in the cell: held by whoever has the team, whichever control block is in use

@@ -11,10 +11,13 @@ life of the process, so a thread that comes late finds every word of its job tak
 
 from __future__ import annotations
 
+from weft.codegen.function_writer import Operand
+
 from .idle_time import SPEND
 from .team_balance import BALANCE
 from .team_home import HOME
 from .team_layout import (
+    BACK_OFF,
     CALL,
     CONDITION,
     DESCRIPTOR,
@@ -23,6 +26,7 @@ from .team_layout import (
     LOCK,
     LONELY,
     MUTEX,
+    PAUSE,
     PAUSED_UNTIL,
     SEEN,
     SEEN_BYTES,
@@ -42,8 +46,11 @@ TRIES = 4
 SLOW_TRIES = 2
 """So many jobs in a row that one thread alone would have ended sooner are followed by single-threaded ones: a core that is taken
 away for a moment says nothing about the next job."""
-BACK_OFF = 16
-"""Single-threaded jobs follow for so many times the length of all these tries."""
+MOST_BACK_OFF = 16
+"""Single-threaded jobs follow for as long as these tries took, for twice as long if that happens again soon, and so on, up to so
+many times as long: what slows threads down may be a thread that was slow to wake, or a neighbour that stays."""
+SOON = 16
+"""Soon: within so many times the length of the latest pause."""
 
 _RELAX = {
     "x86": ("declare void @llvm.x86.sse2.pause()", "call void @llvm.x86.sse2.pause()"),
@@ -223,9 +230,20 @@ def _run_job(w: TeamWriter, start: str) -> str:
         w.count("pauses")
         w.write("i64", 0, w.control(LONELY))
         w.write("i64", 0, w.control(SLOW))
-        times = w.let(f"select i1 {in_vain}, i64 {BACK_OFF * TRIES}, i64 {BACK_OFF * SLOW_TRIES}")
-        w.write("i64", w.add(end, w.mul(total, times)), w.control(PAUSED_UNTIL))
+        _pause(w, end, w.mul(total, w.let(f"select i1 {in_vain}, i64 {TRIES}, i64 {SLOW_TRIES}")))
     return code
+
+
+def _pause(w: TeamWriter, now: Operand, tries: Operand) -> None:
+    """No job for the team for a while. tries: how long those took that did not pay."""
+    latest, until = w.read("i64", w.control(PAUSE)), w.read("i64", w.control(PAUSED_UNTIL))
+    twice = w.least(w.mul(w.read("i64", w.control(BACK_OFF)), 2), MOST_BACK_OFF)
+    soon = w.less(w.sub(now, until), w.mul(latest, SOON))
+    times = w.most(w.let(f"select i1 {soon}, i64 {twice}, i64 1"), 1)
+    length = w.mul(tries, times)
+    w.write("i64", times, w.control(BACK_OFF))
+    w.write("i64", length, w.control(PAUSE))
+    w.write("i64", w.add(now, length), w.control(PAUSED_UNTIL))
 
 
 def _count_in_a_row(w: TeamWriter, counter: int, again: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from weft.codegen.program import Split
 from weft.runtime.config import config
 from weft.runtime.team import team
 from weft.runtime.team_choice import choose_long
+from weft.runtime.team_layout import BACK_OFF, PAUSE, PAUSED_UNTIL
 from weft.runtime.team_segments import PIECES, Segment
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -87,6 +89,28 @@ def test_one_slow_job_is_pardoned() -> None:
         assert run(100_000_000) == 2
         pauses.append(team.counters()["pauses"])
     assert pauses == [0, 1]
+
+
+def test_pauses_grow_while_nothing_gets_better() -> None:
+    """Twice as long as the tries if the latest pause has just ended, and so on; as long as these when that is long ago."""
+    run = load(long=False)
+    words = team._members.control.bytes.view(np.int64)
+    grown = []
+    for ended in (None, 0, 0, 0, 0, 0, 3600):  # seconds ago
+        if ended is not None:
+            words[PAUSED_UNTIL // 8] = time.monotonic_ns() - ended * 10**9
+        tries = [timed(run) for _ in range(2)]
+        grown.append(int(words[BACK_OFF // 8]))
+        assert words[PAUSE // 8] <= grown[-1] * 2 * max(tries)
+        assert words[PAUSED_UNTIL // 8] > time.monotonic_ns() - words[PAUSE // 8]
+    assert grown == [1, 2, 4, 8, 16, 16, 1]
+
+
+def timed(run: Callable[[int], int]) -> int:
+    """Nanoseconds of a job that one thread alone would have ended sooner."""
+    start = time.monotonic_ns()
+    assert run(30_000_000) == 2
+    return time.monotonic_ns() - start
 
 
 def splits_in_pieces(steps: list[KnownStep]) -> list[Split]:
