@@ -97,8 +97,9 @@ def own_product(dtype: DType, facts: Facts, sizes: Sequence[Size], target: Targe
 def takes_epilogue(dtype: DType, facts: Facts, sizes: Sequence[Size], target: Target, parts: EpilogueKernels) -> bool:
     """Whether the product's own kernel ends in register tiles over the result as it lies in memory, and an epilogue pays there.
 
-    If it touches arrays shaped like the product, it pays if all together do not stay in the L2 cache anyway (in the L1 cache, if
-    it adds rows up) or threads share the product, each of which then has its own part of them, and if it can run in the tiles.
+    If it touches arrays shaped like the product, it has to run in the tiles, and pays if it adds rows up, or if all together are
+    so few that they hardly leave the L1 cache, or do not stay in the L2 cache anyway, or threads share the product, each of which
+    then has its own part of them.
     """
     streams = parts.streams
     product = own_product(dtype, facts, sizes, target)
@@ -108,11 +109,11 @@ def takes_epilogue(dtype: DType, facts: Facts, sizes: Sequence[Size], target: Ta
         return False
     if not streams:
         return True
-    elements = FEW * product.n if parts.sums and product.m is None and product.n else multiply(sizes[:3])
-    cache = target.l1_bytes + 1 if parts.sums else target.l2_bytes // 2
-    near = isinstance(elements, int) and elements * product.size * (1 + streams) < cache
-    if near and isinstance(elements, int) and elements * (product.k or FEW) < SHARED_MULTIPLY_ADDS:
-        return False
+    elements = multiply(sizes[:3])
+    if isinstance(elements, int) and not parts.sums:
+        near = 2 * target.l1_bytes < elements * product.size * (1 + streams) < target.l2_bytes // 2
+        if near and elements * (product.k or FEW) < SHARED_MULTIPLY_ADDS:
+            return False
     most = plan_together(product, plan_product(product, target), target)[1]
     return bool(product.levels) or (product.k or LEAST_K) <= most
 

@@ -144,6 +144,26 @@ def test_products_without_tiles_are_left_alone():
         assert not fused(agree(Graph((a, b), (o.relu(c),))))
 
 
+@pytest.mark.parametrize(("size", "count"), [(64, 1), (128, 0), (256, 1)])
+def test_small_and_large_updates_follow_in_the_tiles(size, count):
+    """Two arrays and the product hardly leave the L1 cache, fit the L2 cache well, or do not: then it does not matter."""
+    caches = Target(64, 32, l1_bytes=48 << 10, l2_bytes=1 << 20, own_contracts=("f32",))
+    a, b, c = product("tn", size, size, 32)
+    x, y = tensor(size, size, name="x"), tensor(size, size, name="y")
+    program = generate(Graph((a, b, x, y), (o.add(o.mul(c, x), y),)), caches)
+    assert len(fused(program)) == count
+
+
+@pytest.mark.parametrize("size", [64, 128])
+def test_a_mask_and_its_sum_follow_in_the_tiles(size):
+    caches = Target(64, 32, l1_bytes=48 << 10, l2_bytes=1 << 20, own_contracts=("f32",))
+    a, b, c = product("nt", 64, size, 32)
+    x = tensor(64, size, name="x")
+    masked = o.where(o.greater(x, 0.0), c, 0.0)
+    program = generate(Graph((a, b, x), (masked, o.reduce_sum(masked, axes=(0,), keepdims=False))), caches)
+    assert len(program.calls) == len(fused(program)) == 1
+
+
 def test_products_of_a_library_are_left_alone():
     a, b, c = product("nn", 9, 20, 3)
     assert not fused(generate(Graph((a, b), (o.relu(c),)), Target()))

@@ -115,8 +115,10 @@ def test_known_steps_of_k():
     check(graph, program, "compiled", (0,))
 
 
-def test_small_updates_stay_kernels_of_their_own():
-    assert fused(generate(optimize(update("adam", 30, 20)), host())) == 0
+def test_updates_that_stay_in_the_l2_cache_are_kernels_of_their_own():
+    caches = Target(64, 32, l1_bytes=48 << 10, l2_bytes=2 << 20, own_contracts=("f32",))
+    for size, count in ((30, 1), (100, 0), (400, 1)):
+        assert fused(generate(optimize(update("adam", size, size)), caches)) == count
 
 
 def test_an_update_that_needs_all_gradients_waits():
