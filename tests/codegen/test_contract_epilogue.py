@@ -8,7 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from weft.codegen.contract_epilogue import (
+from weft.codegen.contract_product import Level, Product, matrix_product
+
+sys.path.insert(0, str(Path(__file__).parent))
+from contract_run import compile_product, host, operands
+from plain_epilogues import (
     AddColumns,
     AddElements,
     Chain,
@@ -18,10 +22,6 @@ from weft.codegen.contract_epilogue import (
     Scale,
     SumColumns,
 )  # fmt: skip
-from weft.codegen.contract_product import Level, Product, matrix_product
-
-sys.path.insert(0, str(Path(__file__).parent))
-from contract_run import compile_product, host, operands
 
 pytestmark = pytest.mark.compiles
 SIZES = [(14, 40, 30), (61, 37, 600), (7, 10, 5)]

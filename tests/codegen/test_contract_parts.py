@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from weft.codegen.contract_epilogue import AddElements
 from weft.codegen.contract_kernel import print_contract
 from weft.codegen.contract_parts import ALWAYS, plan_parts
 from weft.codegen.contract_product import Product, matrix_product
@@ -20,6 +19,7 @@ from weft.runtime.engine import compile_text, engine
 
 sys.path.insert(0, str(Path(__file__).parent))
 from contract_run import compile_product, host, narrow, operands
+from plain_epilogues import AddElements
 
 pytestmark = pytest.mark.compiles
 _count = itertools.count()

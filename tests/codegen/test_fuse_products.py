@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from weft.codegen import Program, Target, generate, order_variables
-from weft.codegen.contract_epilogue import AddColumns, AddElements, Chain, Relu
 from weft.codegen.contract_kernel import print_contract
 from weft.codegen.contract_product import Product, matrix_product
 from weft.graph import ArrayType, Dim, Graph, Node, VariableRef, as_dtype, o, parameter, read
@@ -24,6 +23,7 @@ from weft.runtime.team import team
 
 sys.path.insert(0, str(Path(__file__).parent))
 from contract_run import KINDS, host, narrow
+from plain_epilogues import AddColumns, AddElements, Chain, Relu
 from test_fuse_epilogues import agree, values_for
 
 F32, F64 = as_dtype("float32"), as_dtype("float64")
