@@ -131,12 +131,9 @@ def test_sums_without_other_results() -> None:
     np.testing.assert_allclose(total, (inputs[0].astype(np.float64) @ inputs[1]).sum(axis=0), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize(
-    ("what", "axes", "shape"),
-    [("all elements", (0, 1), (64, 200)), ("rows", (1,), (64, 200)), ("what stays in the L1 cache", (0,), (20, 40))],
-)
-def test_other_sums_stay_kernels_of_their_own(what: str, axes: tuple[int, ...], shape: tuple[int, int]) -> None:
-    m, n = shape
+@pytest.mark.parametrize(("what", "axes"), [("all elements", (0, 1)), ("rows", (1,))])
+def test_other_sums_stay_kernels_of_their_own(what: str, axes: tuple[int, ...]) -> None:
+    shape = m, n = 64, 200
     dy, w = parameter(ArrayType(F32, (m, 5)), "dy"), parameter(ArrayType(F32, (n, 5)), "w")
     h = parameter(ArrayType(F32, shape), "h")
     dh = masked(o.matmul(dy, w, transpose_b=True), h)
