@@ -14,12 +14,11 @@ import weft as tf
 from weft import keras
 
 
-def prepare(w: Workload, function=tf.function) -> Run:
-    return prepare_tensorflow(tf, keras, function, w)
+def prepare(w: Workload) -> Run:
+    return prepare_tensorflow(tf, keras, tf.function, w)
 
 
 if __name__ == "__main__":
-    if "--eager" in sys.argv:
-        serve("weft eager", tf.__version__, lambda w: prepare(w, function=lambda f: f))
-    else:
-        serve("weft", tf.__version__, prepare)
+    eager = "--eager" in sys.argv
+    tf.config.run_functions_eagerly(eager)
+    serve("weft eager" if eager else "weft", tf.__version__, prepare)
