@@ -168,7 +168,7 @@ class Nest(Ending, Sets):
             yield replace(place, stretch=(first, last))
             return
         parts = w.most(w.div(w.add(total, most - 1), most), 1)
-        each = w.mul(w.div(w.add(w.quotient(w.add(total, w.sub(parts, 1)), parts), unit - 1), unit), unit)
+        each = w.mul(w.div(w.add(w.div(w.add(total, w.sub(parts, 1)), parts), unit - 1), unit), unit)
         with w.loop(first, last, each) as loop:
             yield replace(place, stretch=(loop.index, w.least(w.add(loop.index, each), last)), packed_a=None)
 

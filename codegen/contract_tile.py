@@ -298,8 +298,7 @@ class _TilePrinter:
         w.open(inside)
         changed = work([list(row) for row in values])
         last = w.block
-        w.go(after)
-        w.open(after)
+        w.arrive(after)
         return [
             [w.let(f"phi {kind} [ {x}, %{before} ], [ {y}, %{last} ]") for x, y in zip(old, new)]
             for old, new in zip(values, changed)

@@ -31,7 +31,7 @@ from .target import Target
 LEAST_K = 128
 """Steps of k for which an epilogue that streams has to run in the tiles at least, where only the call knows k: a usual batch."""
 FEW = 64
-"""What an unknown m or k is taken for where a small one is the more difficult case: a small batch."""
+"""What an unknown k is taken for where a small one is the more difficult case: a small batch."""
 _print_once = functools.lru_cache(maxsize=256)(print_contract)  # layers of one shape share their products
 SIGNATURE = "(a, b, c, "
 """How what the canonical text takes begins; a kernel of its own shape takes scratch memory next."""

@@ -60,6 +60,17 @@ class FunctionWriter:
     def go(self, label: str) -> None:
         self.line(f"br label %{label}")
 
+    def arrive(self, label: str) -> None:
+        """Goes on at the label, to which others have gone."""
+        self.go(label)
+        self.open(label)
+
+    def answer(self, otherwise: str) -> None:
+        """Returns true; false for those who have gone to the label."""
+        self.line("ret i1 true")
+        self.open(otherwise)
+        self.line("ret i1 false")
+
     def fork(self, condition: str, yes: str, no: str) -> None:
         self.line(f"br i1 {condition}, label %{yes}, label %{no}")
 
@@ -92,15 +103,11 @@ class FunctionWriter:
             return b if a == 1 else a
         return self.let(f"mul i64 {a}, {b}")
 
-    def div(self, a: Operand, b: int) -> Operand:
-        return a // b if isinstance(a, int) else self.let(f"udiv i64 {a}, {b}")
+    def div(self, a: Operand, b: Operand) -> Operand:
+        return a // b if isinstance(a, int) and isinstance(b, int) else self.let(f"udiv i64 {a}, {b}")
 
     def rest(self, a: Operand, b: Operand) -> Operand:
         return a % b if isinstance(a, int) and isinstance(b, int) else self.let(f"urem i64 {a}, {b}")
-
-    def quotient(self, a: Operand, b: Operand) -> Operand:
-        """Of numbers that only the call knows."""
-        return a // b if isinstance(a, int) and isinstance(b, int) else self.let(f"udiv i64 {a}, {b}")
 
     def least(self, a: Operand, b: Operand) -> Operand:
         if isinstance(a, int) and isinstance(b, int):
@@ -120,7 +127,7 @@ class FunctionWriter:
 
     def same(self, a: str, b: str) -> str:
         """Whether two pointers are equal."""
-        return self.let(f"icmp eq ptr {a}, {b}")
+        return self.equal(a, b, "ptr")
 
     def is_null(self, pointer: str) -> str:
         return self.same(pointer, "null")

@@ -109,8 +109,8 @@ def _sizes(loop: Loop) -> list[int]:
 
 def _past_caches(printer: KernelPrinter, loop: Loop) -> list[str]:
     """The arrays that the loop only writes, element by element, and that the step does not read again."""
-    values = [s.value for s in statements(printer.kernel.body) if isinstance(s, (Let, Store))]
-    read = {e.array for value in values for e in expressions(value) if isinstance(e, Load)}
+    computed = [s.value for s in statements(printer.kernel.body) if isinstance(s, (Let, Store))]
+    read = {e.array for value in computed for e in expressions(value) if isinstance(e, Load)}
     stores = [s for s in loop.body if isinstance(s, Store)]
     flat = [s.array for s in stores if s.index == variable(loop.variable)]
     free = set(printer.streamed or ()) - read

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from weft.codegen.function_writer import FunctionWriter
 
-from .entry import RUN_STEP, header_field
+from .entry import RUN_STEP, blas_on_one_thread, header_field
 from .gather_rows import COPY_ROWS, FIELDS, LEAST_BYTES
 from .team_layout import ROW_NUMBERS
 
@@ -144,23 +144,17 @@ def _run_batches(w: FunctionWriter) -> None:
             spent = w.sub(w.let("call i64 @now(ptr %loop)"), started)
             w.require(w.less(spent, _field(w, "budget", "i64")), "end")
         loop.following = [w.let(f"select i1 {due}, i64 {every}, i64 {left}")]
-    w.go("end")
-    w.open("end")
+    w.arrive("end")
 
 
 def _run_many() -> str:
     w = FunctionWriter()
     w.line("%done = alloca i64")
-    count = header_field(w, "blas_count")
-    no_blas = w.is_null(count)
-    with w.when(no_blas, holds=False):
-        w.line(f"call void @limit_threads(ptr %header, ptr {count})")
-    _run_batches(w)
-    told = _field(w, "rows")
-    for name in ("rows", "next"):
-        w.write("ptr", "null", told, ROW_NUMBERS.index(name))
-    with w.when(no_blas, holds=False):
-        w.line(f"call void @restore_threads(ptr %header, ptr {count})")
+    with blas_on_one_thread(w):
+        _run_batches(w)
+        told = _field(w, "rows")
+        for name in ("rows", "next"):
+            w.write("ptr", "null", told, ROW_NUMBERS.index(name))
     w.line(f"ret i64 {w.read('i64', '%done')}")
     return w.function(f"i64 @{SYMBOL}(ptr %header, ptr %loop)")
 

@@ -129,8 +129,7 @@ def contract_text(symbol: str, short: str, transpose_a: bool, transpose_b: bool,
         a, b, c = (w.at(x, w.mul(matrix, stride), real) for x, stride in (("%a", "%sa"), ("%b", "%sb"), ("%c", size)))
         operands = f"{real} 1.0, ptr {a}, {i} {lda}, ptr {b}, {i} {ldb}, {real} 0.0, ptr {c}, {i} {ldc}"
         w.line(f"call void @weft_blas_gemm({flags}, {i} {m}, {i} {n}, {i} {k}, {operands})")
-    w.go("done")
-    w.open("done")
+    w.arrive("done")
     w.line("ret i32 0")
     head = f"i32 @{symbol}(ptr %a, ptr %b, ptr %c, i64 %batch, i64 %m, i64 %n, i64 %k, i64 %sa, i64 %sb)"
     return f"declare void @weft_blas_gemm({gemm})\n{w.function(head)}"

@@ -59,9 +59,7 @@ def _is_plain() -> str:
     )  # fmt: skip
     for question in asked:
         w.require(w.let(f"call i1 @attribute_is({pointers(*(get(w, name) for name in question))})"), "no")
-    w.line("ret i1 true")
-    w.open("no")
-    w.line("ret i1 false")
+    w.answer("no")
     return w.function("internal i1 @is_plain(ptr %table)")
 
 
@@ -101,9 +99,7 @@ def _guards_hold() -> str:
         w.open("weak")
         w.fork(w.same(value, member(w, expected, HEAD)), "good", "no")
         w.open("good")
-    w.line("ret i1 true")
-    w.open("no")
-    w.line("ret i1 false")
+    w.answer("no")
     return w.function("internal i1 @guards_hold(ptr %table)")
 
 
@@ -121,7 +117,5 @@ def _take_inputs(array_at: int) -> str:
         w.require(w.is_null(array), "no", holds=False)
         loop.following = [w.let(f"call ptr @check({pointers(array, *loop.carried, kind)})")]
         w.require(w.is_null(loop.following[0]), "no", holds=False)
-    w.line("ret i1 true")
-    w.open("no")
-    w.line("ret i1 false")
+    w.answer("no")
     return w.function("internal i1 @take_inputs(ptr %table, ptr %header, ptr %args, ptr %arrays)")

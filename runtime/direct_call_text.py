@@ -65,9 +65,7 @@ def _take_frame() -> str:
     free = w.let(f"call ptr @PyList_GetItem(ptr {frames}, i64 {last})")
     w.require(w.same(free, get(w, "frame")), "no")
     w.let(f"call i32 @PyList_SetSlice(ptr {frames}, i64 {last}, i64 {count}, ptr null)")
-    w.line("ret i1 true")
-    w.open("no")
-    w.line("ret i1 false")
+    w.answer("no")
     return w.function("internal i1 @take_frame(ptr %table)")
 
 
@@ -86,9 +84,7 @@ def _call_lock() -> str:
     result = w.let("call ptr @PyObject_VectorcallMethod(ptr %name, ptr %place, i64 1, ptr null)")
     w.require(w.is_null(result), "no", holds=False)
     w.line(f"call void @Py_DecRef(ptr {result})")
-    w.line("ret i1 true")
-    w.open("no")
-    w.line("ret i1 false")
+    w.answer("no")
     return w.function("internal i1 @call_lock(ptr %lock, ptr %name)")
 
 
@@ -110,8 +106,7 @@ def _take_lock(lock_at: int, parent_at: int) -> str:
     w.require(w.let(f"call i1 @call_lock({pointers(lock, get(w, 'acquire'))})"), "failed")
     w.require(w.same(member(w, group, parent_at), get(w, "none")), "leave")
     w.write("ptr", lock, "%kept")
-    w.go("good")
-    w.open("good")
+    w.arrive("good")
     w.line("ret i32 0")
     w.open("leave")
     w.line(f"call void @drop_lock({pointers('%table', lock)})")
@@ -254,8 +249,7 @@ def _print_failures(w: FunctionWriter, outputs: str, locked: str, code: str) -> 
     w.fork(w.equal(locked, 2, "i32"), "failed", "no")
     w.open("failed.outputs")
     w.line("call void @give_frame(ptr %table)")
-    w.go("failed")
-    w.open("failed")
+    w.arrive("failed")
     w.line("ret ptr null")
     w.open("no")
     nothing = get(w, "not_implemented")

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,18 @@ def _restore_threads() -> str:
     return w.function("internal void @restore_threads(ptr %header, ptr %count)")
 
 
+@contextmanager
+def blas_on_one_thread(writer: FunctionWriter) -> Iterator[None]:
+    """Around what runs steps that may call a BLAS."""
+    count = header_field(writer, "blas_count")
+    no_blas = writer.is_null(count)
+    with writer.when(no_blas, holds=False):
+        writer.line(f"call void @limit_threads(ptr %header, ptr {count})")
+    yield
+    with writer.when(no_blas, holds=False):
+        writer.line(f"call void @restore_threads(ptr %header, ptr {count})")
+
+
 def _run_step() -> str:
     w = FunctionWriter()
     step, *arguments = (header_field(w, name) for name in ("step", "pointers", "sizes", "effect"))
@@ -122,13 +135,8 @@ def _enter() -> str:
         array = w.read("ptr", "%items", w.read("i64", row))
         w.write("ptr", member(w, array, DATA), table, w.read("i64", row, 1))
     thread = w.let("call ptr @PyEval_SaveThread()")
-    count = header_field(w, "blas_count")
-    no_blas = w.is_null(count)
-    with w.when(no_blas, holds=False):
-        w.line(f"call void @limit_threads(ptr %header, ptr {count})")
-    code = w.let("call i32 @run_step(ptr %header)")
-    with w.when(no_blas, holds=False):
-        w.line(f"call void @restore_threads(ptr %header, ptr {count})")
+    with blas_on_one_thread(w):
+        code = w.let("call i32 @run_step(ptr %header)")
     w.line(f"call void @PyEval_RestoreThread(ptr {thread})")
     w.line(f"ret i32 {code}")
     return w.function("internal i32 @enter(ptr %header, ptr %items)")

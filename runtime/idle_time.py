@@ -51,8 +51,7 @@ def _spend() -> str:
     w.fork(caller, "end", "lower")
     w.open("lower")
     w.show(0, flag)
-    w.go("end")
-    w.open("end")
+    w.arrive("end")
     w.line("ret void")
     return w.function("internal void @spend(ptr %spare, ptr %word, i64 %target)")
 

@@ -154,7 +154,7 @@ def _fetch(own: OwnRows) -> str:
     w.require(w.less("%cursor", w.mul(pieces, count)), "stop")
     w.require(w.is_null(rows), "stop", holds=False)
     w.require(w.equal(width, 0), "stop", holds=False)
-    which = w.read("i64", rows, w.quotient("%cursor", pieces))
+    which = w.read("i64", rows, w.div("%cursor", pieces))
     offset = w.add(w.add(w.mul(which, width), begin), w.mul(w.rest("%cursor", pieces), step))
     start = w.at(w.field(row, GATHERED, "source"), offset, "i8")
     for i in range(AT_ONCE):
@@ -189,13 +189,12 @@ def _gather_input() -> str:
     with w.when(shared):
         first, last = (_line_edge(w, width, part) for part in ("%t", w.add("%t", 1)))
         w.line(f"call void @copy_rows(ptr {buffer}, ptr {source}, {given}, i64 {first}, i64 {w.sub(last, first)})")
-    w.go("end")
-    w.open("end")
+    w.arrive("end")
     w.line("ret void")
     return w.function("internal void @gather.input(ptr %table, ptr %row, ptr %columns, i64 %t, i64 %parts)")
 
 
 def _line_edge(w: FunctionWriter, width: str, part: Operand) -> Operand:
     """Where a part of a row begins: at a cache line, or at the row's end."""
-    line = w.let(f"and i64 {w.quotient(w.mul(width, part), '%parts')}, {-LINE}")
+    line = w.let(f"and i64 {w.div(w.mul(width, part), '%parts')}, {-LINE}")
     return w.let(f"select i1 {w.equal(part, '%parts')}, i64 {width}, i64 {line}")

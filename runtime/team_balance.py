@@ -55,14 +55,12 @@ def _balance() -> str:
     total = _raise_speeds(w, threads, notes, w.let(f"fmul double {mean}, {LEAST}"))
     w.line(f"call void @choose_home(ptr %desc, double {mean})")
     _move_edges(w, threads, notes, total)
-    w.go("forget")
-    w.open("forget")
+    w.arrive("forget")
     with w.counted(threads) as i:
         note = w.note(notes, i)
         for name in ("time", "units"):
             w.write("i64", 0, note, NOTE.index(name))
-    w.go("end")
-    w.open("end")
+    w.arrive("end")
     w.line("ret void")
     return w.function("internal void @balance(ptr %desc)")
 

@@ -41,8 +41,7 @@ def _claim() -> str:
     w.fork("%own", "no", "calm")
     w.open("calm")
     w.write("i64", 0, "%impatient")
-    w.go("no")
-    w.open("no")
+    w.arrive("no")
     w.line("ret i1 false")
     return w.function("internal i1 @claim(ptr %ctl, ptr %slot, i64 %claimed, i1 %own, ptr %impatient)")
 
@@ -81,8 +80,7 @@ def _walk() -> str:
     w.open("failed")
     w.require("%caller", "leave")
     _end_calls(w, w.add(number, 1), calls)
-    w.go("finish")
-    w.open("finish")
+    w.arrive("finish")
     w.require("%caller", "leave")
     with w.counted(calls) as number:
         _wait_for_call(w, number)
@@ -130,7 +128,7 @@ def _each_need(w: TeamWriter, call: _Call, partwise: bool) -> Iterator[str]:
 
 def _take_parts(w: TeamWriter, call: _Call, first: Operand, own: Operand) -> None:
     """Claims parts of the call, the thread's own first, and runs them."""
-    pieces = w.most(w.quotient(call.parts, "%team"), 1)
+    pieces = w.most(w.div(call.parts, "%team"), 1)
     with w.counted(call.parts) as position:
         place = w.add(first, position)
         inside = w.less(place, call.parts)
@@ -147,7 +145,7 @@ def _take_parts(w: TeamWriter, call: _Call, first: Operand, own: Operand) -> Non
 
 def _own_parts(w: TeamWriter, call: _Call) -> tuple[Operand, Operand]:
     """(first, how many) of the parts that this thread takes without waiting for another one to come for them."""
-    first, last = (w.quotient(w.mul(thread, call.parts), "%team") for thread in ("%tid", w.add("%tid", 1)))
+    first, last = (w.div(w.mul(thread, call.parts), "%team") for thread in ("%tid", w.add("%tid", 1)))
     bound = w.equal(w.let(f"and i64 {call.flags}, {FREE}"), 0)
     left = w.let(f"and i1 {bound}, %away")
     single = w.let(f"select i1 {left}, i64 0, i64 1")
