@@ -56,6 +56,7 @@ def _balance() -> str:
     w.line(f"call void @choose_home(ptr %desc, double {mean})")
     _move_edges(w, threads, notes, total)
     w.arrive("forget")
+    w.line("call void @leave_home(ptr %desc)")
     with w.counted(threads) as i:
         note = w.note(notes, i)
         for name in ("time", "units"):

@@ -2,8 +2,8 @@
 
 Small arrays should stay in one core's cache, so all calls that are not cut belong to one thread. The caller's is as good as any,
 but another guest of the machine takes a third of one core and not of the other, for seconds at a time. The speeds that
-`team_balance` measures tell: who is clearly quicker over many jobs has these calls from then on. No bit of a result depends on
-that.
+`team_balance` measures tell: who is clearly quicker over many jobs has these calls from then on. Who had no part in a job that
+was timed loses them, to the caller's thread: the team may have been made smaller. No bit of a result depends on that.
 """
 
 from __future__ import annotations
@@ -39,6 +39,17 @@ def _choose_home() -> str:
     return w.function("internal void @choose_home(ptr %desc, double %mean)")
 
 
+def _leave_home() -> str:
+    """Takes the calls from a thread that did nothing: without it speeds are not compared, and everybody would go on waiting for
+    it before each call."""
+    w = TeamWriter()
+    note = w.note(w.descriptor("notes"), w.descriptor("home", "i64"))
+    with w.when(w.equal(w.field(note, NOTE, "units", "i64"), 0)):
+        w.write("i64", 0, "%desc", DESCRIPTOR.index("home"))
+    w.line("ret void")
+    return w.function("internal void @leave_home(ptr %desc)")
+
+
 def _usual_speed(w: TeamWriter, note: str) -> str:
     """Moves a thread's usual speed towards that of the last job; at first it is the mean of all threads."""
     speed, known = (w.field(note, NOTE, name, "double") for name in ("speed", "usual"))
@@ -49,4 +60,4 @@ def _usual_speed(w: TeamWriter, note: str) -> str:
     return usual
 
 
-HOME = _choose_home()
+HOME = _choose_home() + _leave_home()

@@ -39,6 +39,7 @@ TEXT = f"""
   ret i32 0
 }}
 """
+PARTS_OF_NOTHING = f"{PART} {{\n  ret i32 0\n}}\n"
 
 
 @pytest.fixture(autouse=True)
@@ -61,10 +62,10 @@ class Jobs(Threads):
         self.end_job = end_job
 
     def run(self, times: tuple[int, ...], jobs: int) -> list[int]:
-        """Where home is after each of so many jobs in which threads took so long."""
+        """Where home is after each of so many jobs in which threads took so long; 0: a thread did nothing."""
         homes = []
         for _ in range(jobs):
-            self.note(times, [WHOLE] * len(times))
+            self.note(times, [WHOLE * (t > 0) for t in times])
             self.end_job(self.descriptor.ctypes.data)
             homes.append(int(self.descriptor[HOME]))
         return homes
@@ -90,6 +91,28 @@ def test_one_interrupted_job_is_not_enough(end_job: Callable[[int], int]) -> Non
     jobs = Jobs(end_job, 2)
     jobs.run((30_000, 30_000), 50)
     assert FOLLOW * 0.5 < QUICKER - 1 and jobs.run((10_000_000, 30_000), 1) == [0]
+
+
+def test_who_did_nothing_loses_the_calls(end_job: Callable[[int], int]) -> None:
+    """And gets them back as soon as it comes."""
+    jobs = Jobs(end_job, 3)
+    assert jobs.run((35_000, 36_000, 26_000), 100)[-1] == 2
+    assert jobs.run((35_000, 0, 26_000), 1) == [2]
+    assert jobs.run((35_000, 36_000, 0), 2) == [0, 0]
+    assert jobs.run((35_000, 36_000, 26_000), 1) == [2]
+
+
+def test_a_smaller_team_does_not_wait_for_a_thread_that_it_has_no_more(team_steps: list[KnownStep]) -> None:
+    config.intra_op_threads = 3
+    assert team.start(3)
+    calls = [cut(granules=3), whole(), cut(granules=3)]
+    run = load_job(PARTS_OF_NOTHING, [Segment([c], [(i - 1, False)] if i else []) for i, c in enumerate(calls)])
+    descriptor, until = team_steps[-1].descriptor, time.monotonic() + 20
+    descriptor[HOME] = 2
+    assert team.start(2)
+    while descriptor[HOME] and time.monotonic() < until:
+        assert run(np.zeros(6, np.int64)) in (0, ALONE)
+    assert descriptor[HOME] == 0
 
 
 def test_speeds_are_told_by_equal_shares() -> None:
