@@ -94,29 +94,38 @@ def plan_product(product: Product, target: Target) -> Plan:
     pack_a, pack_b = packs_a(product, target), packs_b(product, target)
     sizes = tuple(TileSize(r.size, c.size, splits(r.size, c.size, available)) for r in rows for c in columns)
     tile_bytes = deep * product.size * tall
-    one_block = product.m is not None and -(-product.m // tall) * tile_bytes <= target.l2_bytes // 2
     shared = bool(product.levels) and product.shares_b and pack_b
+    one_block = product.m is not None and -(-product.m // tall) * tile_bytes <= target.l2_bytes // 2
     one_block = one_block and not (shared and pack_a)
     row_tiles = max(1, target.l2_bytes // 2 // tile_bytes)
     if blocked and product.k is not None and not (pack_a or product.transpose_a or product.segments > 1):
         eighths = NEAR_TURNED if product.transpose_b else NEAR_PACKED if pack_b else NEAR
-        near_bytes = target.l2_bytes * eighths // 8
-        row_tiles = min(row_tiles, max(1, near_bytes // (product.k * product.size * tall)))
+        row_tiles = min(row_tiles, max(1, target.l2_bytes * eighths // 8 // (product.k * product.size * tall)))
     near = 0 if not shared else target.l2_bytes // 8 if one_block else 2 * target.l2_bytes
     column_tiles = max(1, near // (deep * product.size * wide * lanes.width))
-    outer = ("k", "columns") if one_block else ("columns", "k")
-    order = (*outer, "batch", "stretch", "rows") if shared else ("batch", "stretch", "k", "columns", "rows")
-    if product.sets > 1:
-        order = ("stretch", "k", "set", "columns", "rows")
-    across_rows = min(row_tiles * tall, tiles(rows) * tall)
-    panels = min(column_tiles, tiles(columns))
-    b_bytes = round_up(panels * panel_size(deep, wide, lanes) * product.size, 64) if pack_b else 0
     pitch = deep + lanes.width  # squares are stored, beyond the last element of a panel
-    a_bytes = (pitch * across_rows + lanes.width) * product.size if pack_a else 0
-    return Plan(
-        lanes, rows, columns, sizes, deep, blocked, pack_a, pack_b, row_tiles, column_tiles, pitch, order,
-        _fetch(product, target, pack_b, (deep, tall, wide)), b_bytes=b_bytes, work=b_bytes + a_bytes + 64,
+    order, fetch = _order(product, shared, one_block), _fetch(product, target, pack_b, (deep, tall, wide))
+    plan = Plan(
+        lanes, rows, columns, sizes, deep, blocked, pack_a, pack_b, row_tiles, column_tiles, pitch, order, fetch,
+        b_bytes=0, work=0,
     )  # fmt: skip
+    return _with_memory(product, plan, tall, wide)
+
+
+def _order(product: Product, shared: bool, one_block: bool) -> tuple[str, ...]:
+    """The loops around the tiles. shared: matrices of a batch read one packed b; one_block: rows of a stay in the L2 cache."""
+    if product.sets > 1:
+        return "stretch", "k", "set", "columns", "rows"
+    outer = ("k", "columns") if one_block else ("columns", "k")
+    return (*outer, "batch", "stretch", "rows") if shared else ("batch", "stretch", "k", "columns", "rows")
+
+
+def _with_memory(product: Product, plan: Plan, tall: int, wide: int) -> Plan:
+    """The plan with the scratch memory for its blocks of tiles of at most so many rows and vectors."""
+    panels, rows = min(plan.column_tiles, tiles(plan.columns)), min(plan.row_tiles, tiles(plan.rows)) * tall
+    b_bytes = round_up(panels * panel_size(plan.deep, wide, plan.lanes) * product.size, 64) if plan.pack_b else 0
+    a_bytes = (plan.a_pitch * rows + plan.lanes.width) * product.size if plan.pack_a else 0
+    return replace(plan, b_bytes=b_bytes, work=b_bytes + a_bytes + 64)
 
 
 def plan_together(product: Product, plan: Plan, target: Target) -> tuple[Plan, int]:
@@ -124,14 +133,9 @@ def plan_together(product: Product, plan: Plan, target: Target) -> tuple[Plan, i
     cache. And the most steps of k for which that holds."""
     row = plan.lanes.width * (tiles(plan.columns) * plan.columns[0].size if product.n is not None else ANY) * product.size
     most = min(plan.deep, target.l2_bytes // 4 // row)
-    tall, wide = plan.rows[0].size, plan.columns[0].size
     panels = tiles(plan.columns) if product.n is not None else plan.column_tiles
-    row_tiles = max(1, plan.row_tiles // 2)
-    b_bytes = round_up(panels * panel_size(plan.deep, wide, plan.lanes) * product.size, 64) if plan.pack_b else 0
-    a_rows = min(row_tiles, tiles(plan.rows)) * tall
-    a_bytes = (plan.a_pitch * a_rows + plan.lanes.width) * product.size if plan.pack_a else 0
-    wider = replace(plan, column_tiles=panels, row_tiles=row_tiles, b_bytes=b_bytes, work=b_bytes + a_bytes + 64)
-    return wider, most
+    wider = replace(plan, column_tiles=panels, row_tiles=max(1, plan.row_tiles // 2))
+    return _with_memory(product, wider, plan.rows[0].size, plan.columns[0].size), most
 
 
 def keeps_panels(product: Product, plan: Plan) -> bool:

@@ -48,14 +48,16 @@ def lower_row(table: Terms, node: Node, args: list[Term]) -> Term:
         _narrow_counter(table, scope, x.shape[-1:])
     for name, kind, expr in op.phases:
         values = formula(expr, x.shape, op.name)
-        start = extreme(x.dtype, lowest=True) if kind == "max" else "0.0"
-        if x.shape[-1] == 1:
-            scope[name] = values
-            continue
-        fold = fold_rule((len(x.shape) - 1,), _COMBINE[kind], x.dtype, start, False, op.name)
-        fold = replace(fold, wide=fold.wide and not picks_one(expr))
-        scope[name] = table.reshape(table.make(fold, (values,), x.dtype, x.shape[:-1]), row)
+        scope[name] = values if x.shape[-1] == 1 else _fold(table, values, kind, picks_one(expr), op.name)
     return _result(table, op, formula, node)
+
+
+def _fold(table: Terms, values: Term, kind: str, one: bool, title: str) -> Term:
+    """The largest or the sum of each row's values, of which all but one may be known to be 0."""
+    start = extreme(values.dtype, lowest=True) if kind == "max" else "0.0"
+    fold = fold_rule((len(values.shape) - 1,), _COMBINE[kind], values.dtype, start, False, title)
+    fold = replace(fold, wide=fold.wide and not one)
+    return table.reshape(table.make(fold, (values,), values.dtype, values.shape[:-1]), (*values.shape[:-1], 1))
 
 
 class _SplitRow(ast.NodeTransformer):

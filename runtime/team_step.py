@@ -50,40 +50,43 @@ def plan_team(
 ) -> TeamPlan | None:
     """The plan, or None if the step holds anything but calls. buffers: the program's. shared: the numbers of the calls to cut;
     long: of those that take long. columns: of the first operand, by kernel, see `Access`."""
-    plan, calls = TeamPlan(), list[TeamCall]()
-    statements = [s for s in step.body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
-    position = 0
-    while position < len(statements):
-        statement = statements[position]
-        position += 1
+    listed = _list_calls(step)
+    if listed is None or not all(name == "effect" or name in decls for _, name, _ in listed[1]):
+        return None
+    calls = []
+    for number, (node, name, failure) in enumerate(listed[1]):
+        call = _call(node, name, failure, decls, buffers, number in shared)
+        calls.append(_with_columns(replace(call, long=number in long), (columns or {}).get(name, ())))
+    own = find_own_rows(calls, buffers, max(2, thread_count()))
+    return TeamPlan(listed[0], form_segments(calls if own is None else mark_own_rows(calls, own)), own)
+
+
+def _list_calls(step: ast.FunctionDef) -> tuple[list[ast.Assign], list[tuple[ast.Call, str, ast.If | None]]] | None:
+    """The step's assignments of sizes, and its calls: each with its name and what is done if it fails. None: there is more."""
+    sizes, calls = list[ast.Assign](), list[tuple[ast.Call, str, ast.If | None]]()
+    statements = iter(step.body)
+    for statement in statements:
         if isinstance(statement, ast.Return):
             break
+        if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+            continue
         if not isinstance(statement, (ast.Assign, ast.Expr)) or not isinstance(statement.value, ast.Call):
             return None
         name = statement.value.func.id if isinstance(statement.value.func, ast.Name) else ""
-        if isinstance(statement, ast.Assign) and name == "size":
-            plan.sizes.append(statement)
-            continue
-        failure = None
-        if isinstance(statement, ast.Assign):
-            if position == len(statements) or not isinstance(statements[position], ast.If):
-                return None
-            failure = statements[position]
-            position += 1
-        if name != "effect" and name not in decls:
+        if isinstance(statement, ast.Expr):
+            calls.append((statement.value, name, None))
+        elif name == "size":
+            sizes.append(statement)
+        elif isinstance(failure := next(statements, None), ast.If):
+            calls.append((statement.value, name, failure))
+        else:
             return None
-        number = len(calls)
-        call = _call(statement.value, name, failure, decls, buffers, number in shared)
-        calls.append(_with_columns(replace(call, long=number in long), (columns or {}).get(name, ())))
-    plan.own = find_own_rows(calls, buffers, max(2, thread_count()))
-    plan.segments = form_segments(calls if plan.own is None else mark_own_rows(calls, plan.own))
-    return plan
+    return sizes, calls
 
 
 def _call(
-    node: ast.Call, name: str, failure: ast.stmt | None, decls: Mapping[str, KernelDecl], buffers: Sequence[Buffer], cut: bool
+    node: ast.Call, name: str, failure: ast.If | None, decls: Mapping[str, KernelDecl], buffers: Sequence[Buffer], cut: bool
 ) -> TeamCall:
-    assert failure is None or isinstance(failure, ast.If)
     if name == "effect":
         return TeamCall(node, failure, None, (), effect=True)
     decl = decls[name]
@@ -262,35 +265,24 @@ def print_team_step(plan: TeamPlan, decls: Mapping[str, KernelDecl], resolve: Re
 
     flush: denormal numbers count as zero while a part runs.
     """
-    functions, cases, labels = [], [], []
+    functions: list[str] = []
     symbols: dict[str, str] = {}
     for k, segment in enumerate(plan.segments):
-        names = [f"call{k}.{i}" for i in range(len(segment.calls))]
-        for name, call in zip(names, segment.calls, strict=True):
+        for i, call in enumerate(segment.calls):
             kernel = call.node.func.id if isinstance(call.node.func, ast.Name) else ""
             if kernel == GATHER:
-                functions.append(f"define internal i32 @{name}({_PART}) {{\n{GATHER_PART}}}\n")
+                functions.append(f"define internal i32 @call{k}.{i}({_PART}) {{\n{GATHER_PART}}}\n")
                 continue
             printer = _PartPrinter(
                 resolve, part=call, decl=decls.get(kernel), pieces=segment.pieces, own=plan.own, uneven=segment.uneven
             )
-            functions.append(_print_call(name, call, plan.sizes, printer))
+            functions.append(_print_call(f"call{k}.{i}", call, plan.sizes, printer))
             symbols |= printer.symbols
-        cases.append(_print_segment(k, names, segment))
-        labels.append(f"i64 {k}, label %segment{k}")
-    name = "run" if flush else "part"
-    wrapper = wrap_flushing("part", f"i64 %k, {_PART}", "run", "internal") if flush else ""
     rows = "" if plan.own is None else print_own_rows(plan.own)
     return f"""{"".join(symbols.values())}
 {rows}{chr(10).join(functions)}
-define internal i32 @{name}(i64 %k, {_PART}) {{
-entry:
-  switch i64 %k, label %none [ {"  ".join(labels)} ]
-none:
-  ret i32 0
-{chr(10).join(cases)}
-}}
-{wrapper}
+{_print_choice("run" if flush else "part", plan.segments)}
+{wrap_flushing("part", f"i64 %k, {_PART}", "run", "internal") if flush else ""}
 {print_entry(*(() if plan.own is None else ("bring", "fetch")))}"""
 
 
@@ -306,11 +298,23 @@ def _print_call(name: str, call: TeamCall, sizes: Sequence[ast.stmt], printer: _
     return f"define internal i32 @{name}({_PART}) {{\nentry:\n{body}\n}}\n"
 
 
-def _print_segment(k: int, names: Sequence[str], segment: Segment) -> str:
+def _print_choice(name: str, segments: Sequence[Segment]) -> str:
+    """The function that runs one part of segment ``k``."""
+    labels = "  ".join(f"i64 {k}, label %segment{k}" for k in range(len(segments)))
+    return f"""define internal i32 @{name}(i64 %k, {_PART}) {{
+entry:
+  switch i64 %k, label %none [ {labels} ]
+none:
+  ret i32 0
+{chr(10).join(_print_segment(k, segment) for k, segment in enumerate(segments))}
+}}"""
+
+
+def _print_segment(k: int, segment: Segment) -> str:
     """The block that runs one part of each call, up to the first that fails."""
     lines = [f"segment{k}:"]
-    for i, (name, call) in enumerate(zip(names, segment.calls, strict=True)):
-        lines.append(f"  %code{k}.{i} = call i32 @{name}({_PART})")
+    for i, call in enumerate(segment.calls):
+        lines.append(f"  %code{k}.{i} = call i32 @call{k}.{i}({_PART})")
         if call.failure is not None:
             lines.append(f"  %failed{k}.{i} = icmp ne i32 %code{k}.{i}, 0")
             lines.append(f"  br i1 %failed{k}.{i}, label %end{k}.{i}, label %on{k}.{i}")
