@@ -107,7 +107,7 @@ class _Fusion:
 
     def can_wait(self, product: Term, group: Group) -> bool:
         """Whether nothing between the product and the group needs the product, and no variable would be written too early."""
-        others = [g for g in self.stores.readers[product] if g is not group]
+        others = [self.merged.get(g, g) for g in self.stores.readers[product] if g is not group]
         if not others and product not in self.required:
             return True
         writes = any(kind == "variable" for t in group.members for kind, _ in self.targets.by_term.get(t, ()))

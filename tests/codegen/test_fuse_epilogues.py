@@ -176,6 +176,14 @@ def test_the_younger_of_two_products_takes_the_sum():
     assert len(program.calls) == 2 and len(fused(program)) == 1
 
 
+def test_a_product_does_not_end_in_what_needs_it_by_way_of_another_products_end():
+    """Batch normalisation's gradient: g @ v ends in a sum that needs x @ w, and that sum is needed by what could end x @ w."""
+    x, w, h = product("nn", BATCH, 20, 3)
+    g, v, d = product("nt", BATCH, 20, 4)
+    total = o.reduce_sum(o.mul(d, h), axes=(0,), keepdims=False)
+    assert len(fused(agree(Graph((x, w, g, v), (o.sub(h, total),))))) == 1
+
+
 def test_random_graphs_keep_their_bits():
     """As plain Python, a product with what follows it computes what both compute apart, bit by bit."""
     small = Target(64, 32, 1024, 16 * 1024, own_contracts=("f32", "f64"))
