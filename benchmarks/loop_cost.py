@@ -33,33 +33,42 @@ def make_model() -> keras.Model:
     return model
 
 
-def measure() -> dict[str, float]:
-    """Microseconds by name."""
+def make_raw_step(model: keras.Model, x: np.ndarray, y: np.ndarray) -> Callable[[int], None]:
+    """So many native calls of the train step on one batch."""
+    concrete, _ = model.concrete_step("train", x, y)
+    binding = concrete.compiled.executable._take_frame().bind([x, y])
+    arrays = (x, y, *binding.make_outputs())
+
+    def run(batches: int) -> None:
+        for _ in range(batches):
+            binding.call(arrays)
+
+    return run
+
+
+def make_runs() -> dict[str, Callable[[int], object]]:
+    """What is measured, by name: each takes a number of batches."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(LONG * BATCH, 2)).astype("float32")
     y = x @ np.array([[1.0], [-2.0]], "float32")
     model = make_model()
-    concrete, _ = model.concrete_step("train", x[:BATCH], y[:BATCH])
-    executable = concrete.compiled.executable
-    frame = executable._take_frame()
-    binding = frame.bind([x[:BATCH], y[:BATCH]])
-    arrays = (x[:BATCH], y[:BATCH], *binding.make_outputs())
-
-    def raw(batches: int) -> None:
-        for _ in range(batches):
-            binding.call(arrays)
 
     def over(run: Callable[..., object], *data: np.ndarray, **options: object) -> Callable[[int], object]:
         return lambda batches: run(*(d[: batches * BATCH] for d in data), batch_size=BATCH, verbose=0, **options)
 
-    runs: dict[str, Callable[[int], object]] = {
-        "raw step": raw,
+    return {
+        "raw step": make_raw_step(model, x[:BATCH], y[:BATCH]),
         "fit": over(model.fit, x, y),
         "fit, shuffle=False": over(model.fit, x, y, shuffle=False),
         "fit, a callback for each batch": over(model.fit, x, y, callbacks=[EveryBatch()]),
         "evaluate": over(model.evaluate, x, y),
         "predict": over(model.predict, x),
     }
+
+
+def measure() -> dict[str, float]:
+    """Microseconds by name."""
+    runs = make_runs()
     best: dict[tuple[str, int], float] = {}
     for _ in range(ROUNDS):
         for name, run in runs.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -30,10 +31,8 @@ def build(w: Workload) -> torch.nn.Module:
     return torch.nn.Sequential(*layers)
 
 
-def prepare(w: Workload) -> Run:
-    if w.kind == "pointwise":
-        return prepare_pointwise(w)
-    model = build(w)
+def make_step(w: Workload, model: torch.nn.Module) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    """A train step: from a batch to its loss."""
     optimizer = OPTIMIZERS[w.optimizer](model.parameters())
     loss_fn = torch.nn.functional.mse_loss if w.sizes[-1] == 1 else torch.nn.functional.cross_entropy
 
@@ -44,19 +43,17 @@ def prepare(w: Workload) -> Run:
         optimizer.step()
         return loss
 
-    train_step = torch.compile(step) if COMPILE else step
+    return torch.compile(step) if COMPILE else step
+
+
+def prepare(w: Workload) -> Run:
+    if w.kind == "pointwise":
+        return prepare_pointwise(w)
+    if w.kind == "predict":
+        return prepare_predict(w)
+    train_step = make_step(w, build(w))
     x, y = (torch.from_numpy(v) for v in w.data())
     y = y if w.sizes[-1] == 1 else y.long()
-    if w.kind == "predict":
-        forward = torch.compile(model) if COMPILE else model
-
-        def predict(steps: int) -> float:
-            with torch.inference_mode():
-                for _ in range(steps):
-                    out = forward(x).numpy()
-            return float(out[0, 0])
-
-        return predict
 
     def run(steps: int) -> float:
         for i in range(steps):
@@ -66,6 +63,20 @@ def prepare(w: Workload) -> Run:
             else:
                 loss = train_step(x, y)
         return float(loss)
+
+    return run
+
+
+def prepare_predict(w: Workload) -> Run:
+    model = build(w)
+    forward = torch.compile(model) if COMPILE else model
+    x = torch.from_numpy(w.data()[0])
+
+    def run(steps: int) -> float:
+        with torch.inference_mode():
+            for _ in range(steps):
+                out = forward(x).numpy()
+        return float(out[0, 0])
 
     return run
 
