@@ -34,24 +34,14 @@ class InputLayer(Layer):
         super().__init__(
             name=name, dtype=dtype or input_dtype or (input_tensor.dtype.name if input_tensor is not None else None)
         )
-        batch_shape = kwargs.pop("batch_input_shape", batch_shape)
-        if input_tensor is not None and batch_shape is None and shape is None:
-            batch_shape = tuple(input_tensor.shape)
-        if (shape is None) == (batch_shape is None):
-            raise ValueError(f"Give either shape or batch_shape. Received: shape={shape}, batch_shape={batch_shape}")
-        if shape is not None:
-            batch_shape = (batch_size, *_sizes(shape))
+        self._batch_shape = _full_shape(shape, batch_size, kwargs.pop("batch_input_shape", batch_shape), input_tensor)
         if sparse or ragged:
             raise ValueError("Sparse and ragged inputs are not supported; pass dense arrays.")
-        self._batch_shape = _sizes(batch_shape)
         self.sparse, self.ragged, self.optional = sparse, ragged, optional
         self._dtype_name = as_dtype(dtype or input_dtype or floatx()).name
         self.built = True
-        tensor = (
-            input_tensor
-            if isinstance(input_tensor, KerasTensor)
-            else KerasTensor(self._batch_shape, self._dtype_name, self.name)
-        )
+        given = isinstance(input_tensor, KerasTensor)
+        tensor = input_tensor if given else KerasTensor(self._batch_shape, self._dtype_name, self.name)
         self._tensor = record_call(self, (), {}, tensor)
         self.input_spec = InputSpec(shape=self._batch_shape, dtype=None, name=self.name)
 
@@ -83,6 +73,15 @@ class InputLayer(Layer):
             "name": self.name,
             "optional": self.optional,
         }
+
+
+def _full_shape(shape: Any, batch_size: int | None, batch_shape: Any, tensor: Any) -> tuple[int | None, ...]:
+    """The shape with the batch axis, from whatever was given of it."""
+    if tensor is not None and batch_shape is None and shape is None:
+        batch_shape = tuple(tensor.shape)
+    if (shape is None) == (batch_shape is None):
+        raise ValueError(f"Give either shape or batch_shape. Received: shape={shape}, batch_shape={batch_shape}")
+    return _sizes(batch_shape if shape is None else (batch_size, *_sizes(shape)))
 
 
 def _sizes(shape: Any) -> tuple[int | None, ...]:

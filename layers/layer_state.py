@@ -52,11 +52,7 @@ class LayerState:
         shape: sizes, an integer or () for a scalar. initializer: glorot_uniform for floating dtypes, zeros for others if None.
         Raises ValueError for a size that is not known or not positive.
         """
-        if isinstance(shape, str):
-            raise ValueError(f"add_weight's first argument is the shape; pass the name as name=. Received: shape={shape!r}")
-        sizes = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape or ())
-        if any(not isinstance(s, (int, np.integer)) or isinstance(s, bool) or s < 0 for s in sizes):
-            raise ValueError(f"Layer {self.name!r}: a weight's sizes must be known integers. Received: {name!r}, shape={sizes}")
+        sizes = self._weight_sizes(shape, name)
         kind = as_dtype(self.variable_dtype if dtype is None else dtype)
         if initializer is None:
             initializer = "glorot_uniform" if kind.is_floating else "zeros"
@@ -75,6 +71,14 @@ class LayerState:
             )
         self._weights.append(weight)
         return weight
+
+    def _weight_sizes(self, shape: Any, name: str | None) -> tuple[int, ...]:
+        if isinstance(shape, str):
+            raise ValueError(f"add_weight's first argument is the shape; pass the name as name=. Received: shape={shape!r}")
+        sizes = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape or ())
+        if any(not isinstance(s, (int, np.integer)) or isinstance(s, bool) or s < 0 for s in sizes):
+            raise ValueError(f"Layer {self.name!r}: a weight's sizes must be known integers. Received: {name!r}, shape={sizes}")
+        return sizes
 
     def add_loss(self, loss: Any) -> None:
         """Adds a scalar (or a list of scalars) to what `fit` minimises, for this call."""

@@ -61,12 +61,7 @@ def prepare(
 ) -> Decisions:
     """Everything flat over samples and labels (over samples only if ``per_label``), with one weight each."""
     y_pred, y_true = match_ranks(to_tensor(y_pred, dtype), to_tensor(y_true, dtype))
-    weight = None if sample_weight is None else to_tensor(sample_weight, dtype)
-    if weight is not None:
-        while len(weight.shape) > 1 and len(weight.shape) >= len(y_pred.shape) and weight.shape[-1] == 1 != y_pred.shape[-1]:
-            weight = weft.squeeze(weight, -1)
-        if len(weight.shape) < len(y_pred.shape):
-            weight = weft.expand_dims(weight, -1)
+    weight = None if sample_weight is None else _match_weight(to_tensor(sample_weight, dtype), y_pred)
     if top_k is not None:
         y_pred = weft.where(among_top_k(y_pred, top_k), y_pred, weft.constant(-1e10, dtype))
     if class_id is not None:
@@ -83,6 +78,13 @@ def prepare(
         return Decisions(positive, y_pred, weight)
     flat = None if weight is None else weft.reshape(weight, [-1])
     return Decisions(weft.reshape(positive, [-1]), weft.reshape(y_pred, [-1]), flat)
+
+
+def _match_weight(weight: Any, y_pred: Any) -> Any:
+    """The weight without needless last axes of size 1, and with one more if it has fewer axes than the predictions."""
+    while len(weight.shape) > 1 and len(weight.shape) >= len(y_pred.shape) and weight.shape[-1] == 1 != y_pred.shape[-1]:
+        weight = weft.squeeze(weight, -1)
+    return weft.expand_dims(weight, -1) if len(weight.shape) < len(y_pred.shape) else weight
 
 
 def among_top_k(scores: Any, k: int) -> Any:

@@ -28,21 +28,11 @@ def print_summary(
     the whole text instead of standard output. expand_nested: also the layers of models inside. layer_range: regular expressions
     for the first and the last layer to show.
     """
-    layers = list(getattr(model, "operations", None) or model.layers)
-    linear = _is_linear(model)
-    header, align = ["Layer (type)", "Output Shape", "Param #"], ["left", "left", "right"]
     import shutil  # with compression behind it, for those who print
 
-    length, places = 88, list(positions or ([0.45, 0.80, 1.0] if linear else [0.3, 0.56, 0.74, 1.0]))
-    if not linear:
-        header.append("Connected to")
-        align.append("left")
-        length = 108
-    if show_trainable:
-        header.append("Trainable")
-        align.append("center")
-        length += 12
-        places = [p * 0.90 for p in places] + [1.0]
+    layers = list(getattr(model, "operations", None) or model.layers)
+    linear = _is_linear(model)
+    header, align, places, length = _columns(linear, positions, show_trainable)
     line_length = line_length or min(length, shutil.get_terminal_size().columns - 4)
     rows: list[list[str]] = []
     for layer in _chosen(layers, layer_range):
@@ -53,6 +43,24 @@ def print_summary(
         print(text, end="")
     else:
         print_fn(text)
+
+
+def _columns(
+    linear: bool, positions: Sequence[float] | None, show_trainable: bool
+) -> tuple[list[str], list[str], list[float], int]:
+    """Titles, alignments and ends of the columns, and how long a line is that has room for them."""
+    header, align = ["Layer (type)", "Output Shape", "Param #"], ["left", "left", "right"]
+    length, places = 88, list(positions or ([0.45, 0.80, 1.0] if linear else [0.3, 0.56, 0.74, 1.0]))
+    if not linear:
+        header.append("Connected to")
+        align.append("left")
+        length = 108
+    if show_trainable:
+        header.append("Trainable")
+        align.append("center")
+        length += 12
+        places = [p * 0.90 for p in places] + [1.0]
+    return header, align, places, length
 
 
 def _widths(places: Sequence[float], line_length: int) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -174,13 +175,15 @@ def make_source(
         if value is not None:
             raise ValueError(f"{name} must be part of the elements when x is a {kind}. Received: {name} as an argument")
 
-    def convert(element: Any) -> Batch:
-        return convert_batch(element, class_weight)
+    return _element_source(x, steps, rng, functools.partial(convert_batch, class_weight=class_weight))
 
+
+def _element_source(x: Any, steps: int | None, rng: np.random.Generator | None, convert: Callable[[Any], Batch]) -> Source:
+    """The source of a data set or a generator, whose elements are batches."""
     if isinstance(x, PyDataset) or (hasattr(x, "__getitem__") and hasattr(x, "__len__")):
         return SequenceSource(x, rng, convert)
     if not hasattr(x, "__iter__") or isinstance(x, (str, bytes)):
-        raise TypeError(f"x must be arrays, a data set or a generator of batches. Received: {x!r} of type {kind}")
+        raise TypeError(f"x must be arrays, a data set or a generator of batches. Received: {x!r} of type {type(x).__name__}")
     if steps is None and getattr(x, "INFINITE_CARDINALITY", None) is not None and int(x.cardinality()) == x.INFINITE_CARDINALITY:
         raise ValueError(
             "An infinite data set needs the number of steps: steps_per_epoch= in fit, validation_steps= for validation data, "

@@ -137,7 +137,6 @@ class Trainer(TrainingSteps):
         Interrupted (Ctrl-C), it leaves the weights of the last full step. Raises ValueError for data that does not fit.
         """
         from ..callbacks.history import History
-        from .loops import run_epoch
 
         self._require_compiled("fit")
         if validation_split and validation_data is None:
@@ -154,13 +153,25 @@ class Trainer(TrainingSteps):
         history = next(c for c in hooks.callbacks if isinstance(c, History))
         self._build_optimizer()
         hooks.on_train_begin()
+        logs = self._train(loop, range(initial_epoch, epochs), hooks, validation, validation_freq)
+        if self.optimizer is not None and epochs > 0:
+            self.optimizer.finalize_variable_values(self.trainable_weights)  # type: ignore[attr-defined]
+        hooks.on_train_end(logs)
+        return history
+
+    def _train(
+        self, loop: EpochLoop, epochs: range, hooks: CallbackList, validation: EpochLoop | None, validation_freq: Any
+    ) -> dict[str, Any] | None:
+        """Runs epochs until the data ends or a callback stops them, and returns the logs of the last one."""
+        from .loops import run_epoch
+
         logs: dict[str, Any] | None = None
-        for epoch in range(initial_epoch, epochs):
+        for epoch in epochs:
             self.reset_metrics()
             hooks.on_epoch_begin(epoch)
             results = run_epoch(self, loop, "train", hooks)
             if results is None:
-                if epoch == initial_epoch:
+                if epoch == epochs.start:
                     raise ValueError("There must be at least one batch. Received: data that yields none")
                 break
             logs = read_logs(results)
@@ -170,10 +181,7 @@ class Trainer(TrainingSteps):
             hooks.on_epoch_end(epoch, dict(logs))
             if self.stop_training:
                 break
-        if self.optimizer is not None and epochs > 0:
-            self.optimizer.finalize_variable_values(self.trainable_weights)  # type: ignore[attr-defined]
-        hooks.on_train_end(logs)
-        return history
+        return logs
 
     def evaluate(
         self,
