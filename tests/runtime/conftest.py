@@ -20,6 +20,7 @@ from weft.runtime.team_step import TeamPlan
 
 sys.path.insert(0, str(Path(__file__).parent))
 from team_jobs import KnownStep
+from team_models import all_calls
 
 SOURCE = '''
 """A dense layer with relu, a loss, and an update in place."""
@@ -153,6 +154,12 @@ def thread_team(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(config, "intra_op_threads", 1)
     yield
     team.stop()
+
+
+@pytest.fixture
+def every_step_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However small; the number of threads is what the test sets."""
+    monkeypatch.setattr(frame, "choose_calls", all_calls)
 
 
 @pytest.fixture

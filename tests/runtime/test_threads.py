@@ -1,14 +1,11 @@
-"""The team of threads: the same bits for any number of threads, and no hang under forks, neighbours, failures and exits."""
+"""The team of threads: the same bits for any number of threads, and no hang under neighbours, failures and changes."""
 
 from __future__ import annotations
 
-import ctypes
-import os
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,67 +13,17 @@ import numpy as np
 import pytest
 
 import weft
-from weft.codegen.program import Program, Split
 from weft.graph.errors import InvalidArgumentError
-from weft.runtime import cores, frame
-from weft.runtime import team as team_module
+from weft.runtime import cores
 from weft.runtime.config import config
 from weft.runtime.executable import build
 from weft.runtime.team import team
-from weft.runtime.team_choice import choose_calls
-from weft.runtime.team_gather import team_gather
 from weft.runtime.team_layout import PAUSED_UNTIL
 
-pytestmark = pytest.mark.compiles
-WIDTHS = (40, 96, 7)
+sys.path.insert(0, str(Path(__file__).parent))
+from team_models import Model, assert_same
 
-
-def all_calls(program: Program, dims: Mapping[str, int]) -> frozenset[int]:
-    """However short they are, and also of programs that are written by hand and do not list them."""
-    return frozenset(range(100)) if team_module.thread_count() > 1 else frozenset()
-
-
-@pytest.fixture(autouse=True)
-def every_step_is_shared(thread_team: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However small; the number of threads is what the test sets."""
-    monkeypatch.setattr(frame, "choose_calls", all_calls)
-
-
-class Model:
-    """A train step over two dense layers with RMSprop; everything follows from the seed."""
-
-    def __init__(self, threads: int) -> None:
-        config.intra_op_threads = threads
-        random = np.random.default_rng(3)
-        shapes = [(WIDTHS[0], WIDTHS[1]), (WIDTHS[1],), (WIDTHS[1], WIDTHS[2]), (WIDTHS[2],)]
-        self.weights = [weft.Variable(random.normal(0, 0.1, s).astype(np.float32)) for s in shapes]
-        self.squares = [weft.Variable(np.zeros(s, np.float32)) for s in shapes]
-        self.random = random
-        self.step = weft.function(self.train)
-
-    def train(self, x: weft.Tensor, y: weft.Tensor) -> weft.Tensor:
-        w1, b1, w2, b2 = self.weights
-        with weft.GradientTape() as tape:
-            h = weft.nn.relu(weft.matmul(x, w1) + b1)
-            logits = weft.matmul(h, w2) + b2
-            loss = weft.reduce_mean(weft.nn.sparse_softmax_cross_entropy_with_logits(y, logits))
-        for v, s, g in zip(self.weights, self.squares, tape.gradient(loss, self.weights), strict=True):
-            s.assign(0.9 * s + 0.1 * g * g)
-            v.assign_sub(0.01 * g / (weft.sqrt(s) + 1e-7))
-        return loss
-
-    def run(self, steps: int, batch: int = 64) -> list[np.ndarray]:
-        """The losses of so many steps and the weights after them."""
-        losses = []
-        for _ in range(steps):
-            x = self.random.normal(size=(batch, WIDTHS[0])).astype(np.float32)
-            losses.append(self.step(weft.constant(x), weft.constant(self.random.integers(0, WIDTHS[2], batch))).numpy())
-        return [np.array(losses), *(v.numpy() for v in (*self.weights, *self.squares))]
-
-
-def assert_same(a: list[np.ndarray], b: list[np.ndarray]) -> None:
-    for x, y in zip(a, b, strict=True):
-        np.testing.assert_array_equal(x, y)
+pytestmark = [pytest.mark.compiles, pytest.mark.usefixtures("thread_team", "every_step_is_shared")]
 
 
 @pytest.fixture(scope="module")
@@ -286,66 +233,6 @@ def test_no_threads_to_be_had(monkeypatch: pytest.MonkeyPatch, alone: list[np.nd
     assert team.size == 1
 
 
-SCRIPT = f"""
-import sys, os
-sys.path.insert(0, {str(Path(__file__).parent)!r})
-import importlib.util
-spec = importlib.util.spec_from_file_location("threads", {__file__!r})
-threads = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(threads)
-from weft.runtime import frame
-frame.choose_calls = threads.all_calls
-threads.config.team_delay = 0
-"""
-
-
-def run_script(text: str) -> str:
-    """Runs it in a process of its own, which must end by itself and say nothing on stderr."""
-    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", SCRIPT + text]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, done.stderr) == (0, ""), done.stderr
-    return done.stdout
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="There is no fork here.")
-def test_a_fork_between_steps() -> None:
-    """Parent and child both go on with a team of their own."""
-    out = run_script("""
-import numpy as np
-expected = threads.Model(1)
-want = expected.run(6)
-model = threads.Model(3)
-model.run(3)
-child = os.fork()
-assert threads.team.size == (1 if child == 0 else 3)
-threads.config.intra_op_threads = 3
-model.run(2)
-last = model.run(1)
-good = all(np.array_equal(a, b) for a, b in zip(last[1:], want[1:])) and threads.team.size == 3
-if child == 0:
-    os._exit(0 if good else 3)
-_, status = os.waitpid(child, 0)
-print(good, os.waitstatus_to_exitcode(status))
-""")
-    assert out.split() == ["True", "0"]
-
-
-def test_the_interpreter_ends() -> None:
-    assert run_script("threads.Model(4).run(5); print(threads.team.size)").split() == ["4"]
-
-
-def test_the_interpreter_ends_while_a_daemon_computes() -> None:
-    out = run_script("""
-import threading, time
-model = threads.Model(3)
-model.run(1)
-threading.Thread(target=model.run, args=(100000,), daemon=True).start()
-time.sleep(0.3)
-print(threads.team.size)
-""")
-    assert out.split() == ["3"]
-
-
 def test_the_team_comes_in_the_background(alone: list[np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
     """Steps run on one thread until the other form is compiled; the change shows in no bit."""
     monkeypatch.setattr(config, "team_delay", 0.05)
@@ -358,12 +245,6 @@ def test_the_team_comes_in_the_background(alone: list[np.ndarray], monkeypatch: 
     while not team.counters()["jobs"]:
         assert time.monotonic() < limit
         model.run(1)
-
-
-def test_the_interpreter_ends_while_a_team_is_compiled() -> None:
-    for pause in ("0", "0.06"):
-        out = run_script(f"threads.config.team_delay = 0.05\nimport time\nthreads.Model(2).run(2)\ntime.sleep({pause})\nprint(1)")
-        assert out.split() == ["1"]
 
 
 def test_the_setting(alone: list[np.ndarray]) -> None:
@@ -379,76 +260,3 @@ def test_the_setting(alone: list[np.ndarray]) -> None:
     assert threading_.usable_threads() == cores.usable_cores()
     with pytest.raises(ValueError, match="Received: -1"):
         threading_.set_intra_op_parallelism_threads(-1)
-
-
-@pytest.mark.parametrize("width", [1, 63, 64, 100, 3136])
-@pytest.mark.parametrize("count", [0, 1, 65])
-def test_rows_are_gathered_by_all(width: int, count: int) -> None:
-    """Bytes at and around the cache lines that threads share rows by; and nothing beyond the rows."""
-    config.intra_op_threads = 3
-    assert team.start(3)
-    gather = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)(team_gather())
-    random = np.random.default_rng(0)
-    source = random.integers(0, 256, (90, width)).astype(np.uint8)
-    rows = random.permutation(90)[:count].astype(np.int64)
-    target = np.full((count + 1, width), 7, np.uint8)
-    fields = np.array([target.ctypes.data, source.ctypes.data, width, rows.ctypes.data, count], np.int64)
-    for _ in range(3):
-        target[:count] = 0
-        assert gather(fields.ctypes.data, None, None) == 0
-        np.testing.assert_array_equal(target[:count], source[rows])
-        assert (target[count] == 7).all()
-
-
-def test_fit_gathers_with_all_threads() -> None:
-    """The same weights as on one thread, from batches that are large enough to be gathered together."""
-    x = np.random.default_rng(1).random((300, 784), np.float32)
-    y = np.arange(300) % 10
-    weights = []
-    for threads in (1, 2, 3):
-        config.intra_op_threads = threads
-        weft.keras.utils.set_random_seed(3)
-        model = weft.keras.Sequential([weft.keras.Input((784,)), weft.keras.layers.Dense(10)])
-        model.compile("rmsprop", weft.keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-        model.fit(x, y, batch_size=64, epochs=3, verbose=0)
-        weights.append(model.get_weights())
-        assert threads == 1 or team.counters()["jobs"] + team.counters()["alone_paused"] > 2 * 3 * 4  # steps and gathers
-    for other in weights[1:]:
-        for a, b in zip(weights[0], other, strict=True):
-            np.testing.assert_array_equal(a, b)
-
-
-# What decides ------------------------------------------------------------------------------------------------------------------
-
-
-def test_small_steps_stay_alone() -> None:
-    """The estimate: a small model is not worth a hand-over, a wide pointwise chain is."""
-    config.intra_op_threads = 4
-    small = weft.function(lambda x: weft.exp(x) * 2.0).get_concrete_function(weft.TensorSpec([None], weft.float32))
-    program = small.compiled.program
-    assert isinstance(program.kernels[0].split, Split)
-    (name,) = program.sizes
-    assert choose_calls(program, {name: 1000}) == frozenset()
-    assert choose_calls(program, {name: 1_000_000}) == {0}
-    config.intra_op_threads = 1
-    assert choose_calls(program, {name: 1_000_000}) == frozenset()
-
-
-def test_cores_are_counted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for number, siblings in enumerate(("0,2", "1,3", "0,2", "1,3")):
-        folder = tmp_path / f"cpu{number}" / "topology"
-        folder.mkdir(parents=True)
-        (folder / "thread_siblings_list").write_text(siblings + "\n")
-    quota = tmp_path / "cpu.max"
-    quota.write_text("max 100000\n")
-    cores._physical.cache_clear()
-    monkeypatch.setattr(cores, "_TOPOLOGY", tmp_path)
-    monkeypatch.setattr(cores, "_QUOTA", quota)
-    monkeypatch.setattr(cores, "_allowed", lambda: {0, 1, 2, 3})
-    assert cores.usable_cores() == 2
-    monkeypatch.setattr(cores, "_allowed", lambda: {0, 2})
-    assert cores.usable_cores() == 1
-    monkeypatch.setattr(cores, "_allowed", lambda: set(range(16)))
-    quota.write_text("250000 100000\n")
-    assert cores.usable_cores() == 3
-    cores._physical.cache_clear()
