@@ -2,8 +2,8 @@
 
 erf without tables is a polynomial near 0 and 1 - 2**-q(x) elsewhere, q a polynomial; float64 uses the Chebyshev fits of
 `graph.special`. sin and cos subtract multiples of pi/2 in three parts, and leave arguments beyond 2**16 to the C library, lane by
-lane; gelu by tables leaves arguments below its table to exp and a polynomial, behind a branch too. A float32 power is computed as
-exp(y log x) in float64.
+lane. gelu is computed by `vector_normal`, or by tables, which leave arguments below theirs to it, behind a branch too. A float32
+power is computed as exp(y log x) in float64.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from weft.graph.special import ERF_SMALL, ERFC_SCALED
 
 from . import vector_inverses, vector_math
 from .vector_math import Maths
+from .vector_normal import far_tail, upper_tail
 from .vector_tables import GELU_LAST, erf_by_tables, gelu_by_tables, has_tables
 
 _ERF_TAIL = (0.12837917, -0.37612632, 0.112836875, -0.02685894, 0.0051999064, -0.0008130012, 8.3167724e-05)
@@ -25,16 +26,6 @@ _ERFC_EXPONENT = (
 """-log2(1 - erf(x)) in x, from 0.92 to 4."""
 _EXP2_TAIL = (0.6931472, 0.24022648, 0.055503324, 0.009618437, 0.0013398875, 0.0001535336)
 """(2**f - 1) / f within half a unit."""
-_NORMAL_PEAK = 0.3989422917366028
-"""1 / sqrt(2 pi)."""
-_NORMAL_SMALL = (-0.066490486, 0.0099738855, -0.0011877423, 0.00011556979, -9.287124e-06, 5.146212e-07)
-"""((1/2 - the share of the normal distribution above t) / t - the peak) / t**2 in t**2, up to t = 1.25."""
-_NORMAL_TAIL = (
-    6.0101615e-05, -0.40323552, -1.864287, -8.50034, 10.18211, -161.05962, 654.5202, -1019.7327, 586.8657,
-)  # fmt: skip
-"""(t exp(t**2 / 2) times that share - the peak) (t + 2.5) in 1 / (t + 2.5), from t = 1.17 to 14.7."""
-_NORMAL_SWITCH, _NORMAL_END = 1.2, 14.6
-"""Where the second polynomial takes over, and from where on the share is less than the least float32 number."""
 _HALF_PI = {
     "f32": (1.5707963705062866, -4.371138828673793e-08, -1.7151245100058819e-15),
     "f64": (1.5707963267948966, 6.123233995736766e-17, -1.4973849048591833e-33),
@@ -74,47 +65,18 @@ def gelu(m: Maths, x: str) -> str:
 
     NaN for -infinity, as the formula ``0.5 * x * (1 + erf(x * sqrt(0.5)))`` that eager mode computes.
     """
-    if m.short == "f64":
-        return _gelu_wide(m, x)
-    size = m.intrinsic("fabs", x)
+    size, zero = m.intrinsic("fabs", x), m.number(0.0)
     if has_tables(m):
         low = m.compare("olt", x, m.number(GELU_LAST))
-        return _where_rare(m, low, gelu_by_tables(m, x), lambda: _below_zero(m, x, _upper_tail(m, size)))
-    minus, square = m.negate(size), m.mul(size, size)
-    share = m.fma(minus, m.mul(square, m.polynomial(square, _NORMAL_SMALL)), m.fma(minus, m.number(_NORMAL_PEAK), m.number(0.5)))
-    tail = m.select(m.compare("olt", size, m.number(_NORMAL_SWITCH)), m.mul(size, share), _upper_tail(m, size))
-    return m.select(m.compare("olt", x, m.number(0.0)), _below_zero(m, x, tail), m.sub(x, tail))
-
-
-def _below_zero(m: Maths, x: str, tail: str) -> str:
-    return m.select(m.compare("oeq", x, m.number(-math.inf)), m.number(math.nan), m.negate(tail))
-
-
-def _upper_tail(m: Maths, size: str) -> str:
-    """size times the share of the normal distribution above it, from `_NORMAL_SWITCH` on: exp(-size**2 / 2) times what varies
-    little, with what rounding took from the square. Both factors are computed as a number and a rest."""
-    size = m.select(m.compare("ogt", size, m.number(_NORMAL_END)), m.number(_NORMAL_END), size)
-    square, half = m.mul(size, size), m.number(-0.5)
-    lost = m.fma(size, size, m.negate(square))
-    real, n, r, error = vector_math.exp_parts(m, m.mul(square, half))
-    error = m.fma(lost, half, error)
-    second, tail = m.mul(r, r), m.polynomial(r, m.format.exp_tail)
-    error = m.fma(error, m.fma(second, tail, r), error)
-    above_one = m.add(r, m.fma(second, tail, error))
-    inverse, peak = m.div(m.number(1.0), m.add(size, m.number(2.5))), m.number(_NORMAL_PEAK)
-    rest = m.mul(inverse, m.polynomial(inverse, _NORMAL_TAIL))
-    return m.scale(m.add(peak, m.fma(m.add(peak, rest), above_one, rest)), real, n)
-
-
-def _gelu_wide(m: Maths, x: str) -> str:
-    total = m.add(m.number(1.0), erf(m, m.mul(x, m.number(math.sqrt(0.5)))))
-    return m.mul(m.mul(m.number(0.5), x), total)
+        return _where_rare(m, low, gelu_by_tables(m, x), lambda: m.fma(x, zero, m.negate(far_tail(m, size))))
+    positive = m.select(m.compare("olt", x, zero), m.mul(x, zero), x)  # keeps -0; NaN for -infinity
+    return m.sub(positive, upper_tail(m, size))
 
 
 def _erf_wide(m: Maths, x: str) -> str:
     one, three = m.number(1.0), m.number(3.0)
     size = m.clamp(m.intrinsic("fabs", x), 0.0, 6.0)
-    small = m.fma(size, m.polynomial(m.mul(size, size), (ERF_SMALL[0] - 1.0, *ERF_SMALL[1:])), size)
+    small = m.fma(size, m.polynomial(m.mul(size, size), ERF_SMALL), size)
     scaled = m.polynomial(m.div(m.sub(size, three), m.add(size, three)), ERFC_SCALED)
     large = m.sub(one, m.mul(vector_math.exp(m, m.negate(m.mul(size, size))), scaled))
     return m.intrinsic("copysign", m.select(m.compare("olt", size, one), small, large), x)

@@ -1,6 +1,6 @@
 """Special functions that NumPy lacks. In: float arrays; out: arrays of the same dtype.
 
-The coefficients are Chebyshev interpolants computed for this file with 60-digit arithmetic; the errors stated are theirs.
+The coefficients are Chebyshev fits computed for this file with 50 and 60 digits; the errors stated are theirs.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-# erf(x) / x as a polynomial in x**2 on [0, 1], relative error 4e-16.
+# erf(x) / x - 1 as a polynomial in x**2 on [0, 1], absolute error 1.4e-17; each coefficient rounded before the next was fitted.
 ERF_SMALL = (
-    1.1283791670955126, -0.37612638903183543, 0.11283791670945006, -0.02686617064323777, 0.0052239776071164225,
-    -0.0008548325975389692, 0.00012055294904839707, -1.492473690741966e-05, 1.6447424703317362e-06, -1.6208483801871705e-07,
-    1.3720064546777686e-08, -7.795898827002142e-10,
+    0.12837916709551256, -0.3761263890318347, 0.11283791670943219, -0.026866170643026575, 0.005223977605729029,
+    -0.000854832591965114, 0.0001205529346521502, -1.4924712509522804e-05, 1.6447154868122808e-06, -1.6206608356867929e-07,
+    1.3712628814674872e-08, -7.783072047256754e-10,
 )  # fmt: skip
 
 # exp(x**2) * erfc(x) as a polynomial in (x - 3) / (x + 3) for x in [1, 6], absolute error 6e-18.
@@ -41,11 +41,15 @@ def _polynomial(coefficients: tuple[float, ...], x: np.ndarray) -> np.ndarray:
 
 
 def erf(x: Any) -> np.ndarray:
-    """The error function, within 2 ulp in float64; float32 and float16 are computed in float64 and rounded."""
+    """The error function, within 1.3 ulp in float64; float32 and float16 are computed in float64 and rounded.
+
+    The term that is added to x near 0 is small, and so are its rounding errors.
+    """
     given = np.asarray(x)
     wide = given.astype(np.float64)
     size = np.minimum(np.abs(wide), 6.0)  # erf(6) is 1 in float64; NaN stays NaN
-    small = wide * _polynomial(ERF_SMALL, np.minimum(size, 1.0) ** 2)
+    inner = np.clip(wide, -1.0, 1.0)
+    small = inner + inner * _polynomial(ERF_SMALL, inner * inner)
     large = 1.0 - np.exp(-size * size) * _polynomial(ERFC_SCALED, (size - 3.0) / (size + 3.0))
     return np.where(size < 1.0, small, np.copysign(large, wide)).astype(given.dtype)
 
