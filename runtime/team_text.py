@@ -210,7 +210,7 @@ def _run_job(w: TeamWriter, start: str) -> str:
     """Publishes the job, takes the first thread's part in it, and returns its code; the team pauses if that did not pay."""
     w.write("i64", 0, "%waited")
     w.line("call void @publish(ptr %ctl, ptr %desc, ptr %p, ptr %d)")
-    job, team = w.let(f"lshr i64 {w.see('%ctl', 'monotonic')}, 1"), w.read("i64", w.control(TEAM))
+    job, team = w.let(f"lshr i64 {w.see('%ctl', 'monotonic')}, 1"), _walkers(w, "%desc")
     arguments = f"ptr %ctl, ptr %desc, ptr %p, ptr %d, ptr %effect, i64 0, i64 {team}, i64 {job}, ptr %waited"
     code, end = w.let(f"call i32 @walk({arguments})"), w.now()
     w.line("call void @wait_for_idlers(ptr %desc)")
@@ -229,6 +229,11 @@ def _run_job(w: TeamWriter, start: str) -> str:
         w.write("i64", 0, w.control(SLOW))
         _pause(w, end, w.mul(total, w.let(f"select i1 {in_vain}, i64 {TRIES}, i64 {SLOW_TRIES}")))
     return code
+
+
+def _walkers(w: TeamWriter, descriptor: str) -> Operand:
+    """How many threads take part in a step's jobs: no more than it was bound for, for only those have memory of their own."""
+    return w.least(w.read("i64", w.control(TEAM)), w.field(descriptor, DESCRIPTOR, "threads", "i64"))
 
 
 def _pause(w: TeamWriter, now: Operand, tries: Operand) -> None:
@@ -285,8 +290,8 @@ def _worker() -> str:
             w.line("call void @relax()")
         w.write("i64", sequence, "%last")
         w.require(w.is_null(descriptor), over, holds=False)
-        parts, team = w.field(descriptor, DESCRIPTOR, "parts", "i64"), w.read("i64", w.control(TEAM))
-        with w.when(w.less("%tid", parts)):
+        team = _walkers(w, descriptor)
+        with w.when(w.less("%tid", team)):
             job = w.let(f"lshr i64 {sequence}, 1")
             given = f"ptr {descriptor}, ptr {p}, ptr {d}, ptr null, i64 %tid, i64 {team}, i64 {job}, ptr %waited"
             w.let(f"call i32 @walk(ptr %ctl, {given})")

@@ -13,10 +13,11 @@ import pytest
 import weft
 from weft.codegen.contract_parts import ALWAYS
 from weft.codegen.program import Split
+from weft.graph.record import replace
 from weft.runtime.config import config
 from weft.runtime.team import team
 from weft.runtime.team_choice import choose_long
-from weft.runtime.team_layout import BACK_OFF, PAUSE, PAUSED_UNTIL
+from weft.runtime.team_layout import BACK_OFF, DESCRIPTOR, PAUSE, PAUSED_UNTIL
 from weft.runtime.team_segments import PIECES, Segment
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -79,6 +80,40 @@ def test_a_thread_that_is_done_takes_what_a_busy_one_has_not_begun() -> None:
     run = load(long=True)
     assert run() == 2 * PIECES
     assert team.counters()["stolen"] == 0
+
+
+# Each part writes where its thread's scratch memory is, and takes some time.
+MEMORY = f"""{PART} {{
+entry:
+  %at = getelementptr ptr, ptr %p, i64 %t
+  store ptr %work, ptr %at
+  br label %spin
+spin:
+  %i = phi i64 [ 0, %entry ], [ %i.next, %spin ]
+  %seen = load atomic i64, ptr %at seq_cst, align 8
+  %i.next = add i64 %i, 1
+  %more = icmp slt i64 %i.next, 100000
+  br i1 %more, label %spin, label %end
+end:
+  ret i32 0
+}}
+"""
+
+
+def test_a_larger_team_works_in_the_memory_that_a_step_has(team_steps: list[KnownStep]) -> None:
+    """A step that is bound has memory for as many threads as there were then, even if it has parts for more."""
+    config.intra_op_threads = 2
+    assert team.start(2)
+    job = load_job(MEMORY, [Segment([replace(cut(long=True), work=(0, 64))])])
+    first, places = int(team_steps[-1].descriptor[DESCRIPTOR.index("work")]), set[int]()
+    assert team.start(4)
+    jobs, until = 0, time.monotonic() + 20
+    while (jobs < 100 or len(places) < 2) and time.monotonic() < until:
+        words = np.zeros(2 * PIECES, np.int64)
+        if job(words) == 0:
+            jobs += 1
+            places |= {int(w) - first for w in words}
+    assert places == {0, 64}
 
 
 def test_one_slow_job_is_pardoned() -> None:
