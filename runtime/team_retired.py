@@ -2,7 +2,7 @@
 
 A worker that the system has stopped for a while may walk through a job that has ended without it. It finds every part taken, but
 to see that it reads the step's tables. So each worker writes down the number of the latest job that it is through with, and the
-memory of a step that has died waits until all workers are through with a job that was published after it.
+memory of a step that has died waits until all workers are through with the latest job that may have been its.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Worker:
 
     def is_past(self, job: int) -> bool:
         """Whether the worker looks at no job up to this one any more."""
-        return not self.thread.is_alive() or int(self.control.bytes.view(np.int64)[(SEEN + self.tid * SEEN_BYTES) // 8]) > job
+        return not self.thread.is_alive() or int(self.control.bytes.view(np.int64)[(SEEN + self.tid * SEEN_BYTES) // 8]) >= job
 
 
 class RetiredSteps:

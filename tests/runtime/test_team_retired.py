@@ -62,23 +62,35 @@ def keep(retired: RetiredSteps) -> tuple[Any, Callable[[], object]]:
 
 
 def test_memory_waits_for_a_worker_that_may_be_late(retired: RetiredSteps, workers: list[Late]) -> None:
-    """Until each is through with a job that was published when the step was dead."""
+    """Until each is through with the latest job at the step's death."""
     memory, there = keep(retired)
     first, second = workers
-    first.set(8, 8)
+    first.set(8, 6)
     second.set(8, 4)
     retired.sweep()
     del memory
-    for worker, published, seen in ((first, 8, 8), (second, 8, 6), (second, 8, 8), (first, 10, 10), (second, 10, 8)):
+    for worker, published, seen in ((first, 8, 8), (second, 8, 6), (first, 10, 10), (second, 10, 6)):
         worker.set(published, seen)
         retired.sweep()
         assert there() is not None
-    second.set(10, 10)
+    second.set(10, 8)
+    retired.sweep()
+    assert there() is None
+
+
+def test_memory_does_not_wait_for_a_worker_that_gets_no_job_any_more(retired: RetiredSteps, workers: list[Late]) -> None:
+    """As those of a team that was left because it could not be stopped."""
+    for worker in workers:
+        worker.set(8, 8)
+    memory, there = keep(retired)
+    del memory
     retired.sweep()
     assert there() is None
 
 
 def test_nobody_waits_for_threads_that_have_ended(retired: RetiredSteps, workers: list[Late]) -> None:
+    for worker in workers:
+        worker.set(8, 6)
     memory, there = keep(retired)
     del memory
     retired.sweep()
