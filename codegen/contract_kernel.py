@@ -17,11 +17,12 @@ from weft.graph.record import record, replace
 from .contract_dot import is_dot, print_dot
 from .contract_ending import Ending
 from .contract_pack import print_copies
+from .contract_passing import Passing
 from .contract_plan import LONG, Cut, keeps_panels, panel_size, plan_product, plan_together, round_up, tiles
 from .contract_product import Product, is_narrow, transposed
 from .contract_sets import Sets, own_room
 from .contract_text import LINE_BYTES, Lanes, Operand, Writer
-from .contract_tile import TileFacts, print_tiles, tile_parameters
+from .contract_tile import TileFacts, TileSize, print_tiles, tile_parameters
 from .target import Target
 
 PANELS = 8  # packed in one go
@@ -67,7 +68,7 @@ class Place:
     packed_b: str | None = None
 
 
-class Nest(Ending, Sets):
+class Nest(Ending, Sets, Passing):
     """The loops around the tiles of a product, under construction."""
 
     def __init__(self, product: Product, target: Target, swapped: bool, ranged: str = "", narrow: bool = False) -> None:
@@ -83,6 +84,7 @@ class Nest(Ending, Sets):
         self.work = max(plan.work, self.wide.work)
         self.facts, self.keeps = self.tile_facts(), ranged == "rows" and keeps_panels(product, plan)
         self.own = [f"%e{i}" for i in range(self.facts.own_pointers)]
+        self.called: dict[TileSize, None] = {}
 
     def tile_facts(self) -> TileFacts:
         product, plan = self.product, self.plan
@@ -215,6 +217,8 @@ class Nest(Ending, Sets):
         assert columns is not None and place.k is not None
         vectors, pitch = columns.cut.size, columns.cut.size * self.width
         panel = self.panel(vectors)
+        if self.in_passing:
+            return replace(place, packed_b="%work")
         if not self.product.transpose_b:
             few = columns.count if self.plan.column_tiles > PANELS else 1
             with w.counted(few, PANELS) as t:  # few panels at a time: their lines collide in the cache
@@ -288,7 +292,8 @@ class Nest(Ending, Sets):
         a, b = self.operand_a(place, row), self.operand_b(place, place.columns.cut.size, j, column)
         offset = w.add(w.mul(row, self.n), column)
         ahead = self.ahead(place, b, number)
-        self.call_tile(place, (a, b, w.at(place.c, offset), ahead), row, column, w.add(place.matrix, offset))
+        for packs in self.ways(place, row):
+            self.call_tile(place, (a, b, w.at(place.c, offset), ahead), row, column, w.add(place.matrix, offset), packs)
 
     def ahead(self, place: Place, b: str, number: Operand) -> str:
         """Where the tile of this number finds what it fetches: a piece of the block of b that is packed next; ``b`` where there
@@ -332,7 +337,9 @@ class Nest(Ending, Sets):
             start = w.mul(w.div(place.k, product.k // product.segments), product.segment)
         return w.at(w.at(place.a, w.mul(row, self.facts.a_row)), start)
 
-    def call_tile(self, place: Place, pointers: tuple[str, ...], row: Operand, column: Operand, offset: Operand) -> None:
+    def call_tile(
+        self, place: Place, pointers: tuple[str, ...], row: Operand, column: Operand, offset: Operand, packs: bool
+    ) -> None:
         w, product = self.w, self.product
         assert place.rows is not None and place.columns is not None and place.k is not None
         vectors = place.columns.cut.size
@@ -346,14 +353,18 @@ class Nest(Ending, Sets):
             assert product.k is not None
             length = product.k // product.segments
             depth, segments = length, w.div(place.deep, length)
+        stored = w.at(w.at(place.b, w.mul(place.k, self.n)), column) if packs else ""
         given: dict[str, Operand] = {
-            "a": pointers[0], "b": pointers[1], "c": pointers[2], "ahead": pointers[3], "k": depth, "segments": segments,
+            "a": pointers[0], "b": stored if packs else pointers[1], "packed": pointers[1], "c": pointers[2],
+            "ahead": pointers[3], "k": depth, "segments": segments,
             "left": w.sub(self.n, column) if self.facts.masked else 0, "row": row, "column": column, "offset": offset,
             "first": first, "last": last, "a_step": self.m, "c_row": self.n,
             "b_step": vectors * self.width if self.plan.pack_b else self.n, **{f"e{i}": e for i, e in enumerate(self.own)},
         }  # fmt: skip
-        arguments = ", ".join(f"{kind} {given[name]}" for name, kind in tile_parameters(self.facts).items())
-        w.line(f"call fastcc void @KERNEL.{self.plan.tile(place.rows.cut.size, vectors).name}({arguments})")
+        size = replace(self.plan.tile(place.rows.cut.size, vectors), packs=packs)
+        self.called[size] = None
+        arguments = ", ".join(f"{kind} {given[name]}" for name, kind in tile_parameters(size, self.facts).items())
+        w.line(f"call fastcc void @KERNEL.{size.name}({arguments})")
 
 
 def print_contract(product: Product, target: Target, ranged: str = "") -> ContractKernel:
@@ -370,8 +381,8 @@ def print_contract(product: Product, target: Target, ranged: str = "") -> Contra
         product = transposed(product)
     nest = Nest(product, target, swapped, ranged, narrow)
     main = nest.print()
-    tiles, more = print_tiles(nest.plan.sizes, nest.facts)
-    copies = print_copies(product, nest.plan, nest.facts.multiple, narrow)
+    tiles, more = print_tiles(tuple(nest.called), nest.facts)
+    copies = print_copies(product, nest.plan, nest.facts.multiple, narrow, any(t.packs for t in nest.called))
     functions = [text for text, _ in copies]
     declared = set(nest.w.declared).union(*(needed for _, needed in copies))
     extra = (product.m or 0) * (product.n or 0) * product.size + 64 if narrow else own_room(product)

@@ -17,11 +17,11 @@ ROWS = 4  # of a transposed a that are packed at a time
 CHUNK_BYTES = 16  # the smallest vector, a lane of the larger ones
 
 
-def print_copies(product: Product, plan: Plan, multiple: int, turned: bool) -> list[tuple[str, set[str]]]:
+def print_copies(product: Product, plan: Plan, multiple: int, turned: bool, in_passing: bool) -> list[tuple[str, set[str]]]:
     """What the product's kernel packs its operands with: each function, and what it declares. multiple: what the rows of a packed
-    block are one of. turned: the kernel turns its result round, too."""
+    block are one of. turned: the kernel turns its result round, too. in_passing: tiles pack b."""
     copies = []
-    if plan.pack_b and not product.transpose_b:
+    if plan.pack_b and not product.transpose_b and not in_passing:
         copies += [print_panel_copy(f"copy_{v}", plan.lanes, v) for v in dict.fromkeys(c.size for c in plan.columns)]
     if plan.pack_a and product.transpose_a:
         most = max((c.size for c in plan.rows), default=1)

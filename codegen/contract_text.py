@@ -85,10 +85,10 @@ class Writer(FunctionWriter):
         self.declared.add(f"declare void @llvm.masked.store.{v.suffix}.p0({v.vector}, ptr, i32, {v.mask})")
         self.line(f"call void @llvm.masked.store.{v.suffix}.p0({v.vector} {value}, ptr {pointer}, i32 {v.size}, {v.mask} {mask})")
 
-    def fetch(self, pointer: str, written: bool) -> None:
-        """Asks for a line of memory: into the L1 cache if it will be written, else into the L2 cache."""
+    def fetch(self, pointer: str, written: bool, near: bool = False) -> None:
+        """Asks for a line of memory: into the L1 cache if it will be written or is needed ``near`` by, else into the L2 cache."""
         self.declared.add("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
-        self.line(f"call void @llvm.prefetch.p0(ptr {pointer}, {'i32 1, i32 3' if written else 'i32 0, i32 2'}, i32 1)")
+        self.line(f"call void @llvm.prefetch.p0(ptr {pointer}, i32 {int(written)}, i32 {2 + (written or near)}, i32 1)")
 
     def splat(self, scalar: str) -> str:
         """A vector with the scalar in every lane."""

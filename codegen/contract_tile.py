@@ -19,17 +19,23 @@ FOLDED = 2
 instructions per cycle for each, and a load that belongs to another instruction costs none. More loads than that cost more."""
 
 
+AHEAD = 6
+"""Steps of k by which a tile that packs b fetches what it reads: enough for the L2 cache to answer."""
+
+
 @record
 class TileSize:
-    """Registers of a tile: ``rows`` x ``vectors``, times ``splits`` along k."""
+    """Registers of a tile: ``rows`` x ``vectors``, times ``splits`` along k. packs: b is read as it is stored, and laid down
+    where the tiles after this one find it packed."""
 
     rows: int
     vectors: int
     splits: int = 1
+    packs: bool = False
 
     @property
     def name(self) -> str:
-        return f"tile_{self.rows}x{self.vectors}"
+        return f"tile_{self.rows}x{self.vectors}{'_packing' * self.packs}"
 
     @property
     def unroll(self) -> int:
@@ -56,10 +62,10 @@ class TileFacts:
     """What all tiles of a kernel share.
 
     a_row: elements from one row of a to the next. a_step, b_step: elements from one k to the next, c_row: from one row of c to
-    the next; None if the call says it. a_packed: the tile's elements of a follow one another, k by k. segments: whether k runs
-    over several stretches of a, ``segment`` elements apart. masked: the last vector of a row may be cut off, and lies in a tile
-    of ``ending`` vectors if n is known; b_masked: b's rows end there too. multiple: what every k is a multiple of. blocked: k
-    comes in several calls, sums in between wait in c. accumulate: the product is added to what c holds.
+    the next, and of b as it is stored; None if the call says it. a_packed: the tile's elements of a follow one another, k by k.
+    segments: whether k runs over several stretches of a, ``segment`` elements apart. masked: the last vector of a row may be cut
+    off, and lies in a tile of ``ending`` vectors if n is known; b_masked: b's rows end there too. multiple: what every k is a
+    multiple of. blocked: k comes in several calls, sums in between wait in c. accumulate: the product is added to what c holds.
     """
 
     lanes: Lanes
@@ -91,14 +97,15 @@ class TileFacts:
         return len(self.epilogue.pointers) + (self.epilogue.scratch > 0) if self.epilogue else 0
 
 
-def tile_parameters(facts: TileFacts) -> dict[str, str]:
+def tile_parameters(size: TileSize, facts: TileFacts) -> dict[str, str]:
     """Name and type of what a tile's function is given: only what it needs.
 
-    left: columns from the tile's first to the matrix's end; row, column, offset: see `contract_epilogue.Tile`; first, last:
-    whether this is the first or last block of k.
+    packed: where b is laid down; left: columns from the tile's first to the matrix's end; row, column, offset: see
+    `contract_epilogue.Tile`; first, last: whether this is the first or last block of k.
     """
     wanted = {
         "a": "ptr", "b": "ptr", "c": "ptr", "ahead": "ptr" if facts.fetch and facts.fetch.lines else "", "k": "i64",
+        "packed": "ptr" if size.packs else "",
         "segments": "i64" if facts.segments else "",
         "left": "i64" if facts.masked else "", "first": "i1" if facts.blocked and not facts.accumulate else "",
         "a_step": "i64" if facts.a_step is None and not facts.a_packed else "", "b_step": "i64" if facts.b_step is None else "",
@@ -127,9 +134,10 @@ class _TilePrinter:
         self.b_masks: Masks = [None] * size.vectors
         self.spills = False  # whether rows of b are read so
         self.a_row = 1 if facts.a_packed else facts.a_row
-        self.a_step: Operand = size.rows if facts.a_packed else "%a_step" if facts.a_step is None else facts.a_step
-        self.b_step: Operand = "%b_step" if facts.b_step is None else facts.b_step
         self.c_row: Operand = "%c_row" if facts.c_row is None else facts.c_row
+        a_step: Operand = size.rows if facts.a_packed else "%a_step" if facts.a_step is None else facts.a_step
+        b_step: Operand = "%b_step" if facts.b_step is None else facts.b_step
+        self.strides = [a_step, self.c_row, b_step] if size.packs else [a_step, b_step]  # of a, b and what is packed
         many = facts.fetch is not None and size.rows >= facts.fetch.rows
         self.fetch = facts.fetch if many and size.unroll == 1 and not facts.segments else None
 
@@ -141,10 +149,10 @@ class _TilePrinter:
         if facts.b_masked and not self.spills:
             self.b_masks = self.masks
         zero = ["zeroinitializer"] * (size.rows * size.vectors * size.splits)
-        sums = self.segments(zero) if facts.segments else self.along_k("%a", "%b", zero)[1]
+        sums = self.segments(zero) if facts.segments else self.along_k(["%a", "%b", "%packed"][: len(self.strides)], zero)[1]
         self.finish(self.joined(sums))
         w.line("ret void")
-        parameters = ", ".join(f"{kind} %{name}" for name, kind in tile_parameters(facts).items())
+        parameters = ", ".join(f"{kind} %{name}" for name, kind in tile_parameters(size, facts).items())
         return w.function(f"internal fastcc void @KERNEL.{size.name}({parameters}) noinline nounwind")
 
     # The sum over k ---------------------------------------------------------------------------------------------------------
@@ -154,12 +162,12 @@ class _TilePrinter:
         carried = [("ptr", "%a"), ("ptr", "%b"), *((kind, s) for s in sums)]
         with w.loop(0, "%segments", carried=carried) as loop:
             a, b, *now = loop.carried
-            b, now = self.along_k(a, b, now)
+            (_, b), now = self.along_k([a, b], now)
             loop.following = [w.at(a, self.facts.segment), b, *now]
         return loop.carried[2:]
 
-    def along_k(self, a: str, b: str, sums: list[str]) -> tuple[str, list[str]]:
-        """(where b ends, sums)
+    def along_k(self, at: list[str], sums: list[str]) -> tuple[list[str], list[str]]:
+        """(where operands end, sums). at: where a, b and what is packed begin.
 
         A masked load takes a place among the multiply-adds. So the last vector of a row of b is read whole, a piece of the next
         row with it, and only the last row behind its mask."""
@@ -170,43 +178,44 @@ class _TilePrinter:
         if unroll > 1 and (self.spills or self.facts.multiple % unroll):
             many = w.let(f"and i64 {many}, {-unroll}")
         if self.fetch is not None:
-            a, b, sums = self.steps_and_fetches(self.fetch, a, b, sums, many)
+            at, sums = self.steps_and_fetches(self.fetch, at, sums, many)
         else:
-            a, b, sums = self.steps(a, b, sums, many, unroll)
+            at, sums = self.steps(at, sums, many, unroll)
         if many != "%k":
-            a, b, sums = self.steps(a, b, sums, w.sub("%k", many), 1, self.masks if self.spills else None)
-        return b, sums
+            at, sums = self.steps(at, sums, w.sub("%k", many), 1, self.masks if self.spills else None)
+        return at, sums
 
     def steps(
-        self, a: str, b: str, sums: list[str], count: Operand, unroll: int, masks: Masks | None = None, some: bool = False
-    ) -> tuple[str, str, list[str]]:
+        self, at: list[str], sums: list[str], count: Operand, unroll: int, masks: Masks | None = None, some: bool = False
+    ) -> tuple[list[str], list[str]]:
         """``count`` steps of k; there are ``some`` of them for sure."""
-        w, kind = self.w, self.facts.lanes.vector
-        with w.loop(0, count, unroll, [("ptr", a), ("ptr", b), *((kind, s) for s in sums)], some) as loop:
-            a, b, *now = loop.carried
+        w, kind, n = self.w, self.facts.lanes.vector, len(at)
+        with w.loop(0, count, unroll, [*(("ptr", p) for p in at), *((kind, s) for s in sums)], some) as loop:
+            at, now = loop.carried[:n], loop.carried[n:]
             for u in range(unroll):
-                self.step(a, b, u, now, masks or self.b_masks)
-            loop.following = [w.at(a, w.mul(self.a_step, unroll)), w.at(b, w.mul(self.b_step, unroll)), *now]
-        return loop.carried[0], loop.carried[1], loop.carried[2:]
+                self.step(at, u, now, masks or self.b_masks)
+            loop.following = [*(w.at(p, w.mul(stride, unroll)) for p, stride in zip(at, self.strides, strict=True)), *now]
+        return loop.carried[:n], loop.carried[n:]
 
-    def steps_and_fetches(self, fetch: Fetch, a: str, b: str, sums: list[str], count: Operand) -> tuple[str, str, list[str]]:
+    def steps_and_fetches(self, fetch: Fetch, at: list[str], sums: list[str], count: Operand) -> tuple[list[str], list[str]]:
         """Stretches of k, with a few fetches before each: many at once would hold up the tile's own loads."""
         w, facts, size, kind = self.w, self.facts, self.size, self.facts.lanes.vector
-        starts = [("ptr", "%c"), ("ptr", "%ahead" if fetch.lines else "%b"), ("ptr", a), ("ptr", b)]
+        starts = [("ptr", p) for p in ("%c", "%ahead" if fetch.lines else "%b", *at)]
+        n = len(starts)
         epilogue = facts.epilogue
         own = self.own_fetches() if fetch.result else []
         result = fetch.result and (epilogue is None or epilogue.keeps)
         with w.loop(0, count, fetch.every, [*starts, *((kind, s) for s in sums)]) as loop:
-            c, ahead, a, b, *now = loop.carried
+            (c, ahead, *at), now = loop.carried[:n], loop.carried[n:]
             for line in lines_across(size.vectors * w.lanes.width, w.lanes.size, facts.c_row) if result else ():
                 w.fetch(w.at(c, line), written=True)
             for line in fetch.lines:
                 w.fetch(w.at(ahead, line), written=False)
             for array in own:
                 self.fetch_rows(array, loop.index, fetch.every)
-            a, b, now = self.steps(a, b, now, w.least(w.sub(count, loop.index), fetch.every), 1, some=True)
-            loop.following = [w.at(c, self.c_row), w.at(ahead, fetch.ahead if fetch.lines else 0), a, b, *now]
-        return loop.carried[2], loop.carried[3], loop.carried[4:]
+            at, now = self.steps(at, now, w.least(w.sub(count, loop.index), fetch.every), 1, some=True)
+            loop.following = [w.at(c, self.c_row), w.at(ahead, fetch.ahead if fetch.lines else 0), *at, *now]
+        return loop.carried[2:n], loop.carried[n:]
 
     def own_fetches(self) -> list[Far]:
         """The epilogue's arrays shaped like c; before the last block of k it is c itself that will be touched."""
@@ -229,20 +238,30 @@ class _TilePrinter:
             for line in lines_across(size.vectors * w.lanes.width, array.size, self.facts.c_row):
                 w.fetch(w.at(at, line * array.size, "i8"), written=array.written)
 
-    def step(self, a: str, b: str, u: int, sums: list[str], masks: Masks) -> None:
+    def step(self, at: list[str], u: int, sums: list[str], masks: Masks) -> None:
         """One k: a rank-one update of the tile."""
         w, size, width = self.w, self.size, self.facts.lanes.width
-        row_a, row_b = w.at(a, w.mul(self.a_step, u)), w.at(b, w.mul(self.b_step, u))
+        row_a, row_b, *panel = (w.at(p, w.mul(stride, u)) for p, stride in zip(at, self.strides, strict=True))
         vectors = [w.load(w.at(row_b, v * width), masks[v]) for v in range(size.vectors)]
+        for to in panel:
+            self.pack(row_b, vectors, to)
         first = (u % size.splits) * size.rows * size.vectors
         for r in range(size.rows):
             where = w.at(row_a, r * self.a_row)
             folded = self.facts.lanes.folds and size.vectors <= FOLDED
             same = w.splat(w.load_one(where))
             for v in range(size.vectors):
-                at = first + r * size.vectors + v
+                i = first + r * size.vectors + v
                 again = w.splat(w.load_one(where, again=True)) if folded and v else same
-                sums[at] = w.multiply_add(again, vectors[v], sums[at])
+                sums[i] = w.multiply_add(again, vectors[v], sums[i])
+
+    def pack(self, row: str, vectors: list[str], to: str) -> None:
+        """Lays a row of b down, and fetches one that follows."""
+        w, width = self.w, self.facts.lanes.width
+        ahead = w.at(row, w.mul(self.strides[1], AHEAD))
+        for v, vector in enumerate(vectors):
+            w.fetch(w.at(ahead, v * width), written=False, near=True)
+            w.store(vector, w.at(to, v * width))
 
     def joined(self, sums: list[str]) -> list[list[str]]:
         """The sets of accumulators added up, by row and vector."""

@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from weft.codegen import contract_passing
 from weft.codegen.contract_kernel import print_contract
 from weft.codegen.contract_parts import ALWAYS, plan_parts
+from weft.codegen.contract_plan import plan_product
 from weft.codegen.contract_product import Product, matrix_product
 from weft.codegen.target import Target
 from weft.graph.record import record
@@ -60,6 +62,43 @@ def compare(
     np.testing.assert_array_equal(pieces, whole)
     np.testing.assert_allclose(pieces, exact, rtol=1e-3, atol=1e-3)
     return axis
+
+
+@pytest.mark.parametrize("sizes", [(128, 512, 784), (61, 1024, 545), (50, 1088, 700)])
+@pytest.mark.parametrize("target", [host(), narrow()])
+def test_tiles_that_pack_b_in_passing(sizes: tuple[int, int, int], target: Target) -> None:
+    """They give the bits of tiles that find it copied, whole and in parts along both axes."""
+    product = matrix_product("f32", False, False, 1, *sizes)
+    assert "_packing(" in print_contract(product, target).text and ".copy_" not in print_contract(product, target).text
+    a, b, exact = operands("f32", (False, False), sizes)
+    m, n, k = sizes
+    call = (1, m, n, k, m * k, n * k)
+    results = [np.full((1, m, n), np.nan, np.float32) for _ in range(2)]
+    compile_product(product, target)(a, b, results[0], call)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(contract_passing, "FEW_ROWS", 0)
+        assert ".copy_" in print_contract(product, target).text
+        compile_product(product, target)(a, b, results[1], call)
+    np.testing.assert_array_equal(*results)
+    np.testing.assert_allclose(results[0], exact, rtol=1e-3, atol=1e-3)
+    for axis in ("rows", "columns"):
+        pieces = np.full((1, m, n), np.nan, np.float32)
+        run_axis(product, target, axis, (a, b, pieces), call)
+        np.testing.assert_array_equal(pieces, results[0])
+
+
+def run_axis(product: Product, target: Target, axis: str, arrays: tuple[np.ndarray, ...], sizes: tuple[int, ...]) -> None:
+    """Computes c = a @ b in uneven parts along the axis, the last first, with scratch memory full of nonsense."""
+    plan, kernel = plan_product(product, target), print_contract(product, target, axis)
+    symbol = f"contract_axis_{next(_count)}"
+    address, handle = engine.load(compile_text(kernel.text.replace("KERNEL", symbol), vectorize=False, tidy=False), symbol)
+    function = ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_void_p] * 4, *[ctypes.c_int64] * 8)(address)
+    total = sum(cut.count or 0 for cut in (plan.rows if axis == "rows" else plan.columns))
+    edges = [0, 1, total // 3, total - 1, total]
+    for first, last in reversed(list(itertools.pairwise(edges))):
+        work = np.full(kernel.work + 64, 0xFF, np.uint8)  # NaN
+        assert function(*(x.ctypes.data for x in arrays), work.ctypes.data, *sizes, first, last) == 0
+    assert handle is not None
 
 
 @pytest.mark.parametrize("flags", [(False, False), (True, False), (False, True), (True, True)])
