@@ -24,7 +24,7 @@ import numpy as np
 
 from .dtype import DType, as_dtype
 from .quiet import quietly
-from .special import erf
+from .special import erf, power
 
 if TYPE_CHECKING:
     from .families import Elementwise, Row
@@ -39,7 +39,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "abs": np.abs, "acos": np.arccos, "acosh": np.arccosh, "asin": np.arcsin, "asinh": np.arcsinh, "atan": np.arctan,
     "atan2": np.arctan2, "atanh": np.arctanh, "ceil": np.ceil, "cos": np.cos, "cosh": np.cosh, "erf": erf, "exp": np.exp,
     "expm1": np.expm1, "floor": np.floor, "inverse": np.reciprocal, "isfinite": np.isfinite, "isinf": np.isinf, "isnan": np.isnan,
-    "log": np.log, "log1p": np.log1p, "maximum": np.maximum, "minimum": np.minimum, "power": np.power, "round": np.rint,
+    "log": np.log, "log1p": np.log1p, "maximum": np.maximum, "minimum": np.minimum, "power": power, "round": np.rint,
     "rsqrt": _rsqrt, "sign": np.sign, "sin": np.sin, "sinh": np.sinh, "sqrt": np.sqrt, "tan": np.tan, "tanh": np.tanh,
     "where": np.where,
 }  # fmt: skip

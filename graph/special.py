@@ -1,10 +1,11 @@
-"""Special functions that NumPy lacks. In: float arrays; out: arrays of the same dtype.
+"""Functions that NumPy lacks, or whose values depend on where elements lie. In: arrays; out: arrays of the same dtype.
 
 The coefficients are Chebyshev fits computed for this file with 50 and 60 digits; the errors stated are theirs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,42 @@ def erf(x: Any) -> np.ndarray:
     small = inner + inner * _polynomial(ERF_SMALL, inner * inner)
     large = 1.0 - np.exp(-size * size) * _polynomial(ERFC_SCALED, (size - 3.0) / (size + 3.0))
     return np.where(size < 1.0, small, np.copysign(large, wide)).astype(given.dtype)
+
+
+_EXACT: dict[float, Callable[[Any], Any]] = {0.0: np.ones_like, 1.0: np.positive, 2.0: np.square, -1.0: np.reciprocal}
+"""Powers that are one correctly rounded operation."""
+
+
+def power(x: Any, y: Any) -> Any:
+    """``x**y`` with the special cases of IEEE 754, element by element the same whatever lies beside it.
+
+    NumPy takes a root where one exponent of 0.5 serves many elements, which differs for -0, -infinity and in last bits, and other
+    short cuts for 2 and -1. These are taken here for every element, the root for none.
+    """
+    x, y = np.asarray(x), np.asarray(y)
+    if x.dtype.kind != "f":
+        return np.power(x, y)
+    if y.size == 1:
+        exact = _EXACT.get(y.item())
+        base = x if y.ndim <= x.ndim else x.reshape((1,) * (y.ndim - x.ndim) + x.shape)
+        return _power(base, np.full(base.shape, y)) if exact is None else exact(base)
+    x, y = np.broadcast_arrays(x, y)
+    out = _power(x, y)
+    for exponent, exact in _EXACT.items():
+        at = y == exponent
+        if at.any():
+            out[at] = exact(x[at])
+    return out
+
+
+def _power(x: np.ndarray, y: np.ndarray) -> Any:
+    """NumPy's, of as many bases as exponents."""
+    return np.power(_one_by_one(x), _one_by_one(y))[: x.size].reshape(x.shape)[()]
+
+
+def _one_by_one(x: np.ndarray) -> np.ndarray:
+    """The elements one behind the other; two of them where there is one, or else NumPy sees a single one that serves many."""
+    return np.resize(x, 2) if x.size == 1 else np.ascontiguousarray(x).reshape(-1)
 
 
 def erfinv_central(x: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from weft.graph.special import erf
+from weft.graph.special import erf, power
 
 Scalar = Any
 
@@ -81,7 +81,7 @@ PRELUDE: dict[str, Any] = {
     "exp": np.exp, "expm1": np.expm1, "log": np.log, "log1p": np.log1p, "sqrt": np.sqrt, "sin": np.sin, "cos": np.cos,
     "tan": np.tan, "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2, "sinh": np.sinh,
     "cosh": np.cosh, "tanh": np.tanh, "asinh": np.arcsinh, "acosh": np.arccosh, "atanh": np.arctanh, "floor": np.floor,
-    "ceil": np.ceil, "round": np.rint, "power": np.power, "sign": np.sign, "abs": np.abs, "maximum": np.maximum,
+    "ceil": np.ceil, "round": np.rint, "power": power, "sign": np.sign, "abs": np.abs, "maximum": np.maximum,
     "minimum": np.minimum, "isnan": np.isnan, "isinf": np.isinf, "isfinite": np.isfinite, "logical_not": np.logical_not,
 }  # fmt: skip
 PRELUDE["philox"] = philox

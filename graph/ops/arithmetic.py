@@ -11,6 +11,7 @@ from ..errors import DivisionByZeroError, InvalidArgumentError
 from ..families import Elementwise
 from ..op import Sample, define
 from ..samples import NONFINITE, binary, spread, unary
+from ..special import power
 
 INTS = (np.int32, np.int64, np.uint8)
 
@@ -159,7 +160,7 @@ define(
         params=("x", "y"),
         public=("pow", "math.pow"),
         expr="a ** b",
-        numpy=np.power,
+        numpy=power,
         gradient=_pow_gradient,
         check="b < 0",
         check_kinds="i",

@@ -25,7 +25,7 @@ from weft.graph.gradient import gradients
 from weft.graph.ir import ArrayType, Graph, Node, TupleType, make
 from weft.graph.op import REGISTRY, DimConflict
 from weft.graph.ops.effect import format_array
-from weft.graph.special import erf, erfinv_central
+from weft.graph.special import erf, erfinv_central, power
 
 
 def call(name: str, *values: Any, **attrs: Any) -> np.ndarray:
@@ -310,3 +310,29 @@ def test_call_returns_a_tuple_with_the_callers_sizes() -> None:
         make(REGISTRY["call"], (f32(2, 4),), {"graph": inner})
     with pytest.raises(ShapeError, match="item 2 does not exist"):
         o.item(called, index=2)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_a_power_is_the_same_wherever_it_lies(dtype: str) -> None:
+    """One exponent for all bases, as in x ** 0.5, gives what an array of exponents gives, bit by bit."""
+    numbers = np.array([0.0, -0.0, 1, -1, 2, 3, 0.5, -0.5, -3.5, np.inf, -np.inf, np.nan, 6e-8, 6e4], dtype)
+    with np.errstate(all="ignore"):
+        table = power(np.repeat(numbers[:, None], numbers.size, 1), np.repeat(numbers[None, :], numbers.size, 0))
+        np.testing.assert_array_equal(power(numbers[:, None], numbers).view("u1"), table.view("u1"))
+        for j, exponent in enumerate(numbers):
+            for one in (exponent, numbers[j : j + 1]):
+                np.testing.assert_array_equal(power(numbers, one).view("u1"), np.ascontiguousarray(table[:, j]).view("u1"))
+            for base, expected in zip(numbers, table[:, j], strict=True):
+                assert power(base, exponent).tobytes() == expected.tobytes()
+        wide = numbers.astype(np.float64)
+        exact = np.power(np.repeat(wide[:, None], wide.size, 1), np.repeat(wide[None, :], wide.size, 0)).astype(dtype)
+    np.testing.assert_allclose(table, exact, rtol=4 * np.finfo(dtype).eps)
+    np.testing.assert_array_equal(np.signbit(table), np.signbit(exact))
+
+
+def test_roots_as_powers_are_those_of_ieee_754() -> None:
+    x = parameter(ArrayType(float32, (2,)))
+    graph = Graph((x,), (o.pow(x, 0.5),))
+    (found,) = evaluate(graph, [np.array([-np.inf, -0.0], np.float32)]).outputs
+    np.testing.assert_array_equal(found, [np.inf, 0.0])
+    assert not np.signbit(found).any()
