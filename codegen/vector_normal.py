@@ -3,7 +3,7 @@
 With t the argument and y = t / (t + ``shift``), that is exp(-t**2 / 2) times y times a function of y that varies little; a
 polynomial around ``centre`` approximates it from 0 to where the result vanishes. What rounding took from the square, the
 quotient, the sums and the product is computed with fused multiply-adds (Dekker, "A floating-point technique for extending the
-available precision", 1971) and added at the end, so gelu is within 1.7 units everywhere.
+available precision", 1971) and added at the end, so gelu is within 1.7 units where it comes from here.
 
 The fits are minimax fits (Remez) of the relative error, computed for this file with 50-digit arithmetic; ``centre`` was chosen
 among its neighbours so that the first three coefficients nearly are numbers of the type. Two polynomials, of even and odd powers,

@@ -22,9 +22,8 @@ _OWN_FILES = (
     "frontend.py", "kernel_module.py", "pointer_type.py", "prelude_numba.py", "emit_arithmetic.py", "vector_math.py", "engine.py",
     "driver.py",
 )  # fmt: skip
-_MATHEMATICS = (
-    "llvm_code.py", "llvm_formulas.py", "llvm_integers.py", "vector_math.py", "vector_math_special.py", "vector_inverses.py",
-)  # fmt: skip  # codegen's
+_MATHEMATICS = "llvm_", "vector_"
+"""How the names of the code generator's files begin by which the prelude's functions are printed."""
 
 
 @functools.cache
@@ -36,9 +35,9 @@ def source_version() -> str:
 @functools.cache
 def printer_version() -> str:
     """A hash of the files that turn kernel text into machine code."""
-    return _hash_files(
-        [os.path.join(_RUNTIME, name) for name in _OWN_FILES] + [os.path.join(_CODEGEN, name) for name in _MATHEMATICS]
-    )
+    mathematics = [f for f in _python_files(_CODEGEN) if os.path.basename(f).startswith(_MATHEMATICS)]
+    coefficients = os.path.join(weft.graph.__path__[0], "special.py")
+    return _hash_files([*(os.path.join(_RUNTIME, name) for name in _OWN_FILES), *mathematics, coefficients])
 
 
 def _python_files(folder: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import re
 import subprocess
 import sys
 import warnings
@@ -16,7 +17,8 @@ import numpy as np
 import pytest
 
 import weft
-from weft.runtime import blas, cache, entry, jit, store
+import weft.codegen
+from weft.runtime import blas, cache, entry, jit, source_version, store
 from weft.runtime.config import config, default_cache_dir
 from weft.runtime.executable import build
 from weft.runtime.kernel_workers import Kernel, kernel_workers
@@ -115,6 +117,20 @@ def test_another_version_reads_nothing(folder: Path, dense: SimpleNamespace, mon
     cache.store_program("f", dense.program())
     monkeypatch.setattr(cache, "source_version", lambda: "another")
     assert cache.load_program("f") is None
+
+
+def test_machine_code_is_keyed_by_all_that_prints_mathematics(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Code whose text does not hold the functions it calls would else outlive a change of them."""
+    hashed: list[str] = []
+    monkeypatch.setattr(source_version, "_hash_files", lambda paths: hashed.extend(Path(p).name for p in paths) or "")
+    source_version.printer_version.__wrapped__()
+    texts = {p.stem: p.read_text() for p in Path(weft.codegen.__path__[0]).glob("*.py")}
+    found = {"llvm_formulas"}
+    for _ in range(4):  # what these import, and so on
+        found |= {n for n in texts for f in found if re.search(rf"from \.{n} |from \. .*\b{n}\b", texts[f])}
+    printers = found - {"kernel"}  # the tree of loops prints nothing
+    assert {f"{name}.py" for name in printers} | {"special.py"} <= set(hashed)
+    assert {"vector_tables", "vector_normal", "vector_inverses"} <= found
 
 
 def test_a_program_of_another_form_is_not_used(folder: Path) -> None:
