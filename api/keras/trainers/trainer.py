@@ -155,7 +155,7 @@ class Trainer(TrainingSteps):
         hooks.on_train_begin()
         logs = self._train(loop, range(initial_epoch, epochs), hooks, validation, validation_freq)
         if self.optimizer is not None and epochs > 0:
-            self.optimizer.finalize_variable_values(self.trainable_weights)  # type: ignore[attr-defined]
+            self.optimizer.finalize_variable_values(self.trainable_weights)  # type: ignore[attr-defined]  # from optimizers.get
         hooks.on_train_end(logs)
         return history
 
