@@ -8,25 +8,24 @@ their block is known.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from weft.graph.record import record, replace
 
 from .contract_dot import is_dot, print_dot
-from .contract_ending import Ending
+from .contract_ending import each_order, sweep
+from .contract_nest import Block, Place, ProductNest
 from .contract_pack import print_copies
-from .contract_passing import Passing
-from .contract_plan import LONG, Cut, keeps_panels, panel_size, plan_product, plan_together, round_up, tiles
+from .contract_passing import each_way, packs_in_passing
+from .contract_plan import LONG, panel_size, round_up, tiles
 from .contract_product import Product, is_narrow, transposed
-from .contract_sets import Sets, own_room
-from .contract_text import LINE_BYTES, Lanes, Operand, Writer
-from .contract_tile import TileFacts, TileSize, print_tiles, tile_parameters
+from .contract_sets import begin_sets, kernel_pointers, open_set, own_room
+from .contract_text import LINE_BYTES, Lanes, Operand
+from .contract_tile import print_tiles, tile_parameters
 from .target import Target
 
 PANELS = 8  # packed in one go
-ALL = 1 << 40  # tiles
 SIZES = ("batch", "m", "n", "k", "stride_a", "stride_b")
 
 
@@ -39,66 +38,8 @@ class ContractKernel:
     pointers: int
 
 
-@record
-class _Block:
-    """``count`` tiles of one cut from row or column ``begin`` on. start, end: where all blocks of the cut begin and end."""
-
-    cut: Cut
-    begin: Operand
-    count: Operand
-    start: Operand
-    end: Operand
-
-
-@record
-class Place:
-    """Where the nest is: what the loops opened so far have fixed."""
-
-    a: str = "%a"
-    b: str = "%b"
-    c: str = "%c"
-    matrix: Operand = 0  # elements of c before this matrix
-    k: Operand | None = None
-    deep: Operand = 0
-    stretch: tuple[Operand, Operand] = (0, 0)  # of rows: tiles from, to where cuts are known, else rows
-    rows: _Block | None = None
-    columns: _Block | None = None
-    packed_a: str | None = None
-    packed_row: Operand = 0  # the first row of a that is packed
-    packed_b: str | None = None
-
-
-class Nest(Ending, Sets, Passing):
-    """The loops around the tiles of a product, under construction."""
-
-    def __init__(self, product: Product, target: Target, swapped: bool, ranged: str = "", narrow: bool = False) -> None:
-        self.target, self.ranged, self.narrow = target, ranged, narrow
-        plan = plan_product(product, target)
-        self.product, self.plan, self.w, self.swapped = product, plan, Writer(plan.lanes), swapped
-        m, n = ("%n", "%m") if swapped else ("%m", "%n")
-        self.m: Operand = m if product.m is None else product.m
-        self.n: Operand = n if product.n is None else product.n
-        self.k: Operand = "%k" if product.k is None else product.k
-        self.width = plan.lanes.width
-        self.wide, self.together = plan_together(product, plan, target) if product.streams else (plan, 0)
-        self.work = max(plan.work, self.wide.work)
-        self.facts, self.keeps = self.tile_facts(), ranged == "rows" and keeps_panels(product, plan)
-        self.own = [f"%e{i}" for i in range(self.facts.own_pointers)]
-        self.called: dict[TileSize, None] = {}
-
-    def tile_facts(self) -> TileFacts:
-        product, plan = self.product, self.plan
-        masked = product.n is None or product.n % self.width != 0
-        a_row, a_step = (1, product.m) if product.transpose_a else (product.k if product.a_row is None else product.a_row, 1)
-        length = None if product.k is None else product.k // product.segments
-        multiple = 1 if length is None else math.gcd(length, plan.deep if product.segments == 1 else length)
-        return TileFacts(
-            plan.lanes, a_row or 0, a_step, None if plan.pack_b else product.n, product.n,
-            a_packed=plan.pack_a, segments=product.segments > 1, segment=product.segment, masked=masked,
-            ending=plan.columns[-1].size if plan.columns else 0, b_masked=masked and not plan.pack_b,
-            multiple=multiple or 1, blocked=plan.blocked or self.waits, accumulate=product.accumulate,
-            fetch=plan.fetch, epilogue=product.epilogue,
-        )  # fmt: skip
+class _Printer(ProductNest):
+    """Prints the loops in the plan's order, packs what they have fixed, and runs the tiles."""
 
     # The nest ---------------------------------------------------------------------------------------------------------------
 
@@ -106,11 +47,12 @@ class Nest(Ending, Sets, Passing):
         w = self.w
         if any(level.c == "%matrix_c" for level in self.product.levels):
             w.line("%matrix_c = mul i64 %m, %n")
-        self.begin()
+        begin_sets(self)
         start = Place("%b", "%a") if self.swapped else Place()
         if self.narrow:
             start = replace(start, c=w.at("%work", round_up(self.plan.work, 64), "i8"))
-        self.run(start)
+        for _ in each_order(self):
+            self.descend(self.plan.order, start)
         if self.narrow:
             self.call("turn", start.c, "%c", self.m, self.n, self.n, self.m)
         w.line("ret i32 0")
@@ -118,13 +60,14 @@ class Nest(Ending, Sets, Passing):
         sizes = [*SIZES, *(f"n{i}" for i in range(epilogue.integers if epilogue else 0))]
         sizes += ["first", "last"] if self.ranged else []
         sizes += ["again"] if self.keeps else []
-        return w.function(f"i32 @KERNEL({', '.join(self.pointers())}, {', '.join(f'i64 %{s}' for s in sizes)}) nounwind")
+        parameters = [*kernel_pointers(self.product), *(f"i64 %{s}" for s in sizes)]
+        return w.function(f"i32 @KERNEL({', '.join(parameters)}) nounwind")
 
     def descend(self, order: tuple[str, ...], place: Place) -> None:
         """Packs what is known by now, and opens the next loop; inside all of them, runs the tiles."""
         known_b = place.k is not None and place.columns is not None and ("batch" not in order or self.product.shares_b)
         if self.plan.pack_b and place.packed_b is None and known_b:
-            place = self.pack_once(place) if self.keeps and self.by_rows else self.pack_b(place)
+            place = self.pack_b_once(place) if self.keeps and self.by_rows else self.pack_b(place)
         known_a = place.k is not None and "stretch" not in order
         if self.plan.pack_a and place.packed_a is None and known_a:
             place = self.pack_a(place)
@@ -133,10 +76,26 @@ class Nest(Ending, Sets, Passing):
         if not order:
             self.run_tiles(place)
             return
-        for inner in getattr(self, f"open_{order[0]}")(place):
+        for inner in self.open(order[0], place):
             self.descend(order[1:], inner)
             if order[0] == ("k" if self.product.sets == 1 else "set") and not self.in_tiles:
-                self.sweep(inner)
+                sweep(self, inner)
+
+    def open(self, loop: str, place: Place) -> Iterator[Place]:
+        """The places inside of a loop, whose text is written while they are visited."""
+        match loop:
+            case "batch":
+                return self.open_batch(place)
+            case "k":
+                return self.open_k(place)
+            case "set":
+                return open_set(self, place)
+            case "stretch":
+                return self.open_stretch(place)
+            case "rows":
+                return self.open_rows(place)
+        assert loop == "columns"
+        return self.open_columns(place)
 
     def open_batch(self, place: Place, level: int = 0) -> Iterator[Place]:
         if level == len(self.product.levels):
@@ -184,28 +143,6 @@ class Nest(Ending, Sets, Passing):
         for block in self.blocks(self.plan.columns, span, self.width, self.plan.column_tiles):
             yield replace(place, columns=block, packed_b=None)
 
-    def blocks(self, cuts: tuple[Cut, ...], span: tuple[Operand, Operand], unit: int, most: int = ALL) -> Iterator[_Block]:
-        """Blocks of at most ``most`` tiles, cut by cut. span: tiles from, to; elements, where the cuts are not known. unit:
-        elements per row or vector."""
-        w, begin, before = self.w, span[0], 0
-        for cut in cuts:
-            each = cut.size * unit
-            count: Operand
-            if cut.count is not None:
-                start, end = (w.most(w.least(w.sub(x, before), cut.count), 0) for x in span)
-                count, begin = w.sub(end, start), w.add((cut.begin or 0) * unit, w.mul(start, each))
-                before += cut.count
-            else:
-                left = w.sub(span[1], begin)
-                count = w.div(left if unit == 1 else w.add(left, each - 1), each)  # columns: the last tile is masked
-            end = w.add(begin, w.mul(count, each))
-            if most == ALL:
-                yield _Block(cut, begin, count, begin, end)
-            else:
-                with w.counted(count, most) as first:
-                    yield _Block(cut, w.add(begin, w.mul(first, each)), w.least(w.sub(count, first), most), begin, end)
-            begin = end
-
     # Packing ----------------------------------------------------------------------------------------------------------------
 
     def panel(self, vectors: int) -> Operand:
@@ -217,7 +154,7 @@ class Nest(Ending, Sets, Passing):
         assert columns is not None and place.k is not None
         vectors, pitch = columns.cut.size, columns.cut.size * self.width
         panel = self.panel(vectors)
-        if self.in_passing:
+        if packs_in_passing(self):
             return replace(place, packed_b="%work")
         if not self.product.transpose_b:
             few = columns.count if self.plan.column_tiles > PANELS else 1
@@ -236,6 +173,11 @@ class Nest(Ending, Sets, Passing):
                 to = w.at(w.at("%work", w.mul(t, panel)), lane)
                 self.call("transpose", source, to, w.least(w.sub(left, lane), self.width), place.deep, self.k, pitch)
         return replace(place, packed_b="%work")
+
+    def pack_b_once(self, place: Place) -> Place:
+        """The block of b, unless an earlier part of the call has left it."""
+        with self.w.when(self.w.let("icmp eq i64 %again, 0")):
+            return self.pack_b(place)
 
     def pack_a(self, place: Place) -> Place:
         """Packs the stretch of rows of this block of k, tile by tile."""
@@ -269,7 +211,7 @@ class Nest(Ending, Sets, Passing):
     # Tiles ------------------------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def each_tile(self, block: _Block, unit: int) -> Iterator[tuple[Operand, Operand]]:
+    def each_tile(self, block: Block, unit: int) -> Iterator[tuple[Operand, Operand]]:
         """(number within the block, first row or column)"""
         with self.w.counted(block.count) as t:
             yield t, self.w.add(block.begin, self.w.mul(t, block.cut.size * unit))
@@ -292,7 +234,7 @@ class Nest(Ending, Sets, Passing):
         a, b = self.operand_a(place, row), self.operand_b(place, place.columns.cut.size, j, column)
         offset = w.add(w.mul(row, self.n), column)
         ahead = self.ahead(place, b, number)
-        for packs in self.ways(place, row):
+        for packs in each_way(self, place, row):
             self.call_tile(place, (a, b, w.at(place.c, offset), ahead), row, column, w.add(place.matrix, offset), packs)
 
     def ahead(self, place: Place, b: str, number: Operand) -> str:
@@ -379,7 +321,7 @@ def print_contract(product: Product, target: Target, ranged: str = "") -> Contra
     swapped = narrow or (product.n == 1 and product.transpose_a and product.epilogue is None)
     if swapped:
         product = transposed(product)
-    nest = Nest(product, target, swapped, ranged, narrow)
+    nest = _Printer(product, target, swapped, ranged, narrow)
     main = nest.print()
     tiles, more = print_tiles(tuple(nest.called), nest.facts)
     copies = print_copies(product, nest.plan, nest.facts.multiple, narrow, any(t.packs for t in nest.called))
@@ -391,4 +333,4 @@ def print_contract(product: Product, target: Target, ranged: str = "") -> Contra
         functions += own.functions
         declared |= set(own.declared)
     text = "\n".join([*sorted(declared | more), "", *tiles, *functions, main])
-    return ContractKernel(text, nest.work + extra, len(nest.pointers()))
+    return ContractKernel(text, nest.work + extra, len(kernel_pointers(product)))

@@ -83,7 +83,7 @@ def shares_pay(product: Product, target: Target, count: int) -> bool:
     """Whether one kernel for so many products with the same a is quicker than a kernel each, because it packs a once.
 
     Results that do not stay in half of the L2 cache together are fetched again by what follows: a gradient by its update. Where a
-    is not packed, only calls are saved: nothing that could be measured. Other kernels than `Nest` know of one product only.
+    is not packed, only calls are saved: nothing that could be measured. Only nests of loops know of several products.
     """
     narrow = is_narrow(product, target.vector_bytes // product.size)
     if is_dot(product) or narrow or 1 in (product.m, product.n) or product.levels or product.segments > 1:

@@ -9,49 +9,35 @@ in the same order.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
 
-from .contract_plan import FAR, Plan
-from .contract_product import Product
-from .contract_text import LINE_BYTES, Operand, Writer
-
-if TYPE_CHECKING:
-    from .contract_kernel import Place
-
+from .contract_nest import Place, ProductNest
+from .contract_plan import FAR
+from .contract_text import LINE_BYTES, Operand
 
 FEW_ROWS = 256
 """Rows of a up to which packing b is so large a share that it pays for one more function to compile."""
 
 
-class Passing:
-    """The part of a nest that knows whether b is packed in passing."""
+def packs_in_passing(nest: ProductNest) -> bool:
+    """Whether tiles pack b: not where they follow one another along rows, since several panels are copied together then, in long
+    stretches of memory, which the hardware foresees."""
+    product = nest.product
+    if not nest.plan.pack_b or product.transpose_b or nest.by_rows or product.levels or product.sets * product.segments > 1:
+        return False
+    if product.m is None or product.n is None or product.k is None or product.n * product.size % LINE_BYTES:
+        return False
+    return product.m <= FEW_ROWS and product.m * product.n * product.k >= FAR
 
-    product: Product
-    plan: Plan
-    w: Writer
-    by_rows: bool
-    element: Any  # of the nest
 
-    @property
-    def in_passing(self) -> bool:
-        """Whether tiles pack b: not where they follow one another along rows, since several panels are copied together then, in
-        long stretches of memory, which the hardware foresees."""
-        product = self.product
-        if not self.plan.pack_b or product.transpose_b or self.by_rows or product.levels or product.sets * product.segments > 1:
-            return False
-        if product.m is None or product.n is None or product.k is None or product.n * product.size % LINE_BYTES:
-            return False
-        return product.m <= FEW_ROWS and product.m * product.n * product.k >= FAR
-
-    def ways(self, place: Place, row: Operand) -> Iterator[bool]:
-        """Whether the tile packs; if only the call knows, it is printed in both ways."""
-        w, first = self.w, self.element(self.plan.rows, place.stretch[0], 1)
-        assert place.rows is not None
-        begin = place.rows.begin
-        if not self.in_passing or (isinstance(first, int) and isinstance(begin, int) and first != begin):
-            yield False
-            return
-        top = w.let(f"icmp eq i64 {row}, {first}")
-        for packs in (True, False):
-            with w.when(top, packs):
-                yield packs
+def each_way(nest: ProductNest, place: Place, row: Operand) -> Iterator[bool]:
+    """Whether the tile packs; if only the call knows, it is printed in both ways."""
+    w, first = nest.w, nest.element(nest.plan.rows, place.stretch[0], 1)
+    assert place.rows is not None
+    begin = place.rows.begin
+    if not packs_in_passing(nest) or (isinstance(first, int) and isinstance(begin, int) and first != begin):
+        yield False
+        return
+    top = w.let(f"icmp eq i64 {row}, {first}")
+    for packs in (True, False):
+        with w.when(top, packs):
+            yield packs

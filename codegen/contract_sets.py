@@ -8,16 +8,13 @@ element is summed as in a product alone, and the text hardly grows with the numb
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from weft.graph.record import replace
 
+from .contract_nest import Place, ProductNest
 from .contract_plan import round_up
 from .contract_product import Product
-from .contract_text import LINE_BYTES, Operand, Writer
-
-if TYPE_CHECKING:
-    from .contract_kernel import Place
+from .contract_text import LINE_BYTES
 
 POINTER_BYTES = 8
 
@@ -32,47 +29,39 @@ def own_room(product: Product) -> int:
     return (round_up(scratch, LINE_BYTES) + row * POINTER_BYTES) * product.sets + 128
 
 
-class Sets:
-    """The part of a nest that knows of several products. own: the epilogue's arrays, of the product at hand."""
+def kernel_pointers(product: Product) -> list[str]:
+    """The parameters: a, b, c, scratch memory, the epilogue's; then b, c and the epilogue's of each further product."""
+    epilogue = product.epilogue
+    c = "ptr noalias %c" if epilogue is None else "ptr %c"  # what the epilogue writes may lie where its sums were
+    own = [f"ptr %e{i}" for i in range(len(epilogue.pointers) if epilogue else 0)]
+    more = [f"{pointer}.{s}" for s in range(1, product.sets) for pointer in ("ptr %b", c, *own)]
+    return ["ptr %a", "ptr %b", c, "ptr noalias %work", *own, *more]
 
-    product: Product
-    w: Writer
-    own: list[str]
-    work: int
-    n: Operand
-    table = ""
 
-    def pointers(self) -> list[str]:
-        """The parameters: a, b, c, scratch memory, the epilogue's; then b, c and the epilogue's of each further product."""
-        epilogue = self.product.epilogue
-        c = "ptr noalias %c" if epilogue is None else "ptr %c"  # what the epilogue writes may lie where its sums were
-        own = [f"ptr %e{i}" for i in range(len(epilogue.pointers) if epilogue else 0)]
-        more = [f"{pointer}.{s}" for s in range(1, self.product.sets) for pointer in ("ptr %b", c, *own)]
-        return ["ptr %a", "ptr %b", c, "ptr noalias %work", *own, *more]
+def begin_sets(nest: ProductNest) -> None:
+    """What happens once: epilogues start, and the pointers go to the table."""
+    w, product, epilogue = nest.w, nest.product, nest.product.epilogue
+    scratch = epilogue.scratch if epilogue else 0
+    room = w.at("%work", round_up(nest.work, LINE_BYTES), "i8") if scratch or product.sets > 1 else ""
+    nest.table = w.at(room, round_up(scratch, LINE_BYTES) * product.sets, "i8") if room else ""
+    usual = nest.own
+    for s in range(product.sets):
+        nest.own = [f"{e}.{s}" if s else e for e in usual]
+        if scratch:
+            nest.own[-1] = w.at(room, round_up(scratch, LINE_BYTES) * s, "i8")
+        if epilogue is not None:
+            epilogue.start(w, nest.own, nest.n)
+        if product.sets > 1:
+            row = ["%b", "%c"] if s == 0 else [f"%b.{s}", f"%c.{s}"]
+            for i, pointer in enumerate([*row, *nest.own]):
+                w.line(f"store ptr {pointer}, ptr {w.at(nest.table, s * (2 + len(usual)) + i, 'ptr')}")
 
-    def begin(self) -> None:
-        """What happens once: epilogues start, and the pointers go to the table."""
-        w, product, epilogue = self.w, self.product, self.product.epilogue
-        scratch = epilogue.scratch if epilogue else 0
-        room = w.at("%work", round_up(self.work, LINE_BYTES), "i8") if scratch or product.sets > 1 else ""
-        self.table = w.at(room, round_up(scratch, LINE_BYTES) * product.sets, "i8") if room else ""
-        usual = self.own
-        for s in range(product.sets):
-            self.own = [f"{e}.{s}" if s else e for e in usual]
-            if scratch:
-                self.own[-1] = w.at(room, round_up(scratch, LINE_BYTES) * s, "i8")
-            if epilogue is not None:
-                epilogue.start(w, self.own, self.n)
-            if product.sets > 1:
-                row = ["%b", "%c"] if s == 0 else [f"%b.{s}", f"%c.{s}"]
-                for i, pointer in enumerate([*row, *self.own]):
-                    w.line(f"store ptr {pointer}, ptr {w.at(self.table, s * (2 + len(usual)) + i, 'ptr')}")
 
-    def open_set(self, place: Place) -> Iterator[Place]:
-        """The products in turn."""
-        w, usual = self.w, self.own
-        with w.loop(0, self.product.sets) as loop:
-            row = w.at(self.table, w.mul(loop.index, 2 + len(usual)), "ptr")
-            b, c, *self.own = [w.let(f"load ptr, ptr {w.at(row, i, 'ptr')}") for i in range(2 + len(usual))]
-            yield replace(place, b=b, c=c, packed_b=None)
-        self.own = usual
+def open_set(nest: ProductNest, place: Place) -> Iterator[Place]:
+    """The products in turn."""
+    w, usual = nest.w, nest.own
+    with w.loop(0, nest.product.sets) as loop:
+        row = w.at(nest.table, w.mul(loop.index, 2 + len(usual)), "ptr")
+        b, c, *nest.own = [w.let(f"load ptr, ptr {w.at(row, i, 'ptr')}") for i in range(2 + len(usual))]
+        yield replace(place, b=b, c=c, packed_b=None)
+    nest.own = usual
