@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from weft.tracer import convert_to_tensor, ops
+from weft.tracer import Tensor, convert_to_tensor, ops
 
 from .serialization import deserialize_object, find_object, public, resolve, serialize_object
 
 _public = public("keras.activations")
+
+
+def _remember_logits(y: Any, name: str, x: Any) -> Any:
+    """The result with a note of what it was made of: a crossentropy from x keeps its gradient where y has rounded to 0 or 1."""
+    if isinstance(y, Tensor):
+        y._logits = name, x
+    return y
 
 
 @_public
@@ -50,7 +57,9 @@ def relu6(x: Any) -> Any:
 @_public
 def softmax(x: Any, axis: int = -1) -> Any:
     """exp(x), scaled so that it sums to one along ``axis``."""
-    return ops.softmax(x, axis=axis)
+    x = convert_to_tensor(x)
+    y = ops.softmax(x, axis=axis)
+    return _remember_logits(y, "softmax", x) if axis in (-1, len(x.shape) - 1) else y
 
 
 @_public
@@ -168,7 +177,8 @@ def hard_tanh(x: Any) -> Any:
 @_public
 def sigmoid(x: Any) -> Any:
     """1 / (1 + exp(-x))."""
-    return ops.sigmoid(x)
+    x = convert_to_tensor(x)
+    return _remember_logits(ops.sigmoid(x), "sigmoid", x)
 
 
 @_public
@@ -244,6 +254,8 @@ def get(identifier: Any) -> Any:
     """
     if identifier is None:
         return linear
+    if identifier is ops.softmax or identifier is ops.sigmoid:
+        return TABLE[identifier.__name__]  # whose results remember their logits
     return resolve("activation", TABLE, None, identifier)
 
 

@@ -50,9 +50,13 @@ class Reference:
 
 
 class Tensor(Operators):
-    """An immutable array of one dtype: `EagerTensor` holds numbers, `TracedTensor` stands for a node of a graph."""
+    """An immutable array of one dtype: `EagerTensor` holds numbers, `TracedTensor` stands for a node of a graph.
 
-    __slots__ = ("__weakref__",)
+    ``_logits``, where it is set: the name of the activation that made this tensor, and the tensor it was made of.
+    """
+
+    __slots__ = ("__weakref__", "_logits")
+    _logits: tuple[str, Tensor]
 
     @property
     def type(self) -> ArrayType:

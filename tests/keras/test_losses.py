@@ -79,3 +79,53 @@ def test_own_loss_gets_float_targets():
 
     assert float(Absolute()(np.array([[1, 2]]), np.array([[1.5, 4.0]]))) == 2.0
     assert Absolute().name.startswith("absolute")
+
+
+@pytest.mark.parametrize(
+    ("activation", "loss", "target"),
+    [
+        ("softmax", "sparse_categorical_crossentropy", [0, 1]),
+        ("softmax", "categorical_crossentropy", [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]),
+        (weft.nn.softmax, "sparse_categorical_crossentropy", [0, 1]),
+    ],
+)
+@pytest.mark.parametrize("eager", [True, False])
+def test_crossentropy_of_a_softmax_layer_learns_where_the_softmax_has_rounded(activation, loss, target, eager):
+    """Keras' numbers on TensorFlow: a loss of 300 and its gradient, not the 16.1 of a probability of 1e-7 without one."""
+    bias = keras.initializers.Constant([0, 300, 0])
+    layer = keras.layers.Dense(3, activation, kernel_initializer="ones", bias_initializer=bias)
+    x = np.ones((2, 1), "float32")
+    assert layer(x).numpy()[0].tolist() == [0.0, 1.0, 0.0]
+
+    def gradient():
+        with weft.GradientTape() as tape:
+            value = keras.losses.get(loss)(np.array(target), layer(x))
+        return value, tape.gradient(value, layer.bias)
+
+    value, bias_gradient = (gradient if eager else weft.function(gradient))()
+    assert value.numpy().tolist() == [300.0, 0.0]
+    assert bias_gradient.numpy().tolist() == [-1.0, 1.0, 0.0]
+
+
+@pytest.mark.parametrize("make", [keras.layers.Activation, lambda name: getattr(keras.activations, name)])
+def test_binary_crossentropies_of_a_sigmoid_are_those_of_its_logits(make):
+    logits = np.array([[40.0], [-200.0]], "float32")
+    y = make("sigmoid")(weft.constant(logits))
+    expected = pytest.approx([0.0, 200.0])
+    assert keras.losses.binary_crossentropy([[1.0], [1.0]], y).numpy() == expected
+    assert keras.losses.binary_focal_crossentropy([[1.0], [1.0]], y).numpy() == expected
+    assert float(keras.losses.BinaryCrossentropy(reduction="sum")([1.0, 1.0], y)) == 200.0
+
+
+def test_logits_of_a_sigmoid_are_not_taken_for_those_of_a_softmax():
+    p = keras.activations.sigmoid(weft.constant([[0.0, 0.0]]))
+    one = keras.losses.categorical_crossentropy([[1.0, 0.0]], keras.activations.sigmoid(weft.constant([[2.0, -2.0]])))
+    assert keras.losses.categorical_crossentropy([[1.0, 0.0]], p).numpy() == pytest.approx([np.log(2)])
+    assert one.numpy() == pytest.approx([np.log1p(np.exp(-2.0))])  # the sigmoids sum to 1
+
+
+def test_from_logits_of_a_softmax_warns_and_takes_its_logits():
+    y = keras.activations.softmax(weft.constant([[0.0, 300.0]]))
+    with pytest.warns(UserWarning, match="from_logits=True"):
+        value = keras.losses.SparseCategoricalCrossentropy(from_logits=True)(np.array([0]), y)
+    assert float(value) == 300.0

@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 
 import weft
+from weft.layers import activations
 from weft.layers.precision import epsilon
 from weft.layers.serialization import public
 
@@ -41,6 +42,7 @@ def binary_crossentropies(y_true: Any, y_pred: Any, from_logits: bool, label_smo
     check_same_shape(y_true, y_pred)
     if label_smoothing:
         y_true = y_true * (1.0 - label_smoothing) + 0.5 * label_smoothing
+    y_pred, from_logits = find_logits(y_pred, from_logits, "sigmoid")
     if from_logits:
         return weft.nn.sigmoid_cross_entropy_with_logits(labels=y_true, logits=y_pred)
     p = weft.clip_by_value(y_pred, epsilon(), 1.0 - epsilon())
@@ -64,7 +66,7 @@ def binary_focal_crossentropy(
     y_true, y_pred = pair(y_true, y_pred)
     if label_smoothing:
         y_true = y_true * (1.0 - label_smoothing) + 0.5 * label_smoothing
-    p = weft.sigmoid(y_pred) if from_logits else y_pred
+    p = activations.sigmoid(y_pred) if from_logits else y_pred
     likelihood = y_true * p + (1.0 - y_true) * (1.0 - p)
     loss = weft.pow(1.0 - likelihood, gamma) * binary_crossentropies(y_true, p, from_logits=False)
     if apply_class_balancing:
@@ -97,6 +99,8 @@ def categorical_crossentropy(
         )
     if label_smoothing:
         y_true = y_true * (1.0 - label_smoothing) + label_smoothing / y_pred.shape[axis]
+    if axis in (-1, len(y_pred.shape) - 1):
+        y_pred, from_logits = find_logits(y_pred, from_logits, "softmax")
     if from_logits:
         return weft.nn.softmax_cross_entropy_with_logits(labels=y_true, logits=y_pred, axis=axis)
     p = weft.clip_by_value(y_pred / weft.reduce_sum(y_pred, axis=axis, keepdims=True), epsilon(), 1.0 - epsilon())
@@ -145,6 +149,7 @@ def sparse_categorical_crossentropy(
             "One-hot targets go with categorical_crossentropy."
         )
     labels = weft.cast(y_true, weft.int64)
+    y_pred, from_logits = find_logits(y_pred, from_logits, "softmax")
     if ignore_class is None:
         return _class_losses(labels, y_pred, from_logits)
     kept = weft.not_equal(labels, ignore_class)
@@ -158,6 +163,20 @@ def _class_losses(labels: Any, y_pred: Any, from_logits: bool) -> Any:
     chosen = weft.gather(y_pred, labels, axis=-1, batch_dims=len(labels.shape))
     p = weft.clip_by_value(chosen / weft.reduce_sum(y_pred, axis=-1), epsilon(), 1.0 - epsilon())
     return -weft.math.log(p)
+
+
+def find_logits(y_pred: Any, from_logits: bool, activation: str) -> tuple[Any, bool]:
+    """The tensor that this activation made the prediction of, and True; if it did not, the arguments as they are.
+
+    Probabilities of large logits are exactly 0 or 1, where their crossentropy has no gradient; that of the logits has one.
+    """
+    made_by, logits = getattr(y_pred, "_logits", (None, None))
+    if made_by != activation:
+        return y_pred, from_logits
+    if from_logits:
+        message = f"The loss has from_logits=True, but the prediction comes from {activation}. Its argument is taken as logits."
+        warnings.warn(message, stacklevel=4)
+    return logits, True
 
 
 def shapes_text(y_true: Any, y_pred: Any) -> str:
