@@ -128,7 +128,8 @@ def form_segments(calls: Iterable[TeamCall]) -> list[Segment]:
 def _go_ahead(calls: list[TeamCall]) -> tuple[list[TeamCall], list[TeamCall]]:
     """The calls, and those of them that went ahead of the last cut one: if that comes in pieces, threads end together after it,
     and what one thread alone does behind it leaves the others idle. So what does not need it comes before it, where it may also
-    run beside something else that one thread does; pieces make up for the time it takes.
+    run beside something else that one thread does; pieces make up for the time it takes. Nothing passes a call that can fail: a
+    variable that it writes would not be as it was.
     """
     last = next((i for i in reversed(range(len(calls))) if calls[i].split is not None), len(calls))
     if last == len(calls) or Segment([calls[last]]).pieces == 1:
@@ -136,7 +137,8 @@ def _go_ahead(calls: list[TeamCall]) -> tuple[list[TeamCall], list[TeamCall]]:
     ahead: list[TeamCall] = []
     behind = [calls[last]]
     for call in calls[last + 1 :]:
-        fits = not call.effect and call.failure is None and not _conflict(behind, call)
+        safe = all(c.failure is None for c in (*behind, call))
+        fits = safe and not call.effect and not _conflict(behind, call)
         (ahead if fits else behind).append(call)
     return [*calls[:last], *ahead, *behind], ahead
 

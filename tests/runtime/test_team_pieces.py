@@ -215,3 +215,26 @@ def test_only_long_calls_are_cut_into_pieces() -> None:
     assert choose_long(program, {name: 100}, frozenset({0})) == frozenset()
     assert choose_long(program, {name: 1000}, frozenset({0})) == {0}
     assert choose_long(program, {name: 1000}, frozenset()) == frozenset()
+
+
+def test_a_failed_step_has_counted_nothing(team_steps: list[KnownStep]) -> None:
+    """The counter does not need the product in pieces, but it must wait for the check behind it."""
+    config.intra_op_threads = 2
+    random = np.random.default_rng(7)
+    w, table = (weft.constant(random.normal(size=s).astype(np.float32)) for s in ((64, 512), (512,)))
+    count = weft.Variable(0)
+
+    @weft.function
+    def step(x: weft.Tensor, shift: weft.Tensor) -> weft.Tensor:
+        found = weft.gather(table, weft.argmax(weft.matmul(x, w), axis=1) + shift)
+        count.assign_add(1)
+        return found
+
+    x = weft.constant(random.normal(size=(256, 64)).astype(np.float32))
+    step(x, weft.constant(0, weft.int64))
+    for _ in range(20):
+        with pytest.raises(weft.errors.InvalidArgumentError):
+            step(x, weft.constant(512, weft.int64))
+    step(x, weft.constant(0, weft.int64))
+    assert splits_in_pieces(team_steps)
+    assert count.numpy() == 2

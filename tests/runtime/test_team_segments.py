@@ -74,6 +74,14 @@ def test_what_can_go_ahead_of_pieces_does_and_is_free() -> None:
     assert [s.calls[0] for s in form_segments([calls[0], halves, *calls[2:]])][:3] == [calls[0], halves, calls[2]]
 
 
+def test_nothing_passes_what_can_fail() -> None:
+    """The counters come behind the check of the product: if it fails they are as they were."""
+    pieces = replace(call("x", "w", rows="w"), long=True)
+    calls = [call("y", "x"), pieces, call("y", "v"), call("w", "a", fails=True), call("y", "b"), call("y", "c")]
+    segments = form_segments(calls)
+    assert [s.calls for s in segments] == [calls[:1], calls[2:3], calls[1:2], *([c] for c in calls[3:])]
+
+
 def test_everybody_waits_for_a_code_only_once() -> None:
     calls = [call("x", "a", fails=True), call("a", "b", rows="b"), call("a", "c", rows="c")]
     assert shapes(form_segments(calls)) == [(1, [], False)] * 3
