@@ -18,7 +18,7 @@ from .kernel import Affine, Expr, Kernel, Let, Load, Loop, Position, Statement, 
 @record
 class Cut:
     """extent: iterations of the outermost loops. strides: elements per iteration, by parameter, in order; 0 for one that stays.
-    local: whether each iteration keeps to its own stretch of that array.
+    local: whether each iteration keeps to its own stretch of that array, of which the first begins where the array does.
     """
 
     extent: Size
@@ -107,11 +107,11 @@ def find_cut(kernel: Kernel) -> Cut | None:
         stride = accesses[0].stride if accesses else 0
         if any(a.stride != stride for a in accesses):
             return None
-        own = _keeps_to_itself(stride, accesses)
-        if not own and any(a.written for a in accesses):
+        disjoint = _keeps_to_itself(stride, accesses)
+        if not disjoint and any(a.written for a in accesses):
             return None
         strides.append(stride)
-        local.append(own)
+        local.append(disjoint and _begins_with(stride, accesses))
     return Cut(loops[0].extent, tuple(strides), tuple(local))
 
 
@@ -130,6 +130,14 @@ def _keeps_to_itself(stride: Size, accesses: list[_Access]) -> bool:
             if first.low is None or last.high is None or not _not_negative(stride - (last.high - first.low) - 1):
                 return False
     return True
+
+
+def _begins_with(stride: Size, accesses: list[_Access]) -> bool:
+    """Whether iteration 0 touches nothing but the first ``stride`` elements. Rows behind them are another iteration's to whoever
+    reads or overwrites the array from its beginning."""
+    return all(
+        a.low is not None and a.high is not None and _not_negative(a.low) and _not_negative(stride - a.high - 1) for a in accesses
+    )
 
 
 def _not_negative(size: Size) -> bool:

@@ -22,7 +22,8 @@ MANY = 16
 
 @record
 class Access:
-    """One buffer that a call touches. stretch: what of it each part touches (extent, granule, stride), None if anything.
+    """One buffer that a call touches. stretch: what of it each part touches, None if anything: (extent, granule, bytes per
+    iteration).
 
     columns: where the columns begin that each unit of a product's extent reads, and where the last ones end; () if not known.
     """

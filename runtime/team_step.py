@@ -101,13 +101,14 @@ def _call(
     if split is None and decl.contract is not None and len(given) > WORK:
         work = WORK, BY_SHORT[given[WORK].dtype].size * int(given[WORK].shape[0])
     accesses = []
-    for i, buffer in enumerate(pointers):
+    for i, buffer in enumerate(given):
         stretch = None
         if i == work[0]:
             continue  # each thread has its own
         if split is not None and split.local and split.local[i]:
-            stretch = (substitute(split.extent, values), split.granule, substitute(split.strides[i], values))
-        accesses.append(Access(buffer, i in decl.writes, stretch))
+            step = f"{BY_SHORT[buffer.dtype].size} * ({split.strides[i]})"  # one memory serves arrays of different dtypes
+            stretch = (substitute(split.extent, values), split.granule, substitute(step, values))
+        accesses.append(Access(pointers[i], i in decl.writes, stretch))
     return TeamCall(node, failure, split, tuple(accesses), work=work, granules=_count_granules(split, values))
 
 
