@@ -203,7 +203,7 @@ class Team:
 
     def describe(self, plan: TeamPlan, alone: int) -> tuple[np.ndarray, list[Any]]:
         """A step's descriptor, and all memory that it needs, itself included. alone: address of the plain step."""
-        parts = max(2, thread_count())
+        parts = plan.threads
         table = np.zeros((len(plan.segments), len(CALL)), np.int64)
         most = parts * plan.pieces
         pairs: list[tuple[int, int]] = []
@@ -263,7 +263,7 @@ def _after_last_job(control: Arena) -> int:
 
 def descriptor_bytes(plan: TeamPlan) -> int:
     """What `Team.describe` allocates for a step."""
-    parts, calls = max(2, thread_count()), len(plan.segments)
+    parts, calls = plan.threads, len(plan.segments)
     words = calls * len(CALL) + 2 * (1 + sum(len(s.needs) for s in plan.segments)) + len(DESCRIPTOR) + parts + 1
     return 8 * words + parts * (calls * plan.pieces * SLOT_BYTES + plan.work_bytes + NOTE_BYTES)
 

@@ -27,11 +27,15 @@ WORK = 3
 
 @record(frozen=False, eq=False)
 class TeamPlan:
-    """sizes: assignments of the step's sizes. segments: what threads take, in order. own: inputs that the step can gather."""
+    """sizes: assignments of the step's sizes. segments: what threads take, in order. own: inputs that the step can gather.
+
+    threads: how many the step has memory and tables for; another thread may set another number while it is compiled.
+    """
 
     sizes: list[ast.Assign] = field(default_factory=list)
     segments: list[Segment] = field(default_factory=list)
     own: OwnRows | None = None
+    threads: int = field(default_factory=lambda: max(2, thread_count()))
 
     @property
     def pieces(self) -> int:
@@ -57,8 +61,9 @@ def plan_team(
     for number, (node, name, failure) in enumerate(listed[1]):
         call = _call(node, name, failure, decls, buffers, number in shared)
         calls.append(_with_columns(replace(call, long=number in long), (columns or {}).get(name, ())))
-    own = find_own_rows(calls, buffers, max(2, thread_count()))
-    return TeamPlan(listed[0], form_segments(calls if own is None else mark_own_rows(calls, own)), own)
+    threads = max(2, thread_count())
+    own = find_own_rows(calls, buffers, threads)
+    return TeamPlan(listed[0], form_segments(calls if own is None else mark_own_rows(calls, own)), own, threads)
 
 
 def _list_calls(step: ast.FunctionDef) -> tuple[list[ast.Assign], list[tuple[ast.Call, str, ast.If | None]]] | None:

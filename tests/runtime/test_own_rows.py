@@ -7,6 +7,7 @@ import ctypes
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,8 +24,9 @@ from weft.runtime.engine import compile_text, engine
 from weft.runtime.executable import CompiledStep
 from weft.runtime.frame import Binding
 from weft.runtime.own_rows import find_own_rows, mark_own_rows, print_own_rows
-from weft.runtime.team import team
+from weft.runtime.team import Team, team
 from weft.runtime.team_layout import NOTE, NOTE_BYTES, PAUSED_UNTIL, ROWS
+from weft.runtime.team_retired import StepMemory
 from weft.runtime.team_segments import Access, TeamCall, form_segments
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -90,6 +92,22 @@ def test_same_bits_as_batch_by_batch(alone: tuple[bytes, bytes], threads: int) -
     shared = training.binding.team_step
     assert shared is not None and shared.gathers == threads
     assert training.binding.batch is not None and training.binding.batch.size >= threads * SIZE * FEATURES * 4
+    assert training.state() == alone
+
+
+def test_another_number_of_threads_while_a_step_is_compiled(alone: tuple[bytes, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The step has columns, buffers and words for as many as it was planned for, and no others take part in it."""
+    load = Team.load
+
+    def load_late(self: Team, *args: Any) -> tuple[int, StepMemory]:
+        config.intra_op_threads = 4
+        return load(self, *args)
+
+    monkeypatch.setattr(Team, "load", load_late)
+    training = Training(2)
+    training.run(1)
+    assert team.start(4)
+    training.run(COUNT - 1, SIZE)
     assert training.state() == alone
 
 
