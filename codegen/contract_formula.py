@@ -133,7 +133,7 @@ class FormulaEpilogue:
             starts = {ELEMENTS: tile.element(w, r, v), BY_COLUMN: w.add(tile.column, v * width), BY_ROW: w.add(tile.row, r)}
             at = {f"at.e{i}": self.address(w, tile, i, starts[decl.kinds[i]]) for i in decl.finish_arrays}
             before = {f"sum.e{i}": sums[i, v] for i in decl.sums}
-            names, own = {"value": tile.values[r][v], "mask": mask or "", **at, **scalars, **before}, w.label("x")
+            names, own = {"value": tile.values[r][v], "mask": mask or "", **at, **scalars, **before}, w.fresh("x")
             w.lines += repeat_element(decl.element[mask is not None], names, own)
             sums |= {(i, v): f"%{own}.next.e{i}" for i in decl.sums}
         for place, total in sums.items():

@@ -293,7 +293,7 @@ class _TilePrinter:
             self.store(self.merged("%last", self.concluded, values, otherwise=False) if facts.blocked else self.concluded(values))
         else:
             if facts.blocked:
-                end, more = w.label("end"), w.label("more")
+                end, more = w.fresh("end"), w.fresh("more")
                 w.fork("%last", end, more)
                 w.open(more)
                 self.store(values)
@@ -311,7 +311,7 @@ class _TilePrinter:
     ) -> list[list[str]]:
         """``values if flag else work(values)``, or the other way round."""
         w, kind = self.w, self.facts.lanes.vector
-        inside, after = w.label("work"), w.label("after")
+        inside, after = w.fresh("work"), w.fresh("after")
         before = w.block
         w.fork(flag, *((after, inside) if otherwise else (inside, after)))
         w.open(inside)

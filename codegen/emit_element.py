@@ -43,7 +43,7 @@ class _ElementPrinter(KernelPrinter):
 
     def write(self, array: str, index: Affine, value: Operand) -> None:
         if array in self.sums:
-            self.code.do(f"%next.{array} = bitcast {value.type} {value.text} to {value.type}")
+            self.code.line(f"%next.{array} = bitcast {value.type} {value.text} to {value.type}")
         else:
             super().write(array, index, value)
 

@@ -74,11 +74,10 @@ class KernelPrinter:
     def module(self) -> str:
         code = self.code
         self.body(self.kernel.body)
-        code.do("ret i32 0")
+        code.line("ret i32 0")
         params = [f"ptr noalias %{p.name}" for p in self.kernel.params] + [f"i64 %n{i}" for i in range(len(self.sizes))]
-        head = f"define i32 @{PLACEHOLDER}({', '.join(params)}) nounwind {{\nentry:"
-        lines = [head, *code.entry, *code.lines, "}", *self.functions.values(), *code.declarations.values()]
-        return "\n".join(lines) + "\n"
+        head = f"i32 @{PLACEHOLDER}({', '.join(params)}) nounwind"
+        return "".join([code.function(head), *self.functions.values(), *(f"{d}\n" for d in code.declarations.values())])
 
     # Statements -------------------------------------------------------------------------------------------------------------
 
@@ -114,7 +113,7 @@ class KernelPrinter:
             self.move_column(column, into=True)
         block = find_row_block(loop, columns, self.counters, self.mutable, plan_of)
         if block is not None:
-            first = self.code.emit(f"and i64 {extent}, {-ROWS}")
+            first = self.code.let(f"and i64 {extent}, {-ROWS}")
             self.loop(loop.variable, "0", first, ROWS, lambda: print_row_block(self, loop, block))
         self.loop(loop.variable, first, extent, 1, lambda: self.body(loop.body))
         for column in columns:
@@ -130,11 +129,11 @@ class KernelPrinter:
             if into:
                 value = self.load(Load(column.array, column.index, column.dtype))
                 slot = self.code.allocate(value.type)
-                self.code.do(f"store {value.type} {value.text}, ptr {slot}")
+                self.code.line(f"store {value.type} {value.text}, ptr {slot}")
                 self.columns[key] = (slot, value)
             else:
                 slot, kind = self.columns.pop(key)
-                value = Operand(self.code.emit(f"load {kind.type}, ptr {slot}"), kind.dtype, kind.lanes)
+                value = Operand(self.code.let(f"load {kind.type}, ptr {slot}"), kind.dtype, kind.lanes)
                 self.write(column.array, column.index, value)
         self.lanes = None
         del self.counters[variable]
@@ -149,23 +148,20 @@ class KernelPrinter:
         """``for variable in range(first, last, step)``, tested at its end."""
         code = self.code
         before, head, after = (code.fresh(name) for name in ("before", "loop", "after"))
-        code.jump(before)
-        code.label(before)
+        code.arrive(before)
         enter = code.fresh("enter")
-        code.branch(code.emit(f"icmp slt i64 {first}, {last}"), enter, after)
-        code.label(enter)
-        code.jump(head)
-        code.label(head)
+        code.fork(code.let(f"icmp slt i64 {first}, {last}"), enter, after)
+        code.open(enter)
+        code.arrive(head)
         counter, following = code.fresh("%i"), code.fresh("%next")
         latch = code.fresh("latch")
-        code.do(f"{counter} = phi i64 [{first}, %{enter}], [{following}, %{latch}]")
+        code.line(f"{counter} = phi i64 [{first}, %{enter}], [{following}, %{latch}]")
         self.counters[variable] = counter
         body()
-        code.jump(latch)
-        code.label(latch)
-        code.do(f"{following} = add nsw i64 {counter}, {step}")
-        code.branch(code.emit(f"icmp slt i64 {following}, {last}"), head, after)
-        code.label(after)
+        code.arrive(latch)
+        code.line(f"{following} = add nsw i64 {counter}, {step}")
+        code.fork(code.let(f"icmp slt i64 {following}, {last}"), head, after)
+        code.open(after)
         del self.counters[variable]
 
     def let(self, statement: Let) -> None:
@@ -181,7 +177,7 @@ class KernelPrinter:
         if name not in self.slots:
             self.slots[name] = self.code.allocate(value.type)
             self.names[name] = Operand("", value.dtype, value.lanes)
-        self.code.do(f"store {value.type} {value.text}, ptr {self.slots[name]}")
+        self.code.line(f"store {value.type} {value.text}, ptr {self.slots[name]}")
 
     def check(self, statement: Check) -> None:
         code = self.code
@@ -191,13 +187,13 @@ class KernelPrinter:
             assert self.lanes is not None
             mask = condition.type
             if self.lanes.mask:
-                text = code.emit(f"and {mask} {text}, {self.lanes.mask}")
+                text = code.let(f"and {mask} {text}, {self.lanes.mask}")
             text = code.call(f"llvm.vector.reduce.or.{suffix('i1', condition.lanes)}", "i1", (mask, text))
         failed, passed = code.fresh("failed"), code.fresh("passed")
-        code.branch(text, failed, passed)
-        code.label(failed)
-        code.do(f"ret i32 {statement.code}")
-        code.label(passed)
+        code.fork(text, failed, passed)
+        code.open(failed)
+        code.line(f"ret i32 {statement.code}")
+        code.open(passed)
 
     def store(self, statement: Store) -> None:
         value = self.expr(statement.value)
@@ -209,7 +205,7 @@ class KernelPrinter:
         if column is None:
             self.write(statement.array, statement.index, value)
         else:
-            self.code.do(f"store {value.type} {value.text}, ptr {column[0]}")
+            self.code.line(f"store {value.type} {value.text}, ptr {column[0]}")
 
     def write(self, array: str, index: Affine, value: Operand) -> None:
         """Stores the value in memory, in the lanes that count."""
@@ -217,12 +213,12 @@ class KernelPrinter:
         memory = vector_type(memory_type(value.dtype.short), value.lanes)
         text = value.text
         if value.dtype.is_bool:
-            text = code.emit(f"zext {value.type} {text} to {memory}")
+            text = code.let(f"zext {value.type} {text} to {memory}")
         address = self.address(array, index, value.dtype)
         self.note(array, index, value)
         if lanes is None or not lanes.mask:
             past = lanes is not None and array in lanes.past
-            code.do(f"store {memory} {text}, ptr {address}, {store_past(self, value) if past else f'align {value.dtype.size}'}")
+            code.line(f"store {memory} {text}, ptr {address}, {store_past(self, value) if past else f'align {value.dtype.size}'}")
             return
         count = lanes.mask.count("true")
         if count:
@@ -240,9 +236,9 @@ class KernelPrinter:
             if not count & lanes:
                 continue
             picks = ", ".join(f"i32 {first + i}" for i in range(lanes))
-            part = code.emit(f"shufflevector {memory} {text}, {memory} poison, <{lanes} x i32> <{picks}>")
-            at = code.emit(f"getelementptr inbounds {scalar}, ptr {address}, i64 {first}")
-            code.do(f"store <{lanes} x {scalar}> {part}, ptr {at}, align {value.dtype.size}")
+            part = code.let(f"shufflevector {memory} {text}, {memory} poison, <{lanes} x i32> <{picks}>")
+            at = code.let(f"getelementptr inbounds {scalar}, ptr {address}, i64 {first}")
+            code.line(f"store <{lanes} x {scalar}> {part}, ptr {at}, align {value.dtype.size}")
             first += lanes
 
     # Sizes and addresses ----------------------------------------------------------------------------------------------------
@@ -262,7 +258,7 @@ class KernelPrinter:
         for i, known in enumerate(self.sizes):
             factor = divide(size, known)
             if isinstance(factor, int):
-                return self.code.emit(f"mul nsw i64 %n{i}, {factor}")
+                return self.code.let(f"mul nsw i64 %n{i}, {factor}")
         raise KeyError(f"The size {size} is no argument of the kernel.")
 
     def index(self, index: Affine) -> str:
@@ -270,14 +266,14 @@ class KernelPrinter:
         total = ""
         for name, factor in index.terms:
             counter = self.counters.get(name) or self.expr(Name(name, int64)).text
-            term = counter if factor == 1 else self.code.emit(f"mul nsw i64 {counter}, {self.size(factor)}")
-            total = self.code.emit(f"add nsw i64 {total}, {term}") if total else term
+            term = counter if factor == 1 else self.code.let(f"mul nsw i64 {counter}, {self.size(factor)}")
+            total = self.code.let(f"add nsw i64 {total}, {term}") if total else term
         if not total:
             return self.size(index.offset)
-        return total if index.offset == 0 else self.code.emit(f"add nsw i64 {total}, {self.size(index.offset)}")
+        return total if index.offset == 0 else self.code.let(f"add nsw i64 {total}, {self.size(index.offset)}")
 
     def address(self, array: str, index: Affine, dtype: DType) -> str:
-        return self.code.emit(f"getelementptr inbounds {memory_type(dtype.short)}, ptr %{array}, i64 {self.index(index)}")
+        return self.code.let(f"getelementptr inbounds {memory_type(dtype.short)}, ptr %{array}, i64 {self.index(index)}")
 
     # Expressions ------------------------------------------------------------------------------------------------------------
 
@@ -302,7 +298,7 @@ class KernelPrinter:
             return self.lanes.current(self, value.name)
         if value.name not in self.slots:
             return known
-        return Operand(self.code.emit(f"load {known.type}, ptr {self.slots[value.name]}"), known.dtype, known.lanes)
+        return Operand(self.code.let(f"load {known.type}, ptr {self.slots[value.name]}"), known.dtype, known.lanes)
 
     def expr_of(self, name: str) -> Operand:
         """The accumulator's present value."""
@@ -322,9 +318,9 @@ class KernelPrinter:
         steps = f"<{', '.join(f'i64 {i}' for i in range(lanes.count))}>"
         if factor != 1:
             stride = self.code.widen(Operand(self.size(factor), int64), lanes.count)
-            steps = self.code.emit(f"mul {kind} {steps}, {stride.text}")
+            steps = self.code.let(f"mul {kind} {steps}, {stride.text}")
         base = self.code.widen(first, lanes.count)
-        text = self.code.emit(f"add {kind} {base.text}, {steps}")
+        text = self.code.let(f"add {kind} {base.text}, {steps}")
         return Operand(cast(self.code, Operand(text, int64, lanes.count), value.dtype, lanes.count), value.dtype, lanes.count)
 
     def load(self, value: Load) -> Operand:
@@ -336,7 +332,7 @@ class KernelPrinter:
         column = self.column(value.array, count)
         if column is not None:
             slot, held = column
-            return Operand(code.emit(f"load {held.type}, ptr {slot}"), held.dtype, held.lanes)
+            return Operand(code.let(f"load {held.type}, ptr {slot}"), held.dtype, held.lanes)
         known = code.memory.get(self.memory_place(value.array, value.index))
         if known is not None and known[0].lanes == count and known[1] == self.mask(count):
             return known[0]
@@ -345,7 +341,7 @@ class KernelPrinter:
         if lanes is None or count == 1 or not lanes.mask:
             if lanes is not None and lanes.ahead and count > 1:
                 fetch_ahead(self, value)
-            text = code.emit(f"load {kind}, ptr {address}, align {value.dtype.size}")
+            text = code.let(f"load {kind}, ptr {address}, align {value.dtype.size}")
         else:
             function = f"llvm.masked.load.{suffix(memory_type(value.dtype.short), count)}.p0"
             mask = vector_type("i1", count)
@@ -353,7 +349,7 @@ class KernelPrinter:
             text = code.call(function, kind, *args)
         if value.dtype.is_bool:
             zero = "zeroinitializer" if count > 1 else "0"
-            text = code.emit(f"icmp ne {kind} {text}, {zero}")
+            text = code.let(f"icmp ne {kind} {text}, {zero}")
         loaded = Operand(text, value.dtype, count)
         code.memory[self.memory_place(value.array, value.index)] = loaded, self.mask(count)
         return loaded

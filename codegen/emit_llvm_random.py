@@ -33,21 +33,20 @@ class _Writer:
 
     def module(self) -> str:
         code, count = self.code, LANES * self.width
-        seed = code.emit("load i64, ptr %a, align 8")
-        draw = code.emit(f"load i64, ptr {code.emit('getelementptr inbounds i64, ptr %a, i64 1')}, align 8")
-        code.branch(code.emit("icmp sgt i64 %n0, 0"), "loop", "done")
-        code.label("loop")
-        code.do("%i = phi i64 [0, %entry], [%next, %latch]")
+        seed = code.let("load i64, ptr %a, align 8")
+        draw = code.let(f"load i64, ptr {code.let('getelementptr inbounds i64, ptr %a, i64 1')}, align 8")
+        code.fork(code.let("icmp sgt i64 %n0, 0"), "loop", "done")
+        code.open("loop")
+        code.line("%i = phi i64 [0, %entry], [%next, %latch]")
         numbers = self.numbers(self.words(seed, draw))
         self.store(numbers)
-        code.jump("latch")
-        code.label("latch")
-        code.do(f"%next = add nsw i64 %i, {count}")
-        code.branch(code.emit("icmp slt i64 %next, %n0"), "loop", "done")
-        code.label("done")
-        code.do("ret i32 0")
-        head = "define i32 @KERNEL(ptr noalias %a, ptr noalias %out, i64 %n0) nounwind {\nentry:"
-        return "\n".join([head, *code.entry, *code.lines, "}", *code.declarations.values()]) + "\n"
+        code.arrive("latch")
+        code.line(f"%next = add nsw i64 %i, {count}")
+        code.fork(code.let("icmp slt i64 %next, %n0"), "loop", "done")
+        code.open("done")
+        code.line("ret i32 0")
+        text = code.function("i32 @KERNEL(ptr noalias %a, ptr noalias %out, i64 %n0) nounwind")
+        return text + "".join(f"{d}\n" for d in code.declarations.values())
 
     # Bits -------------------------------------------------------------------------------------------------------------------
 
@@ -59,7 +58,7 @@ class _Writer:
 
     def shifted(self, opcode: str, value: Operand, by: int) -> Operand:
         amount = self.code.widen(constant(by, value.dtype), value.lanes).text
-        return Operand(self.code.emit(f"{opcode} {value.type} {value.text}, {amount}"), value.dtype, value.lanes)
+        return Operand(self.code.let(f"{opcode} {value.type} {value.text}, {amount}"), value.dtype, value.lanes)
 
     def halves(self, value: Operand) -> tuple[Operand, Operand]:
         return self.cast(value, uint32), self.cast(self.shifted("lshr", value, 32), uint32)
@@ -67,9 +66,9 @@ class _Writer:
     def words(self, seed: str, draw: str) -> list[Operand]:
         """Philox 4x32-10 of 16 blocks in a row: four vectors of 32-bit words. `prelude_python.philox` is the readable version."""
         code, wide = self.code, vector_type("i64", LANES)
-        first = code.widen(Operand(code.emit(f"udiv i64 %i, {self.width}"), uint64), LANES)
+        first = code.widen(Operand(code.let(f"udiv i64 %i, {self.width}"), uint64), LANES)
         steps = f"<{', '.join(f'i64 {i}' for i in range(LANES))}>"
-        block = Operand(code.emit(f"add {wide} {first.text}, {steps}"), uint64, LANES)
+        block = Operand(code.let(f"add {wide} {first.text}, {steps}"), uint64, LANES)
         (c0, c1), (c2, c3) = self.halves(block), self.halves(code.widen(Operand(draw, uint64), LANES))
         k0, k1 = self.halves(Operand(seed, uint64))
         for _ in range(10):
@@ -142,16 +141,16 @@ class _Writer:
             every = ", ".join(f"i32 {i}" for i in range(lanes))
             mask = f"<{lanes} x i32> <{every}>"
             parts = [
-                code.emit(f"shufflevector {before} {parts[i]}, {before} {parts[i + 1]}, {mask}") for i in range(0, len(parts), 2)
+                code.let(f"shufflevector {before} {parts[i]}, {before} {parts[i + 1]}, {mask}") for i in range(0, len(parts), 2)
             ]
         row, whole = vector_type(kind, total), parts[0]
         order = ", ".join(f"i32 {j * LANES + b}" for b in range(LANES) for j in range(self.width))
-        mixed = code.emit(f"shufflevector {row} {whole}, {row} poison, <{total} x i32> <{order}>")
-        left = code.emit(f"call i64 @llvm.smin.i64(i64 {code.emit('sub i64 %n0, %i')}, i64 {total})")
+        mixed = code.let(f"shufflevector {row} {whole}, {row} poison, <{total} x i32> <{order}>")
+        left = code.let(f"call i64 @llvm.smin.i64(i64 {code.let('sub i64 %n0, %i')}, i64 {total})")
         code.declare("llvm.smin.i64", "i64", "i64", "i64")
-        limit = code.widen(Operand(code.emit(f"trunc i64 {left} to i32"), uint32), total)
+        limit = code.widen(Operand(code.let(f"trunc i64 {left} to i32"), uint32), total)
         steps = f"<{', '.join(f'i32 {i}' for i in range(total))}>"
-        mask = code.emit(f"icmp ult {limit.type} {steps}, {limit.text}")
-        address = code.emit(f"getelementptr inbounds {kind}, ptr %out, i64 %i")
+        mask = code.let(f"icmp ult {limit.type} {steps}, {limit.text}")
+        address = code.let(f"getelementptr inbounds {kind}, ptr %out, i64 %i")
         function = f"llvm.masked.store.{suffix(kind, total)}.p0"
         code.run(function, (row, mixed), ("ptr", address), ("i32", str(self.dtype.size)), (vector_type("i1", total), mask))

@@ -152,14 +152,14 @@ class BlockPrinter:
 
     def at(self, name: str, column: str) -> str:
         slot, kind = self.blocks[name]
-        return self.printer.code.emit(f"getelementptr inbounds {kind.type}, ptr {slot}, i64 {column}")
+        return self.printer.code.let(f"getelementptr inbounds {kind.type}, ptr {slot}, i64 {column}")
 
     def get(self, name: str, column: str) -> Operand:
         kind = self.blocks[name][1]
-        return Operand(self.printer.code.emit(f"load {kind.type}, ptr {self.at(name, column)}"), kind.dtype, ROWS)
+        return Operand(self.printer.code.let(f"load {kind.type}, ptr {self.at(name, column)}"), kind.dtype, ROWS)
 
     def put(self, name: str, value: Operand) -> None:
-        self.printer.code.do(f"store {value.type} {value.text}, ptr {self.at(name, self.column)}")
+        self.printer.code.line(f"store {value.type} {value.text}, ptr {self.at(name, self.column)}")
 
     def place(self, array: str) -> str:
         """Where the block's first row begins."""
@@ -168,7 +168,7 @@ class BlockPrinter:
     def call(self, function: Function, source: str, to: str) -> None:
         self.printer.functions[function.name] = function.text
         self.printer.code.declarations.update(function.declarations)
-        self.printer.code.do(f"call fastcc void @{function.name}(ptr {source}, ptr {to})")
+        self.printer.code.line(f"call fastcc void @{function.name}(ptr {source}, ptr {to})")
 
     def add_rows(self, array: str) -> None:
         """Adds the rows to the sums down columns, one after the other."""
@@ -179,10 +179,10 @@ class BlockPrinter:
         self.call(turning_back(length), self.blocks[array][0], rows)
 
         def add() -> None:
-            place = code.emit(f"mul nsw i64 {printer.counters[ROW]}, {length}")
-            at = code.emit(f"getelementptr inbounds float, ptr {rows}, i64 {place}")
-            row = Operand(code.emit(f"load {kind.type}, ptr {at}, align 4"), kind.dtype, kind.lanes)
-            before = Operand(code.emit(f"load {kind.type}, ptr {slot}"), kind.dtype, kind.lanes)
-            code.do(f"store {kind.type} {apply(code, '+', [before, row], kind.dtype).text}, ptr {slot}")
+            place = code.let(f"mul nsw i64 {printer.counters[ROW]}, {length}")
+            at = code.let(f"getelementptr inbounds float, ptr {rows}, i64 {place}")
+            row = Operand(code.let(f"load {kind.type}, ptr {at}, align 4"), kind.dtype, kind.lanes)
+            before = Operand(code.let(f"load {kind.type}, ptr {slot}"), kind.dtype, kind.lanes)
+            code.line(f"store {kind.type} {apply(code, '+', [before, row], kind.dtype).text}, ptr {slot}")
 
         printer.loop(ROW, "0", str(ROWS), 1, add)

@@ -52,7 +52,7 @@ class Lanes:
 
     def current(self, printer: KernelPrinter, name: str) -> Operand:
         slot, kind = self.slots[name, self.copy]
-        return Operand(printer.code.emit(f"load {kind.type}, ptr {slot}"), kind.dtype, kind.lanes)
+        return Operand(printer.code.let(f"load {kind.type}, ptr {slot}"), kind.dtype, kind.lanes)
 
     def accumulate(self, printer: KernelPrinter, statement: Let) -> None:
         """The accumulator's new value, in the lanes that are there."""
@@ -66,8 +66,8 @@ class Lanes:
             text = printer.expr(value).text
         if self.mask:
             old = self.current(printer, name)
-            text = code.emit(f"select {vector_type('i1', self.count)} {self.mask}, {kind.type} {text}, {kind.type} {old.text}")
-        code.do(f"store {kind.type} {text}, ptr {slot}")
+            text = code.let(f"select {vector_type('i1', self.count)} {self.mask}, {kind.type} {text}, {kind.type} {old.text}")
+        code.line(f"store {kind.type} {text}, ptr {slot}")
 
 
 def print_vector_loop(printer: KernelPrinter, loop: Loop, plan: VectorPlan) -> None:
@@ -97,7 +97,7 @@ def _start(printer: KernelPrinter, lanes: Lanes, function: str, dtype: DType) ->
     assert start is not None
     wide = printer.code.widen(start, lanes.count)
     slot = printer.code.allocate(wide.type)
-    printer.code.do(f"store {wide.type} {wide.text}, ptr {slot}")
+    printer.code.line(f"store {wide.type} {wide.text}, ptr {slot}")
     return slot, wide
 
 
@@ -119,12 +119,12 @@ def _end_run(printer: KernelPrinter, lanes: Lanes, copies: int) -> None:
     for name, (slot, kind) in lanes.totals.items():
         run = _combine_copies(printer, lanes, name, copies)
         wide = Operand(cast(code, run, float64, lanes.count), float64, lanes.count)
-        before = Operand(code.emit(f"load {kind.type}, ptr {slot}"), float64, lanes.count)
+        before = Operand(code.let(f"load {kind.type}, ptr {slot}"), float64, lanes.count)
         total = apply(code, lanes.accumulators[name], [before, wide], float64)
-        code.do(f"store {kind.type} {total.text}, ptr {slot}")
+        code.line(f"store {kind.type} {total.text}, ptr {slot}")
         for copy in range(copies):
             part, start = lanes.slots[name, copy]
-            code.do(f"store {start.type} {start.text}, ptr {part}")
+            code.line(f"store {start.type} {start.text}, ptr {part}")
 
 
 def _finish_accumulators(printer: KernelPrinter, lanes: Lanes, copies: int) -> None:
@@ -133,7 +133,7 @@ def _finish_accumulators(printer: KernelPrinter, lanes: Lanes, copies: int) -> N
     for name, function in lanes.accumulators.items():
         if name in lanes.totals:
             slot, kind = lanes.totals[name]
-            value = Operand(code.emit(f"load {kind.type}, ptr {slot}"), float64, lanes.count)
+            value = Operand(code.let(f"load {kind.type}, ptr {slot}"), float64, lanes.count)
         else:
             value = _combine_copies(printer, lanes, name, copies)
         total = reduce_lanes(code, function, value)
@@ -159,7 +159,7 @@ def _vectors(printer: KernelPrinter, places: tuple[str, str], copies: int, turns
 
     def run() -> None:
         start = printer.counters[outer]
-        end = printer.code.emit(f"add nsw i64 {start}, {RUN * step}")
+        end = printer.code.let(f"add nsw i64 {start}, {RUN * step}")
         end = printer.code.call("llvm.smin.i64", "i64", ("i64", end), ("i64", last))
         printer.loop(lanes.variable, start, end, step * turns, body)
         _end_run(printer, lanes, copies)
@@ -209,7 +209,7 @@ def _whole_vectors(printer: KernelPrinter, loop: Loop, last: str, copies: int, t
         for i in range(copies * turns):
             starts.append(len(lines))
             lanes.copy = i % copies
-            shifted = first if i == 0 else printer.code.emit(f"add nsw i64 {first}, {i * lanes.count}")
+            shifted = first if i == 0 else printer.code.let(f"add nsw i64 {first}, {i * lanes.count}")
             _at(printer, loop, shifted)
         lines[starts[0] :] = interleave([lines[a:b] for a, b in itertools.pairwise([*starts, len(lines)])])
 
@@ -227,7 +227,7 @@ def _dynamic_loop(printer: KernelPrinter, loop: Loop, plan: VectorPlan) -> None:
     if long or plan.cost < COSTLY or copies > 1:
         lanes.chunk = chunk_of(loop, lanes.count * turns) if long and not lanes.accumulators else 0
         even = f"and i64 {extent}, {-lanes.count * copies * turns}"
-        whole = all_strips(printer, loop, extent) if lanes.chunk else code.emit(even)
+        whole = all_strips(printer, loop, extent) if lanes.chunk else code.let(even)
         if long:
             print_streaming(printer, loop, lambda: _whole_vectors(printer, loop, whole, copies, turns))
         else:
@@ -236,10 +236,10 @@ def _dynamic_loop(printer: KernelPrinter, loop: Loop, plan: VectorPlan) -> None:
 
     def body() -> None:
         first = printer.counters[loop.variable]
-        left = code.emit(f"trunc i64 {code.emit(f'sub i64 {extent}, {first}')} to i32")
+        left = code.let(f"trunc i64 {code.let(f'sub i64 {extent}, {first}')} to i32")
         wide = code.widen(Operand(left, int32), lanes.count)
         steps = f"<{', '.join(f'i32 {i}' for i in range(lanes.count))}>"
-        lanes.mask = code.emit(f"icmp ult {wide.type} {steps}, {wide.text}")
+        lanes.mask = code.let(f"icmp ult {wide.type} {steps}, {wide.text}")
         printer.body(loop.body)
 
     if whole == "0":

@@ -29,6 +29,7 @@ class FunctionWriter:
     """Collects the body of one function. Names that it makes up are unique within it."""
 
     def __init__(self) -> None:
+        self.entry: list[str] = []  # stack slots: they belong into the first block
         self.lines: list[str] = []
         self.block = "entry"
         self._count = 0
@@ -36,21 +37,28 @@ class FunctionWriter:
     def line(self, text: str) -> None:
         self.lines.append(f"  {text}")
 
+    def fresh(self, prefix: str) -> str:
+        """A new name, of a block or a value."""
+        self._count += 1
+        return f"{prefix}{self._count}"
+
     def let(self, text: str) -> str:
         """A new value."""
-        self._count += 1
-        self.lines.append(f"  %v{self._count} = {text}")
-        return f"%v{self._count}"
+        name = self.fresh("%v")
+        self.line(f"{name} = {text}")
+        return name
+
+    def allocate(self, kind: str) -> str:
+        """A stack slot."""
+        name = self.fresh("%m")
+        self.entry.append(f"  {name} = alloca {kind}")
+        return name
 
     def function(self, head: str) -> str:
         """The finished function."""
-        return "\n".join([f"define {head} {{", "entry:", *self.lines, "}", ""])
+        return "\n".join([f"define {head} {{", "entry:", *self.entry, *self.lines, "}", ""])
 
     # Blocks -----------------------------------------------------------------------------------------------------------------
-
-    def label(self, hint: str) -> str:
-        self._count += 1
-        return f"{hint}{self._count}"
 
     def open(self, label: str) -> None:
         """Starts the block of this label; the block before must have ended."""
@@ -61,7 +69,7 @@ class FunctionWriter:
         self.line(f"br label %{label}")
 
     def arrive(self, label: str) -> None:
-        """Goes on at the label, to which others have gone."""
+        """Goes on at the label, where others come, too."""
         self.go(label)
         self.open(label)
 
@@ -76,7 +84,7 @@ class FunctionWriter:
 
     def require(self, condition: str, otherwise: str, holds: bool = True) -> None:
         """Goes on here if the condition holds, or if it does not; else at the label."""
-        on = self.label("on")
+        on = self.fresh("on")
         self.fork(condition, *((on, otherwise) if holds else (otherwise, on)))
         self.open(on)
 
@@ -158,7 +166,7 @@ class FunctionWriter:
     ) -> Iterator[Loop]:
         """``for index in range(start, stop, step)``. carried: (type, value before the loop); after it, `Loop.carried` holds
         what the last round set. some: there is at least one round."""
-        body, done = self.label("body"), self.label("done")
+        body, done = self.fresh("body"), self.fresh("done")
         before = self.block
         sure = some or (isinstance(start, int) and isinstance(stop, int) and start < stop)
         if sure:
@@ -187,7 +195,7 @@ class FunctionWriter:
     @contextmanager
     def when(self, condition: str, holds: bool = True) -> Iterator[None]:
         """What is printed inside runs only if the condition holds, or only if it does not."""
-        inside, after = self.label("when"), self.label("after")
+        inside, after = self.fresh("when"), self.fresh("after")
         self.fork(condition, *((inside, after) if holds else (after, inside)))
         self.open(inside)
         yield
@@ -206,7 +214,7 @@ class FunctionWriter:
     @contextmanager
     def endless(self) -> Iterator[tuple[str, str]]:
         """Rounds until something inside goes to the label behind the loop: (how many are over, this label)."""
-        body, behind = self.label("body"), self.label("behind")
+        body, behind = self.fresh("body"), self.fresh("behind")
         before, index, at = self.block, f"%{body}.0", len(self.lines) + 2
         self.go(body)
         self.open(body)

@@ -11,6 +11,7 @@ import struct
 from weft.graph.dtype import DType
 from weft.graph.record import record
 
+from .function_writer import FunctionWriter
 from .kernel import Affine
 
 _REAL = {"f32": "float", "f64": "double"}
@@ -86,73 +87,47 @@ MemoryPlace = tuple[str, Affine, tuple[str, ...]]
 """An element: the array, its index, and where the loops of the index stand."""
 
 
-class Code:
-    """The body of one function. ``block`` is the label of the block being written, for phi nodes.
+class Code(FunctionWriter):
+    """A function that computes nothing twice within a block.
 
     avx512: the CPU has it; `vector_inverses` and `vector_tables` use instructions that others lack.
     """
 
     def __init__(self, avx512: bool = False) -> None:
+        super().__init__()
         self.avx512 = avx512
-        self.lines: list[str] = []
-        self.entry: list[str] = []  # allocas: they belong into the entry block
         self.declarations: dict[str, str] = {}
-        self.block = "entry"
-        self.count = 0
         self.known: dict[str, str] = {}  # instructions of this block whose result cannot change, and their results
         self.memory: dict[MemoryPlace, tuple[Operand, str]] = {}  # what this block has read or stored, and under which mask
 
-    def fresh(self, prefix: str) -> str:
-        self.count += 1
-        return f"{prefix}{self.count}"
-
-    def emit(self, text: str) -> str:
-        """Adds an instruction and returns its result's name; what the block has computed already is not repeated."""
+    def let(self, text: str) -> str:
+        """A value, new if the block does not have it already."""
         known = self.known.get(text)
         if known is not None:
             return known
-        name = self.fresh("%v")
-        self.lines.append(f"  {name} = {text}")
+        name = super().let(text)
         if not text.startswith(_CHANGING):
             self.known[text] = name
         return name
 
-    def do(self, text: str) -> None:
-        """Adds an instruction without a result."""
-        self.lines.append(f"  {text}")
-
-    def label(self, name: str) -> None:
-        """Begins a block."""
-        self.lines.append(f"{name}:")
-        self.block = name
+    def open(self, label: str) -> None:
+        super().open(label)
         self.known.clear()
         self.memory.clear()
-
-    def jump(self, target: str) -> None:
-        self.do(f"br label %{target}")
-
-    def branch(self, condition: str, true: str, false: str) -> None:
-        self.do(f"br i1 {condition}, label %{true}, label %{false}")
 
     def call(self, function: str, result: str, *args: tuple[str, str]) -> str:
         """Calls and declares a function; args are (type, operand)."""
         self.declare(function, result, *(t for t, _ in args))
         opcode = "call" if _is_pure(function) else "tail call"
-        return self.emit(f"{opcode} {result} @{function}({', '.join(f'{t} {a}' for t, a in args)})")
+        return self.let(f"{opcode} {result} @{function}({', '.join(f'{t} {a}' for t, a in args)})")
 
     def run(self, function: str, *args: tuple[str, str]) -> None:
         """Calls and declares a function without a result."""
         self.declare(function, "void", *(t for t, _ in args))
-        self.do(f"call void @{function}({', '.join(f'{t} {a}' for t, a in args)})")
+        self.line(f"call void @{function}({', '.join(f'{t} {a}' for t, a in args)})")
 
     def declare(self, function: str, result: str, *types: str) -> None:
         self.declarations[function] = f"declare {result} @{function}({', '.join(types)})"
-
-    def allocate(self, kind: str) -> str:
-        """A stack slot, which becomes a register."""
-        name = self.fresh("%m")
-        self.entry.append(f"  {name} = alloca {kind}")
-        return name
 
     def widen(self, value: Operand, lanes: int) -> Operand:
         """The value in all lanes."""
@@ -161,6 +136,6 @@ class Code:
         if value.constant:
             return Operand(splat(value.scalar, value.text, lanes), value.dtype, lanes)
         kind = vector_type(value.scalar, lanes)
-        first = self.emit(f"insertelement {kind} poison, {value.scalar} {value.text}, i64 0")
-        text = self.emit(f"shufflevector {kind} {first}, {kind} poison, <{lanes} x i32> zeroinitializer")
+        first = self.let(f"insertelement {kind} poison, {value.scalar} {value.text}, i64 0")
+        text = self.let(f"shufflevector {kind} {first}, {kind} poison, <{lanes} x i32> zeroinitializer")
         return Operand(text, value.dtype, lanes)

@@ -103,11 +103,11 @@ class _Printer:
         if function == "cast":
             return cast(code, self.args[0], self.dtype, self.lanes)
         if function in _ARITHMETIC:
-            return code.emit(f"{_ARITHMETIC[function][not floating]} {self.type} {texts[0]}, {texts[1]}")
+            return code.let(f"{_ARITHMETIC[function][not floating]} {self.type} {texts[0]}, {texts[1]}")
         if function in _FLOAT_COMPARE:
             return self.compare(function, *texts)
         if function in _LOGIC:
-            return code.emit(f"{_LOGIC[function]} {self.type} {texts[0]}, {texts[1]}")
+            return code.let(f"{_LOGIC[function]} {self.type} {texts[0]}, {texts[1]}")
         if function == "~":
             return self.invert()
         special = getattr(self, f"print_{function}", None)
@@ -135,12 +135,12 @@ class _Printer:
 
     def compare(self, how: str, a: str, b: str) -> str:
         if self.operand.is_floating:
-            return self.code.emit(f"fcmp {_FLOAT_COMPARE[how]} {self.type} {a}, {b}")
+            return self.code.let(f"fcmp {_FLOAT_COMPARE[how]} {self.type} {a}, {b}")
         sign = "" if how in ("==", "!=") else "u" if self.operand.is_unsigned or self.operand.is_bool else "s"
-        return self.code.emit(f"icmp {sign}{_INTEGER_COMPARE[how]} {self.type} {a}, {b}")
+        return self.code.let(f"icmp {sign}{_INTEGER_COMPARE[how]} {self.type} {a}, {b}")
 
     def select(self, mask: str, a: str, b: str) -> str:
-        return self.code.emit(f"select {vector_type('i1', self.lanes)} {mask}, {self.type} {a}, {self.type} {b}")
+        return self.code.let(f"select {vector_type('i1', self.lanes)} {mask}, {self.type} {a}, {self.type} {b}")
 
     def number(self, value: float) -> str:
         return self.code.widen(constant(value, self.operand), self.lanes).text
@@ -150,11 +150,11 @@ class _Printer:
 
     def print_neg(self) -> str:
         if self.operand.is_floating:
-            return self.code.emit(f"fneg {self.type} {self.texts[0]}")
-        return self.code.emit(f"sub {self.type} {self.number(0)}, {self.texts[0]}")
+            return self.code.let(f"fneg {self.type} {self.texts[0]}")
+        return self.code.let(f"sub {self.type} {self.number(0)}, {self.texts[0]}")
 
     def print_logical_not(self) -> str:
-        return self.code.emit(f"xor {self.type} {self.texts[0]}, {self.truth(True)}")
+        return self.code.let(f"xor {self.type} {self.texts[0]}, {self.truth(True)}")
 
     def print_where(self) -> str:
         return self.select(self.texts[0], self.texts[1], self.texts[2])
@@ -179,11 +179,11 @@ class _Printer:
         if not self.known[0] and self.code.avx512 and self.lanes * self.operand.size == 64:
             function = f"llvm.x86.avx512.{name}.p{'s' if self.operand.short == 'f32' else 'd'}.512"
             chosen = self.code.call(function, self.type, (self.type, a), (self.type, b), ("i32", "4"))
-            return self.select(self.code.emit(f"fcmp ord {self.type} {a}, {a}"), chosen, a)
+            return self.select(self.code.let(f"fcmp ord {self.type} {a}, {a}"), chosen, a)
         chosen = self.select(self.compare(first_wins, a, b), a, b)
         if self.known[0]:
             return chosen
-        return self.select(self.code.emit(f"fcmp uno {self.type} {a}, {a}"), a, chosen)
+        return self.select(self.code.let(f"fcmp uno {self.type} {a}, {a}"), a, chosen)
 
     def print_abs(self) -> str:
         (x,) = self.texts
@@ -206,7 +206,7 @@ class _Printer:
         (x,) = self.texts
         if not self.operand.is_floating:
             return self.truth(False)
-        return self.code.emit(f"fcmp uno {self.type} {x}, {x}")
+        return self.code.let(f"fcmp uno {self.type} {x}, {x}")
 
     def print_isinf(self) -> str:
         if not self.operand.is_floating:
@@ -222,14 +222,14 @@ class _Printer:
         if not self.operand.is_floating:
             return DIVISIONS["remainder"](self.code, self.type, self.texts, not self.operand.is_unsigned, self.lanes)
         x, y = self.texts
-        rest = self.code.emit(f"frem {self.type} {x}, {y}")
-        moved = self.select(self.signs_differ(rest, y), self.code.emit(f"fadd {self.type} {rest}, {y}"), rest)
+        rest = self.code.let(f"frem {self.type} {x}, {y}")
+        moved = self.select(self.signs_differ(rest, y), self.code.let(f"fadd {self.type} {rest}, {y}"), rest)
         return self.select(self.compare("==", rest, self.number(0.0)), self.zero_like(y), moved)
 
     def signs_differ(self, rest: str, y: str) -> str:
         zero = self.number(0.0)
         mask = vector_type("i1", self.lanes)
-        return self.code.emit(f"xor {mask} {self.compare('<', y, zero)}, {self.compare('<', rest, zero)}")
+        return self.code.let(f"xor {mask} {self.compare('<', y, zero)}, {self.compare('<', rest, zero)}")
 
     def zero_like(self, y: str) -> str:
         return Maths(self.code, self.operand.short, self.lanes).intrinsic("copysign", self.number(0.0), y)
@@ -240,9 +240,9 @@ class _Printer:
             return DIVISIONS["floor_divide"](self.code, self.type, self.texts, not self.operand.is_unsigned, self.lanes)
         m = Maths(self.code, self.operand.short, self.lanes)
         x, y = self.texts
-        rest = self.code.emit(f"frem {self.type} {x}, {y}")
+        rest = self.code.let(f"frem {self.type} {x}, {y}")
         quotient = m.div(m.sub(x, rest), y)
-        differs = self.code.emit(f"and {m.mask} {self.compare('!=', rest, self.number(0.0))}, {self.signs_differ(rest, y)}")
+        differs = self.code.let(f"and {m.mask} {self.compare('!=', rest, self.number(0.0))}, {self.signs_differ(rest, y)}")
         quotient = self.select(differs, m.sub(quotient, m.number(1.0)), quotient)
         floor = m.intrinsic("floor", quotient)
         half_above = m.compare("ogt", m.sub(quotient, floor), m.number(0.5))
@@ -252,7 +252,7 @@ class _Printer:
         return self.select(m.compare("oeq", y, m.number(0.0)), plain, result)
 
     def invert(self) -> str:
-        return self.code.emit(f"xor {self.type} {self.texts[0]}, {self.number(-1)}")
+        return self.code.let(f"xor {self.type} {self.texts[0]}, {self.number(-1)}")
 
 
 def cast(code: Code, value: Operand, dtype: DType, lanes: int) -> str:
@@ -263,29 +263,29 @@ def cast(code: Code, value: Operand, dtype: DType, lanes: int) -> str:
         return text
     if dtype.is_bool:
         zero = code.widen(constant(0, source), lanes).text
-        return code.emit(f"{'fcmp une' if source.is_floating else 'icmp ne'} {before} {text}, {zero}")
+        return code.let(f"{'fcmp une' if source.is_floating else 'icmp ne'} {before} {text}, {zero}")
     if source.is_floating:
         if dtype.is_floating:
-            return code.emit(f"{'fpext' if dtype.size > source.size else 'fptrunc'} {before} {text} to {after}")
+            return code.let(f"{'fpext' if dtype.size > source.size else 'fptrunc'} {before} {text} to {after}")
         return _float_to_integer(code, text, before, dtype, lanes)
     unsigned = source.is_unsigned or source.is_bool
     if dtype.is_floating:
-        return code.emit(f"{'uitofp' if unsigned else 'sitofp'} {before} {text} to {after}")
+        return code.let(f"{'uitofp' if unsigned else 'sitofp'} {before} {text} to {after}")
     if dtype.size == source.size and not source.is_bool:
         return text
     if dtype.size < source.size:
-        return code.emit(f"trunc {before} {text} to {after}")
-    return code.emit(f"{'zext' if unsigned else 'sext'} {before} {text} to {after}")
+        return code.let(f"trunc {before} {text} to {after}")
+    return code.let(f"{'zext' if unsigned else 'sext'} {before} {text} to {after}")
 
 
 def _float_to_integer(code: Code, text: str, before: str, dtype: DType, lanes: int) -> str:
     """Through a wider type first, like NumPy on this hardware, so that small integers wrap around."""
     after = vector_type(scalar_type(dtype.short), lanes)
     if dtype.size == 8:
-        return code.emit(f"{'fptoui' if dtype.is_unsigned else 'fptosi'} {before} {text} to {after}")
+        return code.let(f"{'fptoui' if dtype.is_unsigned else 'fptosi'} {before} {text} to {after}")
     wide = vector_type("i32" if not dtype.is_unsigned else "i64", lanes)
-    value = code.emit(f"fptosi {before} {text} to {wide}")
-    return value if wide == after else code.emit(f"trunc {wide} {value} to {after}")
+    value = code.let(f"fptosi {before} {text} to {wide}")
+    return value if wide == after else code.let(f"trunc {wide} {value} to {after}")
 
 
 def identity(function: str, dtype: DType) -> Operand | None:
@@ -312,9 +312,9 @@ def reduce_lanes(code: Code, function: str, value: Operand) -> Operand:
         for start in (0, lanes):
             picks = ", ".join(f"i32 {start + i}" for i in range(lanes))
             if lanes == 1:
-                text = code.emit(f"extractelement {value.type} {value.text}, i64 {start}")
+                text = code.let(f"extractelement {value.type} {value.text}, i64 {start}")
             else:
-                text = code.emit(f"shufflevector {value.type} {value.text}, {value.type} poison, <{lanes} x i32> <{picks}>")
+                text = code.let(f"shufflevector {value.type} {value.text}, {value.type} poison, <{lanes} x i32> <{picks}>")
             parts.append(Operand(text, value.dtype, lanes))
         value = apply(code, function, parts, value.dtype)
     return value

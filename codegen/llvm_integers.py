@@ -20,10 +20,10 @@ def _divide(code: Code, kind: str, texts: Sequence[str], signed: bool, lanes: in
         return splat(scalar, str(value), lanes)
 
     def select(condition: str, a: str, b: str) -> str:
-        return code.emit(f"select {mask} {condition}, {kind} {a}, {kind} {b}")
+        return code.let(f"select {mask} {condition}, {kind} {a}, {kind} {b}")
 
     def op(opcode: str, a: str, b: str) -> str:
-        return code.emit(f"{opcode} {kind} {a}, {b}")
+        return code.let(f"{opcode} {kind} {a}, {b}")
 
     zero, one = number(0), number(1)
     is_zero = op("icmp eq", y, zero)
@@ -35,7 +35,7 @@ def _divide(code: Code, kind: str, texts: Sequence[str], signed: bool, lanes: in
     quotient, rest = op("sdiv", x, safe), op("srem", x, safe)
     inexact = op("icmp ne", rest, zero)
     opposite = op("icmp slt", op("xor", rest, safe), zero)
-    differs = code.emit(f"and {mask} {inexact}, {opposite}")
+    differs = code.let(f"and {mask} {inexact}, {opposite}")
     quotient = select(differs, op("sub", quotient, one), quotient)
     rest = select(differs, op("add", rest, safe), rest)
     quotient = select(by_minus, op("sub", zero, x), quotient)
@@ -55,21 +55,20 @@ def integer_power(code: Code, kind: str, texts: Sequence[str], signed: bool) -> 
     before, loop, done = code.block, code.fresh("power"), code.fresh("power")
     base, rest, total = (code.fresh("%p") for _ in range(3))
     next_base, next_rest, next_total = (f"{n}.next" for n in (base, rest, total))
-    code.jump(loop)
-    code.label(loop)
+    code.arrive(loop)
     for name, first in ((base, x), (rest, y), (total, "1")):
-        code.do(f"{name} = phi {kind} [{first}, %{before}], [{name}.next, %{loop}]")
-    odd = code.emit(f"trunc {kind} {rest} to i1")
-    product = code.emit(f"mul {kind} {total}, {base}")
-    code.do(f"{next_total} = select i1 {odd}, {kind} {product}, {kind} {total}")
-    code.do(f"{next_rest} = lshr {kind} {rest}, 1")
-    code.do(f"{next_base} = mul {kind} {base}, {base}")
-    code.branch(code.emit(f"icmp ne {kind} {next_rest}, 0"), loop, done)
-    code.label(done)
+        code.line(f"{name} = phi {kind} [{first}, %{before}], [{name}.next, %{loop}]")
+    odd = code.let(f"trunc {kind} {rest} to i1")
+    product = code.let(f"mul {kind} {total}, {base}")
+    code.line(f"{next_total} = select i1 {odd}, {kind} {product}, {kind} {total}")
+    code.line(f"{next_rest} = lshr {kind} {rest}, 1")
+    code.line(f"{next_base} = mul {kind} {base}, {base}")
+    code.fork(code.let(f"icmp ne {kind} {next_rest}, 0"), loop, done)
+    code.open(done)
     if not signed:
         return next_total
-    negative = code.emit(f"icmp slt {kind} {y}, 0")
-    one, minus = code.emit(f"icmp eq {kind} {x}, 1"), code.emit(f"icmp eq {kind} {x}, -1")
-    unit = code.emit(f"or i1 {one}, {minus}")
-    gone = code.emit(f"and i1 {negative}, {code.emit(f'xor i1 {unit}, true')}")
-    return code.emit(f"select i1 {gone}, {kind} 0, {kind} {next_total}")
+    negative = code.let(f"icmp slt {kind} {y}, 0")
+    one, minus = code.let(f"icmp eq {kind} {x}, 1"), code.let(f"icmp eq {kind} {x}, -1")
+    unit = code.let(f"or i1 {one}, {minus}")
+    gone = code.let(f"and i1 {negative}, {code.let(f'xor i1 {unit}, true')}")
+    return code.let(f"select i1 {gone}, {kind} 0, {kind} {next_total}")

@@ -48,22 +48,21 @@ def print_streaming(printer: KernelPrinter, loop: Loop, print_loop: Callable[[],
     past = _past_caches(printer, loop)
     if past:
         aligned, other, after = (code.fresh(name) for name in ("aligned", "other", "after"))
-        places = [code.emit(f"ptrtoint ptr %{name} to i64") for name in past]
+        places = [code.let(f"ptrtoint ptr %{name} to i64") for name in past]
         total = places[0]
         for place in places[1:]:
-            total = code.emit(f"or i64 {total}, {place}")
-        rest = code.emit(f"and i64 {total}, {LINE - 1}")
-        code.branch(code.emit(f"icmp eq i64 {rest}, 0"), aligned, other)
-        code.label(aligned)
+            total = code.let(f"or i64 {total}, {place}")
+        rest = code.let(f"and i64 {total}, {LINE - 1}")
+        code.fork(code.let(f"icmp eq i64 {rest}, 0"), aligned, other)
+        code.open(aligned)
         lanes.past = frozenset(past)
         print_loop()
-        code.do("fence seq_cst")  # such stores are not ordered by the release of a flag
-        code.jump(after)
+        code.line("fence seq_cst")  # such stores are not ordered by the release of a flag
+        code.go(after)
         lanes.past = frozenset()
-        code.label(other)
+        code.open(other)
         print_loop()
-        code.jump(after)
-        code.label(after)
+        code.arrive(after)
     else:
         print_loop()
     lanes.ahead = False
@@ -82,9 +81,9 @@ def all_strips(printer: KernelPrinter, loop: Loop, extent: str) -> str:
     """How many elements the strips have together. They begin at different places of a page: else, in arrays whose lengths are
     powers of two, all would need the same few lines of a cache."""
     code, part = printer.code, PAGE // STRIPS // max(_sizes(loop))
-    length = code.emit(f"udiv i64 {extent}, {STRIPS}")
-    odd = code.emit(f"and i64 {code.emit(f'sub i64 {length}, {part}')}, {-2 * part}")
-    total = code.emit(f"mul i64 {code.emit(f'or i64 {odd}, {part}')}, {STRIPS}")
+    length = code.let(f"udiv i64 {extent}, {STRIPS}")
+    odd = code.let(f"and i64 {code.let(f'sub i64 {length}, {part}')}, {-2 * part}")
+    total = code.let(f"mul i64 {code.let(f'or i64 {odd}, {part}')}, {STRIPS}")
     return code.call("llvm.smax.i64", "i64", ("i64", total), ("i64", "0"))
 
 
@@ -92,11 +91,11 @@ def print_strips(printer: KernelPrinter, variable: str, total: str, step: int, b
     """The body for all elements of the strips, a chunk of each strip in turn."""
     code, lanes = printer.code, printer.lanes
     assert lanes is not None
-    chunk, length = lanes.chunk, code.emit(f"udiv i64 {total}, {STRIPS}")
+    chunk, length = lanes.chunk, code.let(f"udiv i64 {total}, {STRIPS}")
 
     def run_chunk() -> None:
-        first = code.emit(f"add nsw i64 {printer.counters['chunk']}, {printer.counters['strip']}")
-        printer.loop(variable, first, code.emit(f"add nsw i64 {first}, {chunk}"), step, body)
+        first = code.let(f"add nsw i64 {printer.counters['chunk']}, {printer.counters['strip']}")
+        printer.loop(variable, first, code.let(f"add nsw i64 {first}, {chunk}"), step, body)
 
     printer.loop("chunk", "0", length, chunk, lambda: printer.loop("strip", "0", total, length, run_chunk))
 
@@ -121,8 +120,8 @@ def fetch_ahead(printer: KernelPrinter, load: Load) -> None:
     """Asks for what the loop will read some iterations later; an address behind the array's end does no harm."""
     assert printer.lanes is not None
     ahead = (STRIP_AHEAD_BYTES if printer.lanes.chunk else AHEAD_BYTES) // load.dtype.size
-    at = printer.code.emit(f"add nsw i64 {printer.index(load.index)}, {ahead}")
-    address = printer.code.emit(f"getelementptr {memory_type(load.dtype.short)}, ptr %{load.array}, i64 {at}")
+    at = printer.code.let(f"add nsw i64 {printer.index(load.index)}, {ahead}")
+    address = printer.code.let(f"getelementptr {memory_type(load.dtype.short)}, ptr %{load.array}, i64 {at}")
     printer.code.run("llvm.prefetch.p0", ("ptr", address), ("i32", "0"), ("i32", "3"), ("i32", "1"))
 
 

@@ -35,7 +35,7 @@ def turning_in(columns: int) -> Function:
         source, to = _at(code, "%from", first), _at(code, "%to", _times(code, first, ROWS))
         pieces = [_load_piece(code, source, row, columns, width) for row in range(ROWS)]
         for i, register in enumerate(_turn(code, [_join(code, pieces[q::PIECE]) for q in range(PIECE)])[:width]):
-            code.do(f"store {_WIDE} {register}, ptr {_at(code, to, i * ROWS)}, align 64")
+            code.line(f"store {_WIDE} {register}, ptr {_at(code, to, i * ROWS)}, align 64")
 
     _each_piece(code, columns, turn)
     return _function(code, f"in{columns}")
@@ -47,7 +47,7 @@ def turning_back(columns: int) -> Function:
 
     def turn(first: str, width: int) -> None:
         source, to = _at(code, "%from", _times(code, first, ROWS)), _at(code, "%to", first)
-        vectors = [code.emit(f"load {_WIDE}, ptr {_at(code, source, i * ROWS)}, align 64") for i in range(width)]
+        vectors = [code.let(f"load {_WIDE}, ptr {_at(code, source, i * ROWS)}, align 64") for i in range(width)]
         registers = _turn(code, vectors + ["poison"] * (PIECE - width))
         for row in range(ROWS):
             _store_piece(code, _at(code, to, row * columns), registers[row % PIECE], row // PIECE, width)
@@ -61,24 +61,24 @@ def _each_piece(code: Code, columns: int, body: Callable[[str, int], None]) -> N
     if columns <= PIECE:
         body("0", columns)
         return
-    code.jump("next")
-    code.label("next")
+    code.arrive("next")
     index, following = code.fresh("%i"), code.fresh("%f")
-    code.do(f"{index} = phi i64 [0, %entry], [{following}, %next]")
+    code.line(f"{index} = phi i64 [0, %entry], [{following}, %next]")
     body(code.call("llvm.smin.i64", "i64", ("i64", index), ("i64", str(columns - PIECE))), PIECE)
-    code.do(f"{following} = add nsw i64 {index}, {PIECE}")
-    code.branch(code.emit(f"icmp slt i64 {following}, {columns}"), "next", "done")
-    code.label("done")
+    code.line(f"{following} = add nsw i64 {index}, {PIECE}")
+    code.fork(code.let(f"icmp slt i64 {following}, {columns}"), "next", "done")
+    code.open("done")
 
 
 def _function(code: Code, name: str) -> Function:
     name = f"{PLACEHOLDER}.{name}"
-    head = f"define internal fastcc void @{name}(ptr %from, ptr noalias %to) noinline nounwind {{\nentry:"
-    return Function(name, "\n".join([head, *code.lines, "  ret void\n}"]), code.declarations)
+    code.line("ret void")
+    text = code.function(f"internal fastcc void @{name}(ptr %from, ptr noalias %to) noinline nounwind")
+    return Function(name, text, code.declarations)
 
 
 def _times(code: Code, number: str, by: int) -> str:
-    return str(int(number) * by) if number.isdigit() else code.emit(f"mul nsw i64 {number}, {by}")
+    return str(int(number) * by) if number.isdigit() else code.let(f"mul nsw i64 {number}, {by}")
 
 
 def _turn(code: Code, registers: Sequence[str]) -> list[str]:
@@ -105,18 +105,18 @@ def _join(code: Code, pieces: Sequence[str]) -> str:
 def _shuffle(code: Code, lanes: int, x: str, y: str, order: Sequence[int]) -> str:
     kind = f"<{lanes} x float>"
     picks = ", ".join(f"i32 {i}" for i in order)
-    return code.emit(f"shufflevector {kind} {x}, {kind} {y}, <{len(order)} x i32> <{picks}>")
+    return code.let(f"shufflevector {kind} {x}, {kind} {y}, <{len(order)} x i32> <{picks}>")
 
 
 def _at(code: Code, place: str, element: int | str) -> str:
-    return code.emit(f"getelementptr inbounds float, ptr {place}, i64 {element}")
+    return code.let(f"getelementptr inbounds float, ptr {place}, i64 {element}")
 
 
 def _load_piece(code: Code, place: str, row: int, columns: int, width: int) -> str:
     """Four numbers of a row, or all of a shorter one."""
     at = _at(code, place, row * columns)
     if width == PIECE:
-        return code.emit(f"load {_SMALL}, ptr {at}, align 4")
+        return code.let(f"load {_SMALL}, ptr {at}, align 4")
     mask = ", ".join(f"i1 {i < width}".lower() for i in range(PIECE))
     args = (("ptr", at), ("i32", "4"), (f"<{PIECE} x i1>", f"<{mask}>"), (_SMALL, "zeroinitializer"))
     return code.call(f"llvm.masked.load.v{PIECE}f32.p0", _SMALL, *args)
@@ -129,5 +129,5 @@ def _store_piece(code: Code, place: str, register: str, block: int, width: int) 
         if width & part:
             start = PIECE * block + done
             value = _shuffle(code, ROWS, register, "poison", range(start, start + part))
-            code.do(f"store <{part} x float> {value}, ptr {_at(code, place, done)}, align 4")
+            code.line(f"store <{part} x float> {value}, ptr {_at(code, place, done)}, align 4")
             done += part

@@ -23,9 +23,9 @@ def _run(m: Maths, name: str, numbers: Sequence[str], *others: tuple[str, str]) 
     lanes = max(m.lanes, _LEAST)
     wide = f"<{lanes} x float>"
     if m.lanes == 1:
-        numbers = [m.code.emit(f"insertelement {wide} zeroinitializer, float {x}, i64 0") for x in numbers]
+        numbers = [m.code.let(f"insertelement {wide} zeroinitializer, float {x}, i64 0") for x in numbers]
     y = m.code.call(f"llvm.x86.avx512.{name}.ps.{32 * lanes}", wide, *((wide, x) for x in numbers), *others)
-    return m.code.emit(f"extractelement {wide} {y}, i64 0") if m.lanes == 1 else y
+    return m.code.let(f"extractelement {wide} {y}, i64 0") if m.lanes == 1 else y
 
 
 def _all_lanes(m: Maths) -> tuple[str, str]:

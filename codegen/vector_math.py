@@ -95,7 +95,7 @@ class Maths:
 
     def op(self, opcode: str, a: str, b: str) -> str:
         kind = self.real if opcode[0] == "f" else self.whole
-        return self.code.emit(f"{opcode} {kind} {a}, {b}")
+        return self.code.let(f"{opcode} {kind} {a}, {b}")
 
     def add(self, a: str, b: str) -> str:
         return self.op("fadd", a, b)
@@ -113,25 +113,25 @@ class Maths:
         return self.intrinsic("fma", a, b, c)
 
     def negate(self, a: str) -> str:
-        return self.code.emit(f"fneg {self.real} {a}")
+        return self.code.let(f"fneg {self.real} {a}")
 
     def compare(self, how: str, a: str, b: str) -> str:
-        return self.code.emit(f"fcmp {how} {self.real} {a}, {b}")
+        return self.code.let(f"fcmp {how} {self.real} {a}, {b}")
 
     def either(self, a: str, b: str) -> str:
-        return self.code.emit(f"or {self.mask} {a}, {b}")
+        return self.code.let(f"or {self.mask} {a}, {b}")
 
     def select(self, mask: str, a: str, b: str) -> str:
-        return self.code.emit(f"select {self.mask} {mask}, {self.real} {a}, {self.real} {b}")
+        return self.code.let(f"select {self.mask} {mask}, {self.real} {a}, {self.real} {b}")
 
     def bits(self, a: str) -> str:
-        return self.code.emit(f"bitcast {self.real} {a} to {self.whole}")
+        return self.code.let(f"bitcast {self.real} {a} to {self.whole}")
 
     def real_of_bits(self, a: str) -> str:
-        return self.code.emit(f"bitcast {self.whole} {a} to {self.real}")
+        return self.code.let(f"bitcast {self.whole} {a} to {self.real}")
 
     def to_real(self, a: str) -> str:
-        return self.code.emit(f"sitofp {self.whole} {a} to {self.real}")
+        return self.code.let(f"sitofp {self.whole} {a} to {self.real}")
 
     def polynomial(self, x: str, coefficients: Sequence[float]) -> str:
         """Horner's scheme; the constant term comes first."""

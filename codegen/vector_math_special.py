@@ -100,7 +100,7 @@ def _circular(m: Maths, x: str, name: str, quarter: int) -> str:
     sine = m.fma(m.mul(r, z), m.polynomial(z, _SIN_TAIL[m.short]), r)
     cosine = m.fma(m.mul(z, z), m.polynomial(z, _COS_TAIL[m.short]), m.fma(z, m.number(-0.5), m.number(1.0)))
     turns = m.op("add", whole, m.integer(quarter)) if quarter else whole
-    swapped = m.code.emit(f"trunc {m.whole} {turns} to {m.mask}")
+    swapped = m.code.let(f"trunc {m.whole} {turns} to {m.mask}")
     sign = m.op("shl", m.op("and", turns, m.integer(2)), m.integer(30 if m.short == "f32" else 62))
     value = m.select(swapped, cosine, sine)
     result = m.real_of_bits(m.op("xor", m.bits(value), sign))
@@ -120,12 +120,11 @@ def _where_rare(m: Maths, rare: str, usual: str, other: Callable[[], str]) -> st
     code = m.code
     some = rare if m.lanes == 1 else code.call(f"llvm.vector.reduce.or.v{m.lanes}i1", "i1", (m.mask, rare))
     before, slow, after = code.block, code.fresh("rare"), code.fresh("usual")
-    code.branch(some, slow, after)
-    code.label(slow)
+    code.fork(some, slow, after)
+    code.open(slow)
     chosen = m.select(rare, other(), usual)
-    code.jump(after)
-    code.label(after)
-    return code.emit(f"phi {m.real} [{usual}, %{before}], [{chosen}, %{slow}]")
+    code.arrive(after)
+    return code.let(f"phi {m.real} [{usual}, %{before}], [{chosen}, %{slow}]")
 
 
 def _by_lane(m: Maths, x: str, function: str) -> str:
@@ -134,9 +133,9 @@ def _by_lane(m: Maths, x: str, function: str) -> str:
         return code.call(function, scalar, (scalar, x))
     total = "poison"
     for lane in range(m.lanes):
-        one = code.emit(f"extractelement {m.real} {x}, i64 {lane}")
+        one = code.let(f"extractelement {m.real} {x}, i64 {lane}")
         value = code.call(function, scalar, (scalar, one))
-        total = code.emit(f"insertelement {m.real} {total}, {scalar} {value}, i64 {lane}")
+        total = code.let(f"insertelement {m.real} {total}, {scalar} {value}, i64 {lane}")
     return total
 
 
@@ -145,24 +144,24 @@ def power(m: Maths, x: str, y: str) -> str:
     wide = Maths(m.code, "f64", m.lanes)
 
     def extend(a: str) -> str:
-        return m.code.emit(f"fpext {m.real} {a} to {wide.real}")
+        return m.code.let(f"fpext {m.real} {a} to {wide.real}")
 
     base, exponent = extend(m.intrinsic("fabs", x)), extend(y)
     product = wide.mul(exponent, vector_math.log(wide, base))
     large = vector_math.exp(wide, wide.clamp(product, -200.0, 200.0))
-    result = m.code.emit(f"fptrunc {wide.real} {large} to {m.real}")
+    result = m.code.let(f"fptrunc {wide.real} {large} to {m.real}")
     zero, one, half = m.number(0.0), m.number(1.0), m.number(0.5)
     integral = m.compare("oeq", m.intrinsic("floor", y), y)
     halved = m.mul(y, half)
-    odd = m.code.emit(f"and {m.mask} {integral}, {m.compare('one', m.intrinsic('floor', halved), halved)}")
+    odd = m.code.let(f"and {m.mask} {integral}, {m.compare('one', m.intrinsic('floor', halved), halved)}")
     negative = m.intrinsic("copysign", result, m.select(odd, x, one))
     finite_base = m.compare("one", m.intrinsic("fabs", x), m.number(math.inf))
-    below = m.code.emit(f"and {m.mask} {m.compare('olt', x, zero)}, {finite_base}")
-    invalid = m.code.emit(f"and {m.mask} {below}, {m.compare('one', m.intrinsic('floor', y), y)}")
+    below = m.code.let(f"and {m.mask} {m.compare('olt', x, zero)}, {finite_base}")
+    invalid = m.code.let(f"and {m.mask} {below}, {m.compare('one', m.intrinsic('floor', y), y)}")
     result = m.select(invalid, m.number(math.nan), negative)
     minus_one = m.compare("oeq", x, m.number(-1.0))
     infinite = m.compare("oeq", m.intrinsic("fabs", y), m.number(math.inf))
-    unit = m.either(m.compare("oeq", x, one), m.code.emit(f"and {m.mask} {minus_one}, {infinite}"))
+    unit = m.either(m.compare("oeq", x, one), m.code.let(f"and {m.mask} {minus_one}, {infinite}"))
     return m.select(m.either(unit, m.compare("oeq", y, zero)), one, result)
 
 

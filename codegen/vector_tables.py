@@ -160,12 +160,12 @@ def _evaluate(m: Maths, table: _Table, size: str) -> str:
 def _in_first_lanes(m: Maths, value: str, scalar: str) -> str:
     """The lanes of a vector or number as the first of sixteen."""
     if m.lanes == 1:
-        return m.code.emit(f"insertelement <{_ENTRIES} x {scalar}> zeroinitializer, {scalar} {value}, i64 0")
+        return m.code.let(f"insertelement <{_ENTRIES} x {scalar}> zeroinitializer, {scalar} {value}, i64 0")
     if m.lanes == _ENTRIES:
         return value
     kind = f"<{m.lanes} x {scalar}>"
     order = ", ".join(f"i32 {i % m.lanes}" for i in range(_ENTRIES))
-    return m.code.emit(f"shufflevector {kind} {value}, {kind} poison, <{_ENTRIES} x i32> <{order}>")
+    return m.code.let(f"shufflevector {kind} {value}, {kind} poison, <{_ENTRIES} x i32> <{order}>")
 
 
 def _look_up(m: Maths, table: tuple[float, ...], index: str) -> str:
@@ -178,8 +178,8 @@ def _look_up(m: Maths, table: tuple[float, ...], index: str) -> str:
     else:
         found = m.code.call("llvm.x86.avx512.permvar.sf.512", wide, first, places)
     if m.lanes == 1:
-        return m.code.emit(f"extractelement {wide} {found}, i64 0")
+        return m.code.let(f"extractelement {wide} {found}, i64 0")
     if m.lanes == _ENTRIES:
         return found
     order = ", ".join(f"i32 {i}" for i in range(m.lanes))
-    return m.code.emit(f"shufflevector {wide} {found}, {wide} poison, <{m.lanes} x i32> <{order}>")
+    return m.code.let(f"shufflevector {wide} {found}, {wide} poison, <{m.lanes} x i32> <{order}>")

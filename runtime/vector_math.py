@@ -29,9 +29,9 @@ def define(name: str, short: str) -> tuple[str, dict[str, str]]:
     code = Code()
     result = apply(code, name, operands, dtype)
     params = ", ".join(f"{o.type} {o.text}" for o in operands)
-    lines = "\n".join(code.lines)
-    head = f"define internal {result.type} @{symbol_of(name, short)}({params}) alwaysinline nounwind"
-    return f"{head} {{\nentry:\n{lines}\n  ret {result.type} {result.text}\n}}\n", code.declarations
+    code.line(f"ret {result.type} {result.text}")
+    head = f"internal {result.type} @{symbol_of(name, short)}({params}) alwaysinline nounwind"
+    return code.function(head), code.declarations
 
 
 def link_functions(text: str) -> str:
