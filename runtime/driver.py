@@ -17,7 +17,8 @@ import ast
 import time
 from collections.abc import Callable, Sequence
 
-from weft.graph.record import field, record
+from weft.codegen.function_writer import FunctionWriter
+from weft.graph.record import record
 
 from .denormals import wrap_flushing
 from .stored_step import STEP_SYMBOL
@@ -36,37 +37,27 @@ Resolve = Callable[[str, tuple[int, ...]], tuple[str, tuple[int, ...]]]
 """(kernel, pointer indices) -> (symbol, positions of the pointers to pass)"""
 
 
-@record(frozen=False)
-class _Printer:
-    resolve: Resolve
-    lines: list[str] = field(default_factory=list)
-    names: dict[str, tuple[str, str]] = field(default_factory=dict)  # variable -> (LLVM type, value)
-    symbols: dict[str, str] = field(default_factory=dict)  # symbol -> declaration
-    count: int = 0
-    timed: bool = False
-    marks: int = 0
+class StepPrinter(FunctionWriter):
+    """Prints a step's statements. names: the LLVM type and value of each variable. symbols: what is called, and how declared."""
+
+    def __init__(self, resolve: Resolve, timed: bool = False) -> None:
+        super().__init__()
+        self.resolve, self.timed, self.marks = resolve, timed, 0
+        self.names: dict[str, tuple[str, str]] = {}
+        self.symbols: dict[str, str] = {}
 
     def mark(self) -> None:
         """In a timed step: notes the time, after every call."""
         if self.timed:
-            self.lines.append(f"  call void @mark(ptr %p, i64 {self.marks})")
+            self.line(f"call void @mark(ptr %p, i64 {self.marks})")
             self.marks += 1
 
-    def value(self, text: str) -> str:
-        self.count += 1
-        self.lines.append(f"  %v{self.count} = {text}")
-        return f"%v{self.count}"
-
-    def label(self) -> str:
-        self.count += 1
-        return f"b{self.count}"
-
-    def block(self, statements: Sequence[ast.stmt]) -> bool:
+    def statements(self, statements: Sequence[ast.stmt]) -> bool:
         """Prints the statements; True if they end in a return."""
         for statement in statements:
             if isinstance(statement, ast.Return):
                 kind, code = self.expression(statement.value) if statement.value else ("i64", "0")
-                self.lines.append(f"  ret i32 {self.as_int32(kind, code)}")
+                self.line(f"ret i32 {self.as_int32(kind, code)}")
                 return True
             if isinstance(statement, ast.If):
                 self.branch(statement)
@@ -81,15 +72,16 @@ class _Printer:
 
     def branch(self, statement: ast.If) -> None:
         kind, value = self.expression(statement.test)
-        condition = value if kind == "i1" else self.value(f"icmp ne {kind} {value}, 0")
-        inside, after = self.label(), self.label()
-        self.lines.append(f"  br i1 {condition}, label %{inside}, label %{after}\n{inside}:")
-        if statement.orelse or not self.block(statement.body):
+        condition = value if kind == "i1" else self.let(f"icmp ne {kind} {value}, 0")
+        inside, after = self.fresh("b"), self.fresh("b")
+        self.fork(condition, inside, after)
+        self.open(inside)
+        if statement.orelse or not self.statements(statement.body):
             raise _refusal(statement)
-        self.lines.append(f"{after}:")
+        self.open(after)
 
     def as_int32(self, kind: str, value: str) -> str:
-        return value if kind == "i32" or value.lstrip("-").isdigit() else self.value(f"trunc {kind} {value} to i32")
+        return value if kind == "i32" or value.lstrip("-").isdigit() else self.let(f"trunc {kind} {value} to i32")
 
     def expression(self, node: ast.expr) -> tuple[str, str]:
         """(LLVM type, value) of an integer expression or a call."""
@@ -98,7 +90,7 @@ class _Printer:
         if isinstance(node, ast.Name) and node.id in self.names:
             return self.names[node.id]
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-            return "i64", self.value(f"sub i64 0, {self.integer(node.operand)}")
+            return "i64", self.let(f"sub i64 0, {self.integer(node.operand)}")
         if isinstance(node, ast.BinOp):
             return "i64", self.arithmetic(node)
         if isinstance(node, ast.Compare) and len(node.ops) == 1:
@@ -110,7 +102,7 @@ class _Printer:
     def integer(self, node: ast.expr) -> str:
         kind, value = self.expression(node)
         if kind == "i32":
-            return self.value(f"sext i32 {value} to i64")
+            return self.let(f"sext i32 {value} to i64")
         if kind != "i64":
             raise _refusal(node)
         return value
@@ -120,7 +112,7 @@ class _Printer:
         operation = operations.get(type(node.op))  # sizes are never negative, so // and % are C's
         if operation is None:
             raise _refusal(node)
-        return self.value(f"{operation} i64 {self.integer(node.left)}, {self.integer(node.right)}")
+        return self.let(f"{operation} i64 {self.integer(node.left)}, {self.integer(node.right)}")
 
     def comparison(self, node: ast.Compare) -> str:
         operations: dict[type, str] = {
@@ -129,14 +121,14 @@ class _Printer:
         operation = operations.get(type(node.ops[0]))
         if operation is None:
             raise _refusal(node)
-        return self.value(f"icmp {operation} i64 {self.integer(node.left)}, {self.integer(node.comparators[0])}")
+        return self.let(f"icmp {operation} i64 {self.integer(node.left)}, {self.integer(node.comparators[0])}")
 
     def call(self, name: str, args: Sequence[ast.expr]) -> tuple[str, str]:
         if name == "size":
-            slot = self.value(f"getelementptr i64, ptr %d, i64 {_index(args[1])}")
-            return "i64", self.value(f"load i64, ptr {slot}")
+            slot = self.let(f"getelementptr i64, ptr %d, i64 {index_of(args[1])}")
+            return "i64", self.let(f"load i64, ptr {slot}")
         if name == "effect":
-            code = self.value(f"call i32 %effect(i64 {_index(args[0])})")
+            code = self.let(f"call i32 %effect(i64 {index_of(args[0])})")
             self.mark()
             return "i32", code
         if name in ("max", "min") and len(args) == 2:
@@ -145,29 +137,29 @@ class _Printer:
 
     def extreme(self, name: str, args: Sequence[ast.expr]) -> str:
         a, b = self.integer(args[0]), self.integer(args[1])
-        first = self.value(f"icmp {'sgt' if name == 'max' else 'slt'} i64 {a}, {b}")
-        return self.value(f"select i1 {first}, i64 {a}, i64 {b}")
+        first = self.let(f"icmp {'sgt' if name == 'max' else 'slt'} i64 {a}, {b}")
+        return self.let(f"select i1 {first}, i64 {a}, i64 {b}")
 
     def kernel(self, name: str, args: Sequence[ast.expr]) -> str:
-        indices = tuple(_index(a.args[1]) for a in args if isinstance(a, ast.Call) and _is_pointer(a))
-        sizes = [f"i64 {self.integer(a)}" for a in args if not (isinstance(a, ast.Call) and _is_pointer(a))]
+        indices = tuple(index_of(a.args[1]) for a in args if isinstance(a, ast.Call) and is_pointer(a))
+        sizes = [f"i64 {self.integer(a)}" for a in args if not (isinstance(a, ast.Call) and is_pointer(a))]
         symbol, passed = self.resolve(name, indices)
         pointers = []
         for index in (indices[i] for i in passed):
-            slot = self.value(f"getelementptr ptr, ptr %p, i64 {index}")
-            pointers.append(f"ptr {self.value(f'load ptr, ptr {slot}')}")
+            slot = self.let(f"getelementptr ptr, ptr %p, i64 {index}")
+            pointers.append(f"ptr {self.let(f'load ptr, ptr {slot}')}")
         kinds = ", ".join(["ptr"] * len(pointers) + ["i64"] * len(sizes))
         self.symbols[symbol] = f"declare i32 @{symbol}({kinds})\n"
-        code = self.value(f"call i32 @{symbol}({', '.join([*pointers, *sizes])})")
+        code = self.let(f"call i32 @{symbol}({', '.join([*pointers, *sizes])})")
         self.mark()
         return code
 
 
-def _is_pointer(node: ast.Call) -> bool:
+def is_pointer(node: ast.Call) -> bool:
     return isinstance(node.func, ast.Name) and node.func.id == "pointer"
 
 
-def _index(node: ast.expr) -> int:
+def index_of(node: ast.expr) -> int:
     if not isinstance(node, ast.Constant) or not isinstance(node.value, int):
         raise _refusal(node)
     return node.value
@@ -204,15 +196,13 @@ def print_step(
     flush: denormal numbers count as zero while the step runs, see `denormals`.
     ValueError for a statement outside the list above.
     """
-    printer = _Printer(resolve, timed=times is not None)
+    printer = StepPrinter(resolve, timed=times is not None)
     for _ in range(2):
         printer.mark()
-    if not printer.block(step.body):
-        printer.lines.append("  ret i32 0")
-    body = "\n".join(printer.lines)
+    if not printer.statements(step.body):
+        printer.line("ret i32 0")
     parameters = "ptr %p, ptr %d, ptr %effect"
     name = "internal i32 @run" if flush else f"i32 @{STEP_SYMBOL}"
-    head = f"define {name}({parameters}) {{\nentry:\n"
     tail = wrap_flushing(STEP_SYMBOL, parameters, "run") if flush else ""
     declarations = ("" if times is None else _mark_text(times)) + "".join(printer.symbols.values())
-    return declarations + head + body + "\n}\n" + tail, list(printer.symbols)
+    return declarations + printer.function(f"{name}({parameters})") + tail, list(printer.symbols)

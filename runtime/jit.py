@@ -194,8 +194,9 @@ class _StepBuild:
     def make_team(self, alone: int, calls: frozenset[int], long: frozenset[int]) -> TeamStep | None:
         """The same step for a team of threads that share these calls, None if it cannot be shared. alone: the step's own
         address. long: calls that are cut into pieces."""
+        from .plan_team import plan_team
         from .team_products import share_products  # prints products anew, so it brings the code generator along
-        from .team_step import plan_team, print_team_step
+        from .team_step import print_team_step
 
         with compile_lock:
             products = share_products(self._program, self._module.step)

@@ -53,7 +53,7 @@ from .team_layout import (
 from .team_retired import RetiredSteps, StepMemory, Worker
 
 if TYPE_CHECKING:
-    from .team_step import TeamPlan
+    from .plan_team import TeamPlan
 
 WORKER_SYMBOL, STOP_SYMBOL = "weft_team_worker", "weft_team_stop"
 MOST_THREADS = 64

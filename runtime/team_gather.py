@@ -12,10 +12,11 @@ import functools
 from weft.codegen.program import Split
 
 from .gather_rows import COPY_ROWS, FIELDS
+from .plan_team import TeamPlan
 from .team import team
 from .team_retired import StepMemory
 from .team_segments import Segment, TeamCall
-from .team_step import TeamPlan, print_entry
+from .team_step import print_entry
 
 _FIELD = """  %{name}.at = getelementptr i64, ptr %p, i64 {index}
   %{name} = load i64, ptr %{name}.at

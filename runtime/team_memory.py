@@ -8,9 +8,9 @@ from weft.codegen.program import Program
 from weft.graph.record import replace
 
 from .module_text import ModuleText
+from .plan_team import plan_team
 from .team import descriptor_bytes
 from .team_choice import choose_calls, choose_long
-from .team_step import plan_team
 
 
 def team_bytes(program: Program, sizes: Mapping[str, int]) -> int:

@@ -15,9 +15,9 @@ from weft.codegen.program import Program, Split
 from weft.graph.record import record, replace
 
 from .machine import detect_target
+from .plan_team import WORK
 from .team import thread_count
 from .team_choice import is_shared_product
-from .team_step import WORK
 
 
 @record

@@ -15,8 +15,8 @@ import pytest
 from weft.codegen.program import Buffer, CheckDecl, ContractDecl, EffectDecl, KernelDecl, Port, Program, VariableDecl
 from weft.runtime import frame
 from weft.runtime.config import config
+from weft.runtime.plan_team import TeamPlan
 from weft.runtime.team import Team, team
-from weft.runtime.team_step import TeamPlan
 
 sys.path.insert(0, str(Path(__file__).parent))
 from team_jobs import KnownStep

@@ -14,11 +14,12 @@ import numpy as np
 from weft.codegen.program import Split
 from weft.runtime.engine import compile_text, engine
 from weft.runtime.host import target_triple
+from weft.runtime.plan_team import TeamPlan
 from weft.runtime.team import team
 from weft.runtime.team_layout import DESCRIPTOR, NOTE_BYTES, UNIT_BITS
 from weft.runtime.team_retired import StepMemory
 from weft.runtime.team_segments import Segment, TeamCall
-from weft.runtime.team_step import TeamPlan, print_entry
+from weft.runtime.team_step import print_entry
 from weft.runtime.team_text import team_text
 
 WHOLE = 1 << UNIT_BITS

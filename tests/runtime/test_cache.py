@@ -242,7 +242,8 @@ model.train_on_batch(np.ones((4, 6), np.float32), np.zeros(4, np.int32))
 print(jit.counters.kernels_compiled, jit.counters.steps_compiled, "weft.codegen.generate" in sys.modules)
 heavy = {"llvmlite", "numba", "weft.graph.passes.pipeline", "pathlib", "logging", "shutil", "tempfile", "difflib"}
 unused = {
-    "weft.runtime.driver", "weft.runtime.team_step", "weft.runtime.team_text", "weft.runtime.batch_loop", "weft.runtime.blas",
+    "weft.runtime.driver", "weft.runtime.plan_team", "weft.runtime.team_step", "weft.runtime.team_text",
+    "weft.runtime.batch_loop", "weft.runtime.blas",
     "weft.runtime.background", "weft.runtime.differentiate", "weft.runtime.kernel_module", "weft.runtime.module_text",
     "weft.layers.normalization", "weft.layers.merging", "weft.layers.shaping", "weft.layers.activation_layers",
     "weft.keras.losses.regression", "weft.keras.metrics.auc", "weft.keras.optimizers.sgd", "weft.keras.models.summary",

@@ -15,11 +15,11 @@ from weft.codegen.contract_parts import ALWAYS
 from weft.graph.record import replace
 from weft.runtime import frame
 from weft.runtime.config import config
+from weft.runtime.plan_team import TeamPlan
 from weft.runtime.team import team
 from weft.runtime.team_home import FOLLOW, QUICKER, SAMPLED
 from weft.runtime.team_layout import CALL, DESCRIPTOR, NOTE, NOTE_BYTES, TIMED, UNEVEN
 from weft.runtime.team_segments import MANY, Segment, TeamCall
-from weft.runtime.team_step import TeamPlan
 
 sys.path.insert(0, str(Path(__file__).parent))
 from team_jobs import ALONE, PART, WHOLE, KnownStep, Threads, cut, load_job, load_team_function, table_of, whole

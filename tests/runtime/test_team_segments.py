@@ -13,10 +13,10 @@ from weft.graph.passes import optimize
 from weft.graph.record import replace
 from weft.runtime.config import config
 from weft.runtime.module_text import ModuleText
+from weft.runtime.plan_team import plan_team
 from weft.runtime.team_choice import choose_calls
 from weft.runtime.team_products import share_products
 from weft.runtime.team_segments import Access, Segment, TeamCall, form_segments
-from weft.runtime.team_step import plan_team
 
 F32 = as_dtype("float32")
 OWN = Target(64, 32, l2_bytes=2 << 20, own_contracts=("f32", "f64"))
