@@ -147,6 +147,8 @@ class _Fusion:
     def fit(self, term: Term, group: Group, reads: Accesses, needed: set[Group]) -> _Fit | None:
         if group.own or len(group.members) >= MAX_MEMBERS or not self.acyclic(group, needed):
             return None
+        if isinstance(term.rule, Fold) and term.rule.apart and group in needed:
+            return None
         mine = space(term)
         shared = min(len(mine), len(group.space))
         if mine[:shared] != group.space[:shared]:

@@ -16,6 +16,7 @@ from weft.graph.dtype import DType, int32
 from weft.graph.families import Reduce
 from weft.graph.ir import Node
 
+from .fold_in_stages import fold_in_stages
 from .terms import Fold, Formula, Ramp, Term, Terms
 
 
@@ -30,6 +31,9 @@ def lower_reduce(table: Terms, node: Node, args: list[Term]) -> Term:
         return table.reshape(_find_position(table, op, x, node.dtype), node.shape)
     rule = fold_rule(axes, op.combine, x.dtype, _start(op, x.dtype), op.index, op.name)
     shape = tuple(s for i, s in enumerate(x.shape) if i not in axes)
+    total = fold_in_stages(table, rule, x, node.dtype) if all(s == 1 for s in shape) else None
+    if total is not None:
+        return table.reshape(total, node.shape)
     return table.reshape(table.make(rule, (x,), node.dtype, shape), node.shape)
 
 

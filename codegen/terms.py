@@ -98,7 +98,8 @@ class Reshape:
 class Fold:
     """``acc = combine(acc, a)`` over ``axes``, from ``start``. wide: float32 is summed in float64. additive: combine is a sum.
 
-    winner: the result is the position along the one axis of the element for which combine ("a beats acc") held last.
+    winner: the result is the position along the one axis of the element for which combine ("a beats acc") held last. apart: it is
+    not computed where its argument is, see `fold_in_stages`.
     """
 
     axes: tuple[int, ...]
@@ -108,6 +109,7 @@ class Fold:
     additive: bool = False
     winner: bool = False
     title: str = field(default="", compare=False)
+    apart: bool = False
 
 
 @record
