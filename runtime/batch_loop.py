@@ -11,7 +11,6 @@ import ctypes
 import functools
 import itertools
 import math
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,6 +21,7 @@ from weft.graph.record import record
 
 from .arena import ALIGNMENT, Arena
 from .batch_loop_text import LOOP, SYMBOL, TEXT
+from .clock import NUMBER, clock_address
 from .engine import engine
 from .frame import Binding, Layout
 from .gather_rows import LEAST_BYTES
@@ -92,15 +92,6 @@ def _function() -> Any:
     return prototype(engine.keep(code, SYMBOL))
 
 
-@functools.cache
-def _clock() -> tuple[int, int]:
-    """(address of clock_gettime, number of the clock that never goes back), or zeros where there is none."""
-    function = getattr(ctypes.CDLL(None), "clock_gettime", None)
-    if function is None:
-        return 0, 0
-    return ctypes.cast(function, ctypes.c_void_p).value or 0, time.CLOCK_MONOTONIC
-
-
 def run_batches(
     layout: Layout,
     binding: Binding,
@@ -117,12 +108,12 @@ def run_batches(
     all batches, which are written one behind the other. every: stop for the time only after a multiple of so many batches.
     """
     feeds, drains = _feeds(layout, binding, run), _drains(layout, binding, outputs, spread)
-    clock, clock_id = _clock() if seconds is not None else (0, 0)
+    clock = clock_address() if seconds is not None else 0
     count = run.count if seconds is None or clock else min(run.count, every)  # without a clock: as little as possible at once
     order = 0 if run.order is None else run.order.ctypes.data + 8 * run.first
     table = np.array(
         [
-            count, run.size, order, feeds.ctypes.data, len(feeds), drains.ctypes.data, len(drains), clock, clock_id,
+            count, run.size, order, feeds.ctypes.data, len(feeds), drains.ctypes.data, len(drains), clock, NUMBER,
             int((seconds or 0) * 1e9), every, 0, _team_gather(binding) if order else 0,
             binding.rows.ctypes.data,
         ],

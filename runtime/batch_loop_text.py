@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from weft.codegen.function_writer import FunctionWriter
 
+from .clock import print_now
 from .entry import RUN_STEP, blas_on_one_thread, header_field
 from .gather_rows import COPY_ROWS, FIELDS, LEAST_BYTES
 from .team_layout import ROW_NUMBERS
@@ -119,8 +120,7 @@ def _now() -> str:
     clock = _field(w, "clock")
     w.require(w.is_null(clock), "none", holds=False)
     number = w.let(f"trunc i64 {_field(w, 'clock_id', 'i64')} to i32")
-    w.let(f"call i32 {clock}(i32 {number}, ptr %spec)")
-    w.line(f"ret i64 {w.add(w.mul(w.read('i64', '%spec'), 10**9), w.read('i64', '%spec', 1))}")
+    w.line(f"ret i64 {print_now(w, clock, number)}")
     w.open("none")
     w.line("ret i64 0")
     return w.function("internal i64 @now(ptr %loop)")

@@ -14,12 +14,12 @@ This printer takes the statements that the emitter writes and refuses any other:
 from __future__ import annotations
 
 import ast
-import time
 from collections.abc import Callable, Sequence
 
 from weft.codegen.function_writer import FunctionWriter
 from weft.graph.record import record
 
+from .clock import mark_text
 from .denormals import wrap_flushing
 from .stored_step import STEP_SYMBOL
 
@@ -169,29 +169,12 @@ def _refusal(node: ast.AST) -> ValueError:
     return ValueError(f"step holds a statement that cannot be compiled. Received: {ast.unparse(node)!r}")
 
 
-CLOCK = "weft_clock"
-
-
-def _mark_text(times: int) -> str:
-    """LLVM text that writes the time (seconds, nanoseconds) into entry ``i`` of the table at this index of the pointers."""
-    return f"""
-declare i32 @{CLOCK}(i32, ptr)
-define internal void @mark(ptr %p, i64 %i) noinline {{
-  %slot = getelementptr ptr, ptr %p, i64 {times}
-  %table = load ptr, ptr %slot
-  %at = getelementptr [2 x i64], ptr %table, i64 %i
-  %code = call i32 @{CLOCK}(i32 {getattr(time, "CLOCK_MONOTONIC", 1)}, ptr %at)
-  ret void
-}}
-"""
-
-
 def print_step(
     step: ast.FunctionDef, resolve: Resolve, times: int | None = None, flush: bool = False
 ) -> tuple[str, list[str]]:
     """LLVM text of ``int32 weft_step(ptr p, ptr d, ptr effect)`` and the symbols it calls.
 
-    times: index in the pointer table of a table into which the step writes the time, by the function ``CLOCK`` (clock_gettime):
+    times: index in the pointer table of a table into which the step writes the time, see `clock.mark_text`:
     twice at its start, which tells what noting a time costs, and after each call. None: an ordinary step, which does not.
     flush: denormal numbers count as zero while the step runs, see `denormals`.
     ValueError for a statement outside the list above.
@@ -204,5 +187,5 @@ def print_step(
     parameters = "ptr %p, ptr %d, ptr %effect"
     name = "internal i32 @run" if flush else f"i32 @{STEP_SYMBOL}"
     tail = wrap_flushing(STEP_SYMBOL, parameters, "run") if flush else ""
-    declarations = ("" if times is None else _mark_text(times)) + "".join(printer.symbols.values())
+    declarations = ("" if times is None else mark_text(times)) + "".join(printer.symbols.values())
     return declarations + printer.function(f"{name}({parameters})") + tail, list(printer.symbols)

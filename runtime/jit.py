@@ -17,6 +17,7 @@ from weft.codegen.program import KernelDecl, Program
 from weft.graph.errors import UnimplementedError
 from weft.graph.record import record, replace
 
+from .clock import MARK_CLOCK
 from .config import config
 from .denormals import flushes_denormals
 from .engine import compile_lock, compile_text, engine
@@ -143,7 +144,7 @@ class _StepBuild:
         times = len(self._program.buffers) if clock else None
         text, _ = driver.print_step(self._module.step, self._resolve, times, self._flush)
         if clock:
-            self._addresses[driver.CLOCK] = clock
+            self._addresses[MARK_CLOCK] = clock
         kernels = list(self._kernels.values())
         self._addresses |= load_kernels(kernels)
         code = _step_code(text)

@@ -7,8 +7,6 @@ table. One thread runs it, so that a call's time is its own.
 
 from __future__ import annotations
 
-import ctypes
-import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -24,6 +22,7 @@ from weft.graph.ir import Graph
 from weft.graph.passes import optimize
 from weft.graph.record import record
 
+from .clock import clock_address
 from .compiler import owner_of
 from .executable import CompiledStep
 from .jit import NativeStep, compile_step
@@ -105,7 +104,7 @@ def _call_time(decl: CallDecl, seconds: float, sizes: dict[str, int]) -> CallTim
 
 
 def _clock() -> int:
-    function = None if os.name == "nt" else getattr(ctypes.CDLL(None), "clock_gettime", None)
-    if function is None:
+    address = clock_address()
+    if address == 0:
         raise UnimplementedError("Profiling needs the C library's clock_gettime, which this system does not have.")
-    return ctypes.cast(function, ctypes.c_void_p).value or 0
+    return address

@@ -20,7 +20,7 @@ _RUNTIME = os.path.dirname(__file__)
 _CODEGEN = weft.codegen.__path__[0]
 _OWN_FILES = (
     "frontend.py", "kernel_module.py", "pointer_type.py", "prelude_numba.py", "emit_arithmetic.py", "vector_math.py", "engine.py",
-    "driver.py", "denormals.py",
+    "driver.py", "clock.py", "denormals.py",
 )  # fmt: skip
 _MATHEMATICS = "llvm_", "vector_", "function_writer"
 """How the names of the code generator's files begin by which the prelude's functions are printed."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from weft.codegen.function_writer import Operand
 
+from .clock import print_now
 from .idle_time import SPEND
 from .team_balance import BALANCE
 from .team_home import HOME
@@ -84,8 +85,7 @@ def _relax(instruction: str) -> str:
 def _now(clock: int) -> str:
     w = TeamWriter()
     w.line("%spec = alloca [2 x i64]")
-    w.let(f"call i32 @clock_gettime(i32 {clock}, ptr %spec)")
-    w.line(f"ret i64 {w.add(w.mul(w.read('i64', '%spec'), 10**9), w.read('i64', '%spec', 1))}")
+    w.line(f"ret i64 {print_now(w, '@clock_gettime', clock)}")
     return w.function("internal i64 @now()")
 
 
