@@ -9,6 +9,8 @@ import numpy as np
 
 import weft
 from weft.graph.dims import Dim
+from weft.graph.errors import ShapeError
+from weft.graph.evaluate import solve_dims
 from weft.layers.precision import floatx
 from weft.runtime.concrete import ConcreteFunction
 from weft.runtime.result_pool import new_result
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from weft.runtime.batch_loop import BatchRun, RunResult
 
 Arrays = list[np.ndarray]
+Tails = list[tuple[int | None, ...]]
 Step = Callable[[Arrays], Any]  # the arrays of a batch -> StepLogs (compiled) or what the step returned (eager)
 
 
@@ -34,12 +37,12 @@ class StepCache:
 
     def __init__(self, model: Any) -> None:
         self._model = model
-        self._compiled: dict[Any, Step] = {}
-        self._tails: dict[Any, list[tuple[int | None, ...]]] = {}
+        self._compiled: dict[Any, CompiledStep] = {}
+        self._widest: dict[Any, Tails] = {}  # by kind of batch: shapes without batch axis, None where batches differ
         self._latest: tuple[str, Layout, CompiledStep] | None = None  # of the latest prediction: floatx, layout and step
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_model": self._model, "_compiled": {}, "_tails": {}, "_latest": None}  # a copy of the model traces its own steps
+        return {"_model": self._model, "_compiled": {}, "_widest": {}, "_latest": None}  # a copy traces its own
 
     def predict_again(self, x: Any, batch_size: int) -> Any:
         """The predictions for ``x``, if it is one batch of arrays like that of the latest prediction; else `NotImplemented`.
@@ -60,31 +63,36 @@ class StepCache:
         method = getattr(self._model, f"{mode}_step")
         if eager:
             return _eager_step(method, layout)
-        trained = tuple(id(v) for v in self._model.trainable_weights) if mode == "train" else ()
-        kind = (mode, layout, tuple(a.dtype.num for a in arrays), tuple(a.ndim for a in arrays), trained)
-        tails = self._merge(kind, arrays)
-        key = (kind, tuple(tails))
-        step = self._compiled.get(key)
+        kind = (mode, layout, tuple(a.dtype.num for a in arrays), tuple(a.ndim for a in arrays), self._trained(mode))
+        tails = [a.shape[1:] for a in arrays]
+        step = self._compiled.get((kind, tuple(tails)))
         if step is None:
-            step = self._compiled[key] = _compiled_step(method, mode, layout, arrays, tails)
-            if mode == "train":
-                # Tracing may have built the model: the next call finds its weights under another key.
-                trained = tuple(id(v) for v in self._model.trainable_weights)
-                built = (*kind[:-1], trained)
-                self._tails[built] = tails
-                self._compiled[(built, tuple(tails))] = step
+            step, traced = self._make(kind, method, layout, arrays)
+            # Tracing may have built the model: the next call finds its weights under another key.
+            for key in {kind, (*kind[:-1], self._trained(mode))}:
+                self._compiled[(key, tuple(tails))] = self._compiled[(key, tuple(traced))] = step
+                if traced != tails or key not in self._widest:
+                    self._widest[key] = traced
         if mode == "predict" and isinstance(step, CompiledStep):
             self._latest = floatx(), layout, step
         return step
 
-    def _merge(self, kind: Any, arrays: Arrays) -> list[tuple[int | None, ...]]:
-        """The shapes without batch axis, None where this batch differs from those before."""
-        known = self._tails.get(kind)
-        tails: list[tuple[int | None, ...]] = [a.shape[1:] for a in arrays]
-        if known is not None:
-            tails = [tuple(a if a == b else None for a, b in zip(s, t, strict=True)) for s, t in zip(known, tails, strict=True)]
-        self._tails[kind] = tails
-        return tails
+    def _trained(self, mode: str) -> tuple[int, ...]:
+        return tuple(id(v) for v in self._model.trainable_weights) if mode == "train" else ()
+
+    def _make(self, kind: Any, method: Any, layout: Layout, arrays: Arrays) -> tuple[CompiledStep, Tails]:
+        """A step for batches of a new shape, and the shapes it was traced for: if possible of all batches of the kind so far."""
+        tails: Tails = [a.shape[1:] for a in arrays]
+        known = self._widest.get(kind, tails)
+        wide = [tuple(a if a == b else None for a, b in zip(s, t, strict=True)) for s, t in zip(known, tails, strict=True)]
+        if wide != tails:
+            try:
+                step = self._compiled.get((kind, tuple(wide))) or _compiled_step(method, kind[0], layout, arrays, wide)
+                if step.takes(arrays):
+                    return step, wide
+            except Exception:
+                pass  # what fails for sizes that are not known may do for these; if not, the error shall speak of these
+        return _compiled_step(method, kind[0], layout, arrays, tails), tails
 
 
 def _matching_arrays(x: Any, layout: Layout) -> Arrays | None:
@@ -110,6 +118,17 @@ class CompiledStep:
         outputs = self.run(arrays)
         return self.pack(outputs) if self._predicts else StepLogs(self.pack, outputs)
 
+    def takes(self, arrays: Arrays) -> bool:
+        """Whether the arrays fit, for every size of batch: no other axis may be tied to the batch axis."""
+        types = [n.type for n in self.concrete.graph.inputs]
+        if any(isinstance(size, Dim) and "batch" in size.names for t in types for size in t.shape[1:]):
+            return False
+        try:
+            solve_dims(types, [a.shape for a in arrays])
+        except ShapeError:
+            return False
+        return True
+
     def run_many(self, run: BatchRun, into: Arrays | None, seconds: float, every: int) -> RunResult:
         """Many batches in one native call, see `weft.runtime.executable.Executable`."""
         result = self.concrete.compiled.run_many(run, into, seconds, every)
@@ -131,7 +150,7 @@ class CompiledStep:
         return StepLogs(self.pack, outputs)
 
 
-def _compiled_step(method: Any, mode: str, layout: Layout, arrays: Arrays, tails: list[tuple[int | None, ...]]) -> CompiledStep:
+def _compiled_step(method: Any, mode: str, layout: Layout, arrays: Arrays, tails: Tails) -> CompiledStep:
     def step(data: Any) -> Any:
         return method(data)
 
