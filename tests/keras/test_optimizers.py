@@ -125,3 +125,13 @@ def test_own_optimizer_and_constraints():
     variable.constraint = lambda v: weft.maximum(v, 0.0)
     Signs(0.1).apply_gradients([(weft.constant([3.0, -2.0]), variable)])
     assert variable.numpy().tolist() == [0.0, 0.0]
+
+
+def test_moving_averages_leave_variables_without_gradients_alone():
+    used, unused = weft.Variable([1.0]), weft.Variable([7.0])
+    optimizer = keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.5, ema_overwrite_frequency=2)
+    for _ in range(3):
+        optimizer.apply_gradients([(weft.constant([1.0]), used), (None, unused)])
+    optimizer.finalize_variable_values([used, unused])
+    assert float(unused[0]) == 7.0
+    assert float(used[0]) == pytest.approx(0.8)

@@ -235,7 +235,7 @@ class Optimizer:
         for gradient, variable in zip(gradients, variables, strict=True):
             self.update_step(gradient, variable, rate)
         if self.use_ema:
-            self._update_averages(variables)
+            self._update_averages(self._trainable_variables)  # also of those without a gradient: all are overwritten in the end
         self._gate = None
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
