@@ -124,7 +124,10 @@ class Functional(Model):
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
         values = [self._fit(x, t) for x, t in zip(tree.leaves_of(inputs), self.inputs, strict=True)]
-        return tree.pack_sequence_as(self._outputs_struct, self._graph.run(values))
+        outputs = self._graph.run(values)
+        if len(outputs) == 1 and isinstance(self._outputs_struct, (list, tuple)):
+            return outputs[0]  # ``Model([x], [y])`` gives what ``Model(x, y)`` gives
+        return tree.pack_sequence_as(self._outputs_struct, outputs)
 
     @staticmethod
     def _fit(x: Any, declared: KerasTensor) -> Any:
