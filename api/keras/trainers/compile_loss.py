@@ -26,7 +26,8 @@ class CompileLoss:
         self._output_names = output_names
         self._losses: list[Any] = []  # per output, None where it is not trained
         self._factors: list[Any] = []
-        self.metrics: list[Mean] = []  # per trained output, if there are several
+        self.metrics: list[Mean] = []  # per trained output, if there are several, in the order of `evaluate`'s results
+        self._trackers: list[Mean | None] = []  # the same per output
         self.built = False
         self.parts = _leaves(loss)  # every loss as it was given
         for part in self.parts:
@@ -49,9 +50,21 @@ class CompileLoss:
         self._losses = [_make(loss, t, p) for loss, t, p in zip(given, targets, predictions, strict=True)]
         single = [self._weights] if _is_number(self._weights) else self._weights
         self._factors = align(single, names, "loss_weights", _is_number)
-        trained = [(n, loss) for n, loss in zip(names, self._losses, strict=True) if loss is not None]
-        self.metrics = [Mean(name=f"{name or loss.name}_loss") for name, loss in trained] if len(trained) > 1 else []
+        self._make_trackers(names, y_pred)
         self.built = True
+
+    def _make_trackers(self, names: list[Any], y_pred: Any) -> None:
+        """A running mean per trained output, if there are several. Keras lists them as the user listed the losses or outputs."""
+        several = sum(loss is not None for loss in self._losses) > 1
+        self._trackers = [
+            Mean(name=f"{name or loss.name}_loss") if several and loss is not None else None
+            for name, loss in zip(names, self._losses, strict=True)
+        ]
+        by_name = dict(zip(names, self._trackers, strict=True))
+        listed = names
+        if isinstance(y_pred, dict):
+            listed = list(self._loss if isinstance(self._loss, dict) and not _is_loss(self._loss) else y_pred)
+        self.metrics = [tracker for name in listed if (tracker := by_name[name]) is not None]
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """The total loss, a scalar, or None if no output has a loss."""
@@ -61,14 +74,13 @@ class CompileLoss:
         targets = align_targets(y_true, names, [loss is not None for loss in self._losses])
         weights = _align_weights(sample_weight, names)
         total = None
-        trackers = iter(self.metrics)
         for i, loss in enumerate(self._losses):
             if loss is None:
                 continue
             if targets[i] is None:
                 raise ValueError(f"The output {names[i] or ''!r} has a loss, so it needs targets. Received: none")
             value = weft.cast(loss(targets[i], predictions[i], weights[i]), floatx())
-            tracker = next(trackers, None)
+            tracker = self._trackers[i]
             if tracker is not None:
                 tracker.update_state(value, sample_weight=weft.shape(predictions[i])[0])
             if self._factors[i] is not None:

@@ -12,9 +12,13 @@ Names = list[str] | None
 
 
 def flatten_outputs(y_pred: Any, output_names: Names) -> tuple[list[str | None], list[Any]]:
-    """Names and tensors of the outputs, in the model's order; one nameless output has the name None."""
+    """Names and tensors of the outputs; one nameless output has the name None.
+
+    The order is the one in which a list of targets, losses or metrics belongs to them: the model's, for a dictionary that of its
+    sorted keys, as in Keras.
+    """
     if isinstance(y_pred, dict) and len(tree.leaves_of(y_pred)) == len(y_pred):
-        ordered = output_names if output_names and set(output_names) == set(y_pred) else list(y_pred)
+        ordered = output_names if output_names and set(output_names) == set(y_pred) else sorted(y_pred)
         return list(ordered), [y_pred[name] for name in ordered]
     leaves = list(tree.leaves_of(y_pred))
     if output_names and len(output_names) == len(leaves):
