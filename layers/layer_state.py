@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -119,14 +120,19 @@ class LayerState:
 
     def _flatten_layers(self) -> list[LayerState]:
         """This layer and all layers below it, each once, in depth-first order."""
-        found: dict[int, LayerState] = {}
+        return [layer for layer, _ in self._walk()]
+
+    def _walk(self) -> Iterator[tuple[LayerState, list[Any]]]:
+        """`_flatten_layers`, each with what it owns, which is asked once."""
+        seen: set[int] = set()
         stack: list[LayerState] = [self]
         while stack:
             layer = stack.pop()
-            if id(layer) not in found:
-                found[id(layer)] = layer
-                stack.extend(reversed(layer._layers_inside))
-        return list(found.values())
+            if id(layer) not in seen:
+                seen.add(id(layer))
+                owned = layer._owned()
+                yield layer, owned
+                stack.extend(reversed(layer._layers_among(owned)))
 
     def _own_variables(self) -> list[Variable]:
         held = [x for x in self._owned() if isinstance(x, Variable)]
@@ -170,8 +176,10 @@ class LayerState:
         return [v for v in self.variables if id(v) not in trainable]
 
     def _metrics_inside(self) -> list[Any]:
-        held = (item for layer in self._flatten_layers() for item in layer._owned())
-        return unique(m for m in held if is_metric(m) and not isinstance(m, LayerState))
+        found: list[Any] = []
+        for _, owned in self._walk():
+            found.extend(x for x in owned if not isinstance(x, (Variable, LayerState)) and is_metric(x))
+        return unique(found)
 
     @property
     def metrics_variables(self) -> list[Variable]:

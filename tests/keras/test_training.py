@@ -41,11 +41,11 @@ def test_on_batch(linear):
     model, x, y = linear
     first = model.train_on_batch(x, y)
     assert len(first) == 2
-    model.reset_metrics()
     second = model.train_on_batch(x, y, return_dict=True)
     assert second["loss"] < first[0]
-    model.reset_metrics()
-    assert model.test_on_batch(x, y, return_dict=True)["loss"] < second["loss"]
+    after = model.test_on_batch(x, y, return_dict=True)
+    assert after == model.evaluate(x, y, return_dict=True, verbose=0)  # of this batch alone, whatever came before
+    assert after["loss"] < second["loss"]
     np.testing.assert_allclose(model.predict_on_batch(x), model.predict(x, verbose=0), rtol=1e-6)
     weighted = model.test_on_batch(x, y, sample_weight=np.zeros(20))
     assert weighted[0] < second["loss"]

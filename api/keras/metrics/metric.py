@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,13 @@ import weft
 from weft.layers import initializers
 from weft.layers.naming import auto_name, to_snake_case
 from weft.layers.precision import floatx
+
+
+@functools.cache
+def _zeros(shape: tuple[int, ...], dtype: Any) -> Any:
+    """Zeros of this kind, made once: every call of `fit` and of `train_on_batch` resets all metrics."""
+    with weft.init_scope():
+        return weft.constant(np.zeros(shape, dtype.np))
 
 
 class Metric:
@@ -60,7 +68,7 @@ class Metric:
     def reset_state(self) -> None:
         """Forgets every batch: all state variables become zero."""
         for variable in self.variables:
-            variable.assign(np.zeros(tuple(variable.shape), variable.dtype.np))
+            variable.assign(_zeros(variable.storage.shape, variable.dtype))
 
     def reset_states(self) -> None:
         """The spelling of Keras 2 for `reset_state`."""

@@ -79,7 +79,7 @@ class Trainer(TrainingSteps):
         if not isinstance(steps_per_execution, int) or isinstance(steps_per_execution, bool) or steps_per_execution < 1:
             raise ValueError(f"steps_per_execution must be a positive integer. Received: {steps_per_execution!r}")
         named = getattr(self, "_outputs_struct", None)  # outputs in a dictionary go by its keys
-        names = list(named) if isinstance(named, dict) else getattr(self, "output_names", None)
+        names = sorted(named) if isinstance(named, dict) else getattr(self, "output_names", None)
         config = {
             "optimizer": optimizer, "loss": loss, "loss_weights": loss_weights, "metrics": metrics,
             "weighted_metrics": weighted_metrics, "run_eagerly": run_eagerly, "steps_per_execution": steps_per_execution,
@@ -287,7 +287,7 @@ class Trainer(TrainingSteps):
         class_weight: dict[int, float] | None = None,
         return_dict: bool = False,
     ) -> Any:
-        """One training step; returns the metrics since the last `reset_metrics` as `evaluate` does."""
+        """One training step; returns the loss and metrics of this batch as `evaluate` does."""
         self._require_compiled("train_on_batch")
         if class_weight is not None:
             if sample_weight is not None:
@@ -297,7 +297,7 @@ class Trainer(TrainingSteps):
         return self._on_batch("train", x, y, sample_weight, return_dict)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
-        """One evaluation step; returns the metrics since the last `reset_metrics` as `evaluate` does."""
+        """One evaluation step; returns the loss and metrics of this batch as `evaluate` does."""
         self._require_compiled("test_on_batch")
         return self._on_batch("test", x, y, sample_weight, return_dict)
 
@@ -313,7 +313,9 @@ class Trainer(TrainingSteps):
         check_targets(y, self._compiled_state.loss if self._compiled_state else None)
         source = make_source(x, y, sample_weight, batch_size=2**62)
         layout, arrays = next(source.batches())
-        logs = read_logs(self._step(mode, layout, arrays)(arrays))
+        step = self._step(mode, layout, arrays)
+        self.reset_metrics()
+        logs = read_logs(step(arrays))
         return logs if return_dict else self._as_list(logs)
 
     def memory(
