@@ -129,3 +129,12 @@ def test_from_logits_of_a_softmax_warns_and_takes_its_logits():
     with pytest.warns(UserWarning, match="from_logits=True"):
         value = keras.losses.SparseCategoricalCrossentropy(from_logits=True)(np.array([0]), y)
     assert float(value) == 300.0
+
+
+def test_cosine_similarity_of_a_zero_vector_has_a_finite_gradient():
+    y_pred = weft.constant([[0.0, 0.0], [3.0, 4.0]])
+    with weft.GradientTape() as tape:
+        tape.watch(y_pred)
+        loss = keras.losses.cosine_similarity([[1.0, 0.0], [1.0, 0.0]], y_pred)
+    assert loss.numpy() == pytest.approx([0.0, -0.6])
+    np.testing.assert_allclose(tape.gradient(loss, y_pred), [[-1e7, 0.0], [-0.128, 0.096]], rtol=1e-5)

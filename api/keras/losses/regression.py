@@ -46,8 +46,9 @@ def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
 
 
 def _unit(x: Any, axis: int) -> Any:
-    norm = weft.sqrt(weft.reduce_sum(weft.square(x), axis=axis, keepdims=True))
-    return x / weft.maximum(norm, epsilon())
+    """x divided by its norm or, if that is more, epsilon. The root of at least epsilon² has a gradient where x is 0, too."""
+    total = weft.reduce_sum(weft.square(x), axis=axis, keepdims=True)
+    return x * weft.math.rsqrt(weft.maximum(total, epsilon() ** 2))
 
 
 def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Any:
