@@ -42,7 +42,7 @@ def convert_to_tensor(value: Any, dtype: Any = None, dtype_hint: Any = None, nam
     if wanted is None and dtype_hint is not None:
         try:
             return from_python(value, as_dtype(dtype_hint))
-        except (TypeError, ValueError, OverflowError):
+        except (TypeError, ValueError):
             wanted = None
     return from_python(value, wanted)
 
@@ -95,7 +95,10 @@ def _scalar(value: Any, dtype: DType) -> EagerTensor:
     known = _scalars.get(key)
     if known is None:
         _check_number(value, dtype)
-        known = EagerTensor(np.array(value, dtype.np))
+        try:
+            known = EagerTensor(np.array(value, dtype.np))
+        except OverflowError:
+            raise UnconvertibleError(f"{value} is out of range for a tensor of dtype {dtype.name}.") from None
         if len(_scalars) > 4096:
             _scalars.clear()
         _scalars[key] = known
@@ -122,36 +125,36 @@ def _from_array(value: Any, dtype: DType | None) -> EagerTensor:
 def _from_sequence(values: Any, dtype: DType | None) -> Any:
     leaves = list(_leaves(values))
     if any(_is_symbolic(v) for v in leaves):
-        return _stack(values, dtype or next((v.dtype for v in leaves if hasattr(v, "dtype")), None))
+        return _stack(values, dtype or next((v.dtype for v in leaves if _is_symbolic(v) and hasattr(v, "dtype")), None))
     try:
         array = np.array(values)
     except ValueError:
         array = np.array(None)
-    mixed = array.dtype.kind in "fiu" and any(isinstance(v, bool) for v in leaves)
-    if mixed or array.dtype.kind not in "fiub":
+    kind = array.dtype.kind
+    mixed = dtype is None and kind != "b" and isinstance(leaves[0] if leaves else 0, (bool, np.bool_))
+    if mixed or kind not in "fiub":
         raise UnconvertibleError(f"Can't convert non-rectangular Python sequence or mixed types to Tensor. Received: {values!r}")
-    if dtype is None and not any(isinstance(v, (np.ndarray, np.generic)) for v in leaves):
-        dtype = _sequence_dtype(array)
-    elif dtype is not None and not _leaves_fit(leaves, array, dtype):
+    if kind == "u" and array.size and array.max() >= 2**63:
+        raise ValueError(f"Can't convert Python sequence with out-of-range integer to Tensor. Received: {values!r}")
+    if dtype is None:
+        dtype = _sequence_dtype(leaves, array)
+    elif leaves and _RANKS[kind] > _RANKS[dtype.kind]:
         raise DTypeError(f"Cannot convert {values!r} to a tensor of dtype {dtype.name}.")
     return _from_array(array, dtype)
 
 
-def _leaves_fit(leaves: list[Any], array: np.ndarray, dtype: DType) -> bool:
-    """Python numbers never lose their kind silently: no float becomes an integer; arrays convert as they please."""
-    if not leaves or any(isinstance(v, (np.ndarray, np.generic)) for v in leaves):
-        return True
-    rank = {"b": 0, "i": 1, "u": 1, "f": 2}
-    return rank[array.dtype.kind] <= rank[dtype.kind]
+_RANKS = {"b": 0, "i": 1, "u": 1, "f": 2}  # no number of a list loses its kind silently
 
 
-def _sequence_dtype(array: np.ndarray) -> DType:
+def _sequence_dtype(leaves: list[Any], array: np.ndarray) -> DType:
+    """Integers of any width are int32 if all fit; floats are float32, or half or double if the very first number is."""
     if array.dtype.kind == "b":
         return bool_
     if array.dtype.kind == "f":
-        return float32
+        first = as_dtype(leaves[0].dtype) if leaves and isinstance(leaves[0], (np.ndarray, np.generic)) else float32
+        return first if first.is_floating else float32
     fits = not array.size or (array.min() >= -(2**31) and array.max() < 2**31)
-    return int32 if fits else as_dtype(array.dtype)
+    return int32 if fits else int64
 
 
 def _leaves(values: Any) -> Iterator[Any]:
@@ -165,6 +168,11 @@ def _leaves(values: Any) -> Iterator[Any]:
 def _is_symbolic(value: Any) -> bool:
     """Something that NumPy must not look into: a tensor, a variable, a symbolic input or size."""
     return isinstance(value, (Tensor, Dim)) or hasattr(type(value), "__weft_tensor__") or hasattr(type(value), "__weft_apply__")
+
+
+def has_symbolic(value: Any) -> bool:
+    """Whether the value, or a value in a list, is one that only `convert_to_tensor` understands."""
+    return any(map(_is_symbolic, _leaves(value))) if isinstance(value, (list, tuple)) else _is_symbolic(value)
 
 
 def _stack(values: Any, dtype: DType | None) -> Any:

@@ -97,3 +97,21 @@ def test_large_arrays_are_copied_to_where_a_cache_line_begins(monkeypatch: pytes
         x = convert_to_tensor(source)
         assert np.array_equal(x.numpy(), source) and not np.shares_memory(np.asarray(x), source)
         assert source.dtype.byteorder == ">" or np.asarray(x).ctypes.data % 64 == 0
+
+
+@pytest.mark.parametrize("values", [[True, 1], [np.bool_(True), 1.5], [2**63], [1, "a"], [1, [2]]])
+def test_lists_without_a_common_dtype_are_refused(values):
+    with pytest.raises(ValueError):
+        convert_to_tensor(values)
+
+
+@pytest.mark.parametrize("values", [[np.float32(1.5)], [np.array([1.5])], [1, np.float64(2)]])
+def test_floats_in_a_list_never_become_integers(values):
+    with pytest.raises(TypeError):
+        convert_to_tensor(values, "int32")
+
+
+@pytest.mark.parametrize("value", [2**63, -(2**63) - 1])
+def test_an_integer_beyond_64_bits_is_a_value_error(value):
+    with pytest.raises(ValueError, match="out of range"):
+        convert_to_tensor(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from weft.graph.errors import ShapeError
 from weft.graph.op import DimConflict
 
 from ..apply import apply
+from ..convert import has_symbolic
+from ..errors import UnconvertibleError
 from ..tensor import Tensor
 from .arguments import as_axis, as_integer, as_integers, as_matrix, as_sizes, as_tensor, as_tensors, fixed_size, sizes_of
 from .shaping import expand_dims, part_of, reshape, reverse
@@ -30,6 +33,9 @@ def stack(values: Any, axis: Any = 0, name: str | None = None) -> Tensor:
     """The tensors, all of one shape, joined along a new axis."""
     if isinstance(values, Tensor):
         values = unstack(values)
+    if isinstance(values, (list, tuple)) and values and as_integer(axis) == 0 and not any(map(has_symbolic, values)):
+        with contextlib.suppress(UnconvertibleError):  # of different shapes, which is said better below
+            return as_tensor(values)  # numbers and arrays find their dtype together
     parts = as_tensors(*values)
     if not parts:
         raise ShapeError("stack needs at least one tensor. Received: an empty list.")
