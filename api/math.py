@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         cumprod,
         cumsum,
         divide,
+        divide_no_nan,
         erfc,
         in_top_k,
         invert_permutation,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
         reduce_sum,
         reduce_variance,
         rint,
+        round,
         scalar_mul,
         softmax,
         top_k,
@@ -54,10 +56,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "accumulate_n", "acosh", "add_n", "argmax", "argmin", "asinh", "atanh", "bincount", "confusion_matrix", "count_nonzero",
-    "cumprod", "cumsum", "divide", "erfc", "in_top_k", "invert_permutation", "l2_normalize", "log_softmax", "polyval",
-    "reciprocal_no_nan", "reduce_all", "reduce_any", "reduce_euclidean_norm", "reduce_logsumexp", "reduce_max", "reduce_mean",
-    "reduce_min", "reduce_prod", "reduce_std", "reduce_sum", "reduce_variance", "rint", "scalar_mul", "softmax", "top_k",
-    "truediv", "unsorted_segment_mean", "unsorted_segment_sum", "xdivy", "xlog1py", "zero_fraction",
+    "cumprod", "cumsum", "divide", "divide_no_nan", "erfc", "in_top_k", "invert_permutation", "l2_normalize", "log_softmax",
+    "polyval", "reciprocal_no_nan", "reduce_all", "reduce_any", "reduce_euclidean_norm", "reduce_logsumexp", "reduce_max",
+    "reduce_mean", "reduce_min", "reduce_prod", "reduce_std", "reduce_sum", "reduce_variance", "rint", "round", "scalar_mul",
+    "softmax", "top_k", "truediv", "unsorted_segment_mean", "unsorted_segment_sum", "xdivy", "xlog1py", "zero_fraction",
 ]  # fmt: skip
 _GENERATED = namespace("math")
 

@@ -168,9 +168,11 @@ def _check_elements(op: Elementwise, arrays: Sequence[np.ndarray], attrs: Attrs)
 def raise_check(op: Elementwise | Row, bad: Any, names: Sequence[str], arrays: Sequence[np.ndarray]) -> None:
     """Raises the op's error, showing the arguments at the first element where the check failed."""
     shape = np.broadcast_shapes(np.shape(bad), *(a.shape for a in arrays))
+    assert op.error is not None
+    if 0 in shape:  # compiled code looks at the divisor alone, too
+        raise op.error(f"{op.name}: {op.message} Received: a result without elements.")
     at = tuple(int(i[0]) for i in np.nonzero(np.broadcast_to(bad, shape))) if shape else ()
     values = ", ".join(f"{p} = {np.broadcast_to(a, shape)[at]}" for p, a in zip(names, arrays, strict=True))
-    assert op.error is not None
     raise op.error(f"{op.name}: {op.message} Received: {values}{f' at index {at}' if at else ''}.")
 
 

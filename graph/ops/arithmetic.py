@@ -73,7 +73,6 @@ define(
     Elementwise(
         name="div_no_nan",
         params=("x", "y"),
-        public=("math.divide_no_nan",),
         expr="where(b == 0, 0, a / b)",
         kinds="f",
         gradient=_div_no_nan_gradient,

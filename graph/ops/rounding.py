@@ -36,7 +36,6 @@ define(
     Elementwise(
         name="round",
         params=("x",),
-        public=("round", "math.round"),
         expr="round(a)",
         kinds="f",
         numpy=np.rint,

@@ -67,6 +67,8 @@ WRONG: list[tuple[Callable[[], Any], Any, str]] = [
     (lambda: tf.norm([1, 2]), TypeError, "floating"),
     (lambda: tf.norm(A, ord="nuc"), ValueError, "ord"),
     (lambda: tf.einsum("ij,jk->ik", A, A), ValueError, "'j'"),
+    (lambda: tf.einsum("ij,jk->ik", A, A[:1]), ValueError, "'j'"),
+    (lambda: tf.constant([[1]])[:0] // tf.constant([[0]]), ZeroDivisionError, "without elements"),
     (lambda: tf.einsum("ij,jk->ik", A), ValueError, "2 operands"),
     (lambda: tf.einsum("ijk->k", A), ValueError, "rank 2"),
     (lambda: tf.einsum("ij->ix", A), ValueError, "labels"),

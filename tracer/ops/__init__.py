@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         clip_by_norm,
         clip_by_value,
         divide,
+        divide_no_nan,
         erfc,
         global_norm,
         polyval,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
         xdivy,
         xlog1py,
     )
+    from .arithmetic import nearest_integer as round
     from .contraction import (
         adjoint,
         band_part,
@@ -177,14 +179,14 @@ __all__ = [
     "band_part", "batch_normalization", "bias_add", "bincount", "boolean_mask", "broadcast_dynamic_shape",
     "broadcast_static_shape", "broadcast_to", "cast", "check_numerics", "clip_by_global_norm", "clip_by_norm",
     "clip_by_value", "compute_average_loss", "concat", "confusion_matrix", "constant", "count_nonzero", "crelu", "cross",
-    "cumprod", "cumsum", "diag", "diag_part", "divide", "dropout", "einsum", "embedding_lookup", "ensure_shape", "erfc",
-    "expand_dims", "eye", "fill", "gather", "gather_nd", "gelu", "global_norm", "identity_n", "in_top_k",
-    "invert_permutation", "is_numeric_tensor", "is_tensor", "l2_loss", "l2_normalize", "leaky_relu", "linspace",
+    "cumprod", "cumsum", "diag", "diag_part", "divide", "divide_no_nan", "dropout", "einsum", "embedding_lookup",
+    "ensure_shape", "erfc", "expand_dims", "eye", "fill", "gather", "gather_nd", "gelu", "global_norm", "identity_n",
+    "in_top_k", "invert_permutation", "is_numeric_tensor", "is_tensor", "l2_loss", "l2_normalize", "leaky_relu", "linspace",
     "log_poisson_loss", "log_softmax", "matmul", "matrix_transpose", "matvec", "meshgrid", "moments", "norm", "normalize",
     "normalize_moments", "one_hot", "ones", "ones_like", "pad", "polyval", "print", "random", "range", "rank",
     "reciprocal_no_nan", "reduce_all", "reduce_any", "reduce_euclidean_norm", "reduce_logsumexp", "reduce_max", "reduce_mean",
     "reduce_min", "reduce_prod", "reduce_std", "reduce_sum", "reduce_variance", "repeat", "reshape", "reverse", "rint",
-    "roll", "saturate_cast", "scalar_mul", "scatter_nd", "sequence_mask", "set_diag", "shape",
+    "roll", "round", "saturate_cast", "scalar_mul", "scatter_nd", "sequence_mask", "set_diag", "shape",
     "sigmoid_cross_entropy_with_logits", "silu", "size", "slice", "softmax", "softmax_cross_entropy_with_logits", "sort",
     "sparse_softmax_cross_entropy_with_logits", "split", "squeeze", "stack", "strided_slice", "sufficient_statistics",
     "swish", "tensor_scatter_nd_add", "tensor_scatter_nd_sub", "tensor_scatter_nd_update", "tensordot", "tile", "top_k",
@@ -197,8 +199,8 @@ _LATE = {
     "activations": ("crelu", "gelu", "leaky_relu", "log_softmax", "silu", "softmax", "swish"),
     "arithmetic": (
         "accumulate_n", "acosh", "add_n", "asinh", "atanh", "cast", "clip_by_global_norm", "clip_by_norm", "clip_by_value",
-        "divide", "erfc", "global_norm", "polyval", "reciprocal_no_nan", "rint", "saturate_cast", "scalar_mul", "truediv",
-        "truncatediv", "truncatemod", "xdivy", "xlog1py",
+        "divide", "divide_no_nan", "erfc", "global_norm", "nearest_integer as round", "polyval", "reciprocal_no_nan", "rint",
+        "saturate_cast", "scalar_mul", "truediv", "truncatediv", "truncatemod", "xdivy", "xlog1py",
     ),
     "contraction": (
         "adjoint", "band_part", "cross", "diag", "diag_part", "l2_normalize", "matmul", "matvec", "norm", "normalize",

@@ -44,6 +44,20 @@ def divide(x: Any, y: Any, name: str | None = None) -> Tensor:
     return truediv(x, y)
 
 
+def divide_no_nan(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """``x / y``, and 0 where ``y`` is 0. Integers are divided as floats, as in `truediv`."""
+    a, b = as_tensors(x, y)
+    if a.dtype.is_integer and a.dtype is b.dtype:
+        a, b = (cast(t, float32 if t.dtype.size <= 2 else float64) for t in (a, b))
+    return apply("div_no_nan", (a, b))
+
+
+def nearest_integer(x: Any, name: str | None = None) -> Tensor:
+    """The nearest whole number, of two the even one; integers stay as they are."""
+    tensor = as_tensor(x)
+    return tensor if tensor.dtype.is_integer else apply("round", (tensor,))
+
+
 def reciprocal_no_nan(x: Any, name: str | None = None) -> Tensor:
     """``1 / x``, and 0 where ``x`` is 0."""
     tensor = as_tensor(x)
@@ -71,6 +85,10 @@ def xdivy(x: Any, y: Any, name: str | None = None) -> Tensor:
 def truncatediv(x: Any, y: Any, name: str | None = None) -> Tensor:
     """The integer quotient rounded towards zero, as C divides."""
     a, b = as_tensors(x, y)
+    if a.dtype.is_integer:  # the least integer has no absolute value
+        floor = apply("floordiv", (a, b))
+        beyond = apply("logical_and", (apply("not_equal", (apply("mul", (floor, b)), a)), _signs_differ(a, b)))
+        return apply("add", (floor, cast(beyond, a.dtype)))
     size = apply("floordiv", (apply("abs", (a,)), apply("abs", (b,))))
     return apply("mul", (apply("mul", (apply("sign", (a,)), apply("sign", (b,)))), size))
 
@@ -78,7 +96,14 @@ def truncatediv(x: Any, y: Any, name: str | None = None) -> Tensor:
 def truncatemod(x: Any, y: Any, name: str | None = None) -> Tensor:
     """The remainder that belongs to `truncatediv`; it has the sign of ``x``."""
     a, b = as_tensors(x, y)
+    if a.dtype.is_integer:
+        return apply("sub", (a, apply("mul", (truncatediv(a, b), b))))
     return apply("mul", (apply("sign", (a,)), apply("mod", (apply("abs", (a,)), apply("abs", (b,))))))
+
+
+def _signs_differ(a: Tensor, b: Tensor) -> Tensor:
+    zero = as_tensor(0, a.dtype)
+    return apply("not_equal", (apply("less", (a, zero)), apply("less", (b, zero))))
 
 
 def scalar_mul(scalar: Any, x: Any, name: str | None = None) -> Tensor:

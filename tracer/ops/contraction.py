@@ -147,8 +147,8 @@ def _places(rows: Size, columns: Size) -> tuple[Tensor, Tensor]:
     return from_top, apply("reshape", (ramp(columns, as_tensor(0).dtype),), shape=(1, columns))
 
 
-def _masked(x: Tensor, mask: Tensor, otherwise: Any = 0) -> Tensor:
-    return apply("where", (mask, x, as_tensor(otherwise, x.dtype)))
+def _masked(x: Tensor, mask: Tensor) -> Tensor:
+    return apply("where", (mask, x, as_tensor(False, x.dtype)))  # False is a zero of every dtype
 
 
 def _offset(k: Any, name: str) -> int:

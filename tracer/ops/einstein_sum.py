@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from weft.graph.dims import Size, product
+from weft.graph.dims import Dim, Size, product
 from weft.graph.errors import ShapeError
+from weft.graph.op import DimConflict
 
 from ..apply import apply
 from ..tensor import Tensor
@@ -13,6 +14,7 @@ from .arguments import as_tensors, sizes_of
 from .contraction import diag_part
 
 Labels = str
+_UNNAMED = "".join(chr(0x391 + i) for i in range(16))  # capital Greek letters
 
 
 def einsum(equation: str, *inputs: Any, optimize: Any = "greedy", name: str | None = None) -> Tensor:
@@ -47,28 +49,30 @@ def _parse_equation(equation: str, ranks: list[int]) -> tuple[list[Labels], Labe
     for term, rank, width in zip(terms, ranks, widths, strict=True):
         if width < 0 or (width > 0 and "..." not in term):
             raise ShapeError(f"The term {term!r} of {equation!r} does not fit a tensor of rank {rank}.")
-    letters = [chr(0x391 + i) for i in range(max([w for t, w in zip(terms, widths, strict=True) if "..." in t], default=0))]
-    full = [t.replace("...", "".join(letters[len(letters) - w :])) for t, w in zip(terms, widths, strict=True)]
+    letters = _UNNAMED[: max([w for t, w in zip(terms, widths, strict=True) if "..." in t], default=0)]
+    full = [t.replace("...", letters[len(letters) - w :]) for t, w in zip(terms, widths, strict=True)]
     if not arrow:
         joined = "".join(full)
         once = sorted(c for c in set(joined) if joined.count(c) == 1 and c not in letters)
-        return full, "".join(letters) + "".join(once)
-    out = result.replace("...", "".join(letters))
+        return full, letters + "".join(once)
+    out = result.replace("...", letters)
     if any(c not in "".join(full) for c in out) or len(set(out)) != len(out):
         raise ValueError(f"The result of {equation!r} must name labels of the operands, each once.")
     return full, out
 
 
 def _check_sizes(equation: str, terms: list[Labels], tensors: list[Tensor]) -> None:
+    """A label has one size everywhere; only the axes that ``...`` stands for may be broadcast."""
     sizes: dict[str, Size] = {}
     for term, tensor in zip(terms, tensors, strict=True):
         for label, size in zip(term, sizes_of(tensor), strict=True):
             before = sizes.setdefault(label, size)
-            if before == 1:
+            if before == 1 and label in _UNNAMED:
                 sizes[label] = size
-            elif size not in (1, before):
+            elif size != before and not (size == 1 and label in _UNNAMED):
                 shapes = ", ".join(str(t.shape) for t in tensors)
-                raise ShapeError(f"{label!r} in {equation!r} has the sizes {before} and {size}. Received: shapes {shapes}.")
+                message = f"{label!r} in {equation!r} has the sizes {before} and {size}. Received: shapes {shapes}."
+                raise DimConflict(message, before, size) if Dim in (type(before), type(size)) else ShapeError(message)
 
 
 def _without_repeats(term: Labels, tensor: Tensor) -> tuple[Labels, Tensor]:

@@ -13,7 +13,7 @@ from weft.graph.errors import DTypeError, ShapeError, UnimplementedError
 from ..apply import apply
 from ..tensor import Tensor
 from .arguments import as_array, as_axis, as_integers, as_sizes, as_tensor, as_tensors, sizes_of
-from .arithmetic import cast
+from .arithmetic import cast, truediv
 from .creation import ramp
 
 
@@ -163,7 +163,7 @@ def unsorted_segment_sum(data: Any, segment_ids: Any, num_segments: Any, name: s
 
 
 def unsorted_segment_mean(data: Any, segment_ids: Any, num_segments: Any, name: str | None = None) -> Tensor:
-    """The means of the rows of ``data`` that share a segment number; 0 for an empty segment."""
+    """The means of the rows of ``data`` that share a segment number; 0 for an empty segment. Integers are divided as floats."""
     values = as_tensor(data)
     total = unsorted_segment_sum(values, segment_ids, num_segments)
     ids = as_tensor(segment_ids)
@@ -171,7 +171,7 @@ def unsorted_segment_mean(data: Any, segment_ids: Any, num_segments: Any, name: 
     count = unsorted_segment_sum(one, ids, num_segments)
     count = apply("maximum", (count, as_tensor(1, values.dtype)))
     extra = len(sizes_of(total)) - 1
-    return apply("div", (total, apply("reshape", (count,), shape=(*sizes_of(count), *(1,) * extra))))
+    return truediv(total, apply("reshape", (count,), shape=(*sizes_of(count), *(1,) * extra)))
 
 
 def tensor_scatter_nd_add(tensor: Any, indices: Any, updates: Any, name: str | None = None) -> Tensor:
