@@ -259,6 +259,8 @@ class KernelPrinter:
             factor = divide(size, known)
             if isinstance(factor, int):
                 return self.code.let(f"mul nsw i64 %n{i}, {factor}")
+        if isinstance(size, int):  # a tile's kernel is only told of the tile
+            return str(size)
         raise KeyError(f"The size {size} is no argument of the kernel.")
 
     def index(self, index: Affine) -> str:

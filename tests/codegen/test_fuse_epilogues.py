@@ -203,3 +203,14 @@ def test_random_graphs_keep_their_bits():
         for one, two in zip(*results, strict=True):
             np.testing.assert_array_equal(one, two)
     assert seen > 10
+
+
+@pytest.mark.compiles
+@pytest.mark.parametrize("start", [1, 23])
+def test_rows_from_the_middle_of_an_array(start: int):
+    """Where they begin is a number in the kernel's text, however large: a tile's kernel is told of the tile only."""
+    a, b, c = product("nn", 23, 97, 16)
+    rows = tensor(46, 97)
+    part = o.slice(rows, begin=(start, 0), shape=(23, 97), strides=(1, 1))
+    program = agree(Graph((a, b, rows), (o.mul(c, part), o.tanh(o.sub(c, part)))), mode="compiled")
+    assert len(fused(program)) == 1
