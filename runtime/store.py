@@ -44,7 +44,7 @@ def load_bytes(kind: str, key: str) -> bytes | None:
     """The payload stored under a key, or None. A corrupt file is removed and counts as absent."""
     known = _memory.get((kind, key))
     if known is not None:
-        _memory.move_to_end((kind, key))
+        _remember(kind, key, known)
         return known
     path = entry_path(kind, key)
     if path is None:
@@ -52,10 +52,10 @@ def load_bytes(kind: str, key: str) -> bytes | None:
     try:
         with open(path, "rb") as file:
             data = file.read()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # of what is not a folder, whoever writes there will tell
         return None
     except OSError as error:
-        warn_once(f"{path} could not be read", error)
+        warn_once(f"the cache folder {config.cache_dir} could not be read", error)
         return None
     payload = _checked(data)
     if payload is None:
@@ -134,7 +134,8 @@ def _checked(data: bytes) -> bytes | None:
 
 def _remember(kind: str, key: str, payload: bytes) -> None:
     _memory[kind, key] = payload
-    _memory.move_to_end((kind, key))
+    with contextlib.suppress(KeyError):  # another thread has had no room for it
+        _memory.move_to_end((kind, key))
     while len(_memory) > _MEMORY_ENTRIES:
         _memory.popitem(last=False)
 

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import warnings
+from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -74,6 +75,34 @@ def test_a_folder_that_cannot_be_made_costs_one_warning(folder: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         store.store_bytes("objects", "l", b"more")
+        assert store.load_bytes("objects", "m") is None
+    assert store.load_bytes("objects", "k") == b"code"
+
+
+def test_files_that_may_not_be_read_cost_one_warning(folder: Path) -> None:
+    for key in "kl":
+        store.store_bytes("objects", key, b"code")
+        (path,) = [p for p in files(folder) if p.name == key]
+        path.unlink()
+        path.mkdir()  # whoever runs the tests may read any file
+    store.forget_memory()
+    with pytest.warns(store.CacheWarning, match="could not be read") as told:
+        assert [store.load_bytes("objects", key) for key in "kl"] == [None, None]
+    assert len(told) == 1
+
+
+def test_another_thread_may_push_out_what_one_just_found(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(OrderedDict[tuple[str, str], bytes]):
+        def get(self, key: tuple[str, str], default: None = None) -> bytes | None:  # type: ignore[override]
+            found = super().get(key, default)
+            self.pop(key, None)
+            return found
+
+        def move_to_end(self, key: tuple[str, str], last: bool = True) -> None:
+            self.pop(key, None)
+            super().move_to_end(key, last)
+
+    monkeypatch.setattr(store, "_memory", Full({("objects", "k"): b"code"}))
     assert store.load_bytes("objects", "k") == b"code"
 
 
