@@ -165,7 +165,10 @@ class Identity(Layer):
 
 @public("keras.layers")
 class Lambda(Layer):
-    """A function as a layer. It is saved by name: ``keras.saving.register_keras_serializable`` lets it be loaded again."""
+    """A function as a layer. It is saved by name: ``keras.saving.register_keras_serializable`` lets it be loaded again.
+
+    output_shape: not needed, since the function is traced with the shape at hand.
+    """
 
     def __init__(
         self,
@@ -178,7 +181,7 @@ class Lambda(Layer):
         super().__init__(**kwargs)
         if not callable(function):
             raise TypeError(f"Lambda takes a function. Received: {function!r}")
-        self.function, self.arguments, self.mask, self._output_shape = function, dict(arguments or {}), mask, output_shape
+        self.function, self.arguments, self.mask = function, dict(arguments or {}), mask
 
     def call(self, inputs: Any, mask: Any = None, training: Any = None) -> Any:
         return self.function(inputs, **self.arguments)

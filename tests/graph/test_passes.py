@@ -20,7 +20,7 @@ from weft.graph.passes.algebra_rules import ALGEBRA
 from weft.graph.passes.eliminate_transposes import LAYOUT
 from weft.graph.passes.fold_constants import FOLD
 from weft.graph.passes.inline_calls import inline_calls
-from weft.graph.passes.simplify_algebra import REDUCTIONS, simplify_algebra
+from weft.graph.passes.simplify_algebra import REDUCTIONS, simplify_algebra, simplify_algebra_freely
 from weft.graph.rewrite import Rules
 from weft.graph.text import to_text
 from weft.graph.text_parser import parse
@@ -310,3 +310,11 @@ def test_every_rule_is_documented() -> None:
         assert f"`{graph_pass.__name__}`" in page
     for rule in (*FOLD, *ALGEBRA, *REDUCTIONS, *LAYOUT, *BROADCASTS):
         assert str(rule) in page, rule
+
+
+def test_rules_for_real_numbers_apply_only_if_asked_for() -> None:
+    x = parameter(ArrayType(F32, (3,)))
+    total = o.reduce_sum(o.broadcast_to(x, shape=(4, 3)), axes=(0,), keepdims=False)
+    graph = Graph((x,), (total,))
+    assert simplify_algebra(graph).outputs == (total,)
+    assert simplify_algebra_freely(graph).outputs[0].op.name == "mul"

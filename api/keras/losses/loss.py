@@ -9,7 +9,6 @@ from weft.layers.naming import auto_name, to_snake_case
 from weft.layers.precision import floatx
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
-MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
 
 
 class Loss:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from weft.layers.serialization import NameTable, deserialize_object, find_custom, resolve, serialize_object
+from weft.layers.serialization import NameTable, deserialize_object, resolve, serialize_object
 from weft.tracer.late_names import late_names
 
 from .metric import Metric
@@ -134,11 +134,6 @@ def get(identifier: Any) -> Any:
     if isinstance(identifier, dict):
         return deserialize(identifier)
     return resolve("metric", _TABLE, Metric, identifier)
-
-
-def is_known(name: str) -> bool:
-    """Whether `get` understands the name."""
-    return name in _TABLE or find_custom(name) is not None
 
 
 def serialize(metric: Any) -> Any:

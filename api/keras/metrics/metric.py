@@ -27,7 +27,6 @@ class Metric:
     A subclass creates variables with ``self.add_variable`` in its constructor and implements ``update_state`` and ``result``.
     """
 
-    is_weft_metric = True  # layers recognise metrics among their attributes by this mark
     _direction: str | None = None  # "up" or "down": which way is better, for callbacks
 
     def __init__(self, dtype: Any = None, name: str | None = None) -> None:
