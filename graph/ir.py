@@ -150,7 +150,7 @@ _lock = threading.RLock()
 
 
 def _forget(entry: weakref.ref[Node]) -> None:
-    key = entry.key  # type: ignore[attr-defined]
+    key = entry.key  # type: ignore[attr-defined]  # it is an `_Entry`, as every reference in the table
     with _lock:
         if _table.get(key) is entry:
             del _table[key]

@@ -75,7 +75,7 @@ def _check_node(node: Node) -> None:
     _require(list(node.attrs) == list(op.attributes), f"{op.name} has the attributes {list(op.attributes)}.", list(node.attrs))
     try:
         inferred = op.infer(tuple(a.type for a in node.args), node.attrs)
-    except Exception as error:
+    except Exception as error:  # a rule may raise whatever it likes
         raise VerificationError(f"The rule of {op.name} rejects its own node: {error}") from error
     _require(inferred == node.type, f"The rule of {op.name} gives {inferred}.", node)
 

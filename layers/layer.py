@@ -80,7 +80,7 @@ class Layer(LayerState, Configurable):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "build" in cls.__dict__:
-            cls.build = _guard_build(cls.__dict__["build"])  # type: ignore[method-assign]
+            cls.build = _guard_build(cls.__dict__["build"])  # type: ignore[method-assign]  # the class is being made
 
     # -- to override ---------------------------------------------------------------------------------------------------------
 
@@ -212,7 +212,7 @@ class Layer(LayerState, Configurable):
         if len(shapes) > 1 and (wanted.open or sum(n in named for n in wanted.names) == len(wanted.required) > 1):
             self.build(**{n: s for n, s in named.items() if wanted.open or n in wanted.names})
         elif not wanted.positional:
-            self.build()  # type: ignore[call-arg]
+            self.build()  # type: ignore[call-arg]  # a subclass' own `build`
         else:
             self.build(next(iter(shapes.values()), None))
 
@@ -349,7 +349,7 @@ def _guard_build(build: Callable[..., Any]) -> Callable[..., Any]:
         self._build_shapes = (args, kwargs)
         self.built = True
 
-    guarded._guarded = True  # type: ignore[attr-defined]
+    guarded._guarded = True  # type: ignore[attr-defined]  # a function takes any attribute
     return guarded
 
 

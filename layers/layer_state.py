@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +28,6 @@ class LayerState:
     _losses: list[tuple[int, Any]]  # the number of the outermost call they belong to, and the scalar
     _losses_since: int
     _trainable: bool
-    _untracked_attributes: ClassVar[frozenset[str]] = frozenset()
 
     @property
     def variable_dtype(self) -> str:
@@ -96,7 +95,7 @@ class LayerState:
         """Scalars from `add_loss` since the last outermost call, then the penalties on trainable weights."""
         own = self._added_losses(0, set())
         weights = [v for v in self.trainable_weights if getattr(v, "regularizer", None) is not None]
-        return [*own, *(v.regularizer(v) for v in weights)]  # type: ignore[attr-defined]
+        return [*own, *(v.regularizer(v) for v in weights)]  # type: ignore[attr-defined]  # has one
 
     def _added_losses(self, since: int, seen: set[int]) -> list[Any]:
         """The losses added here and below since that call; an outermost call of any layer around them makes them old."""

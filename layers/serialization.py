@@ -40,7 +40,7 @@ def public(module: str) -> Callable[[T], T]:
     """A decorator: the class or function is one of weft's own, known under this public module."""
 
     def decorate(target: T) -> T:
-        name = target.__name__  # type: ignore[attr-defined]
+        name = target.__name__  # type: ignore[attr-defined]  # a class or function
         if name not in _builtin or module not in _SECOND:
             _builtin[name] = target
         _builtin[f"{module}.{name}"] = target  # losses and metrics share names
@@ -60,7 +60,7 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
     """A decorator for user classes and functions that configurations may mention."""
 
     def decorate(target: T) -> T:
-        registered = f"{package}>{name or target.__name__}"  # type: ignore[attr-defined]
+        registered = f"{package}>{name or target.__name__}"  # type: ignore[attr-defined]  # as above
         _custom[registered] = target
         _custom_names[target] = registered
         return target

@@ -40,7 +40,7 @@ class Flatten(Layer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         rest = input_shape[1:]
-        return input_shape[0], None if None in rest else math.prod(rest)  # type: ignore[arg-type]
+        return input_shape[0], None if None in rest else math.prod(rest)  # type: ignore[arg-type]  # without None
 
 
 @public("keras.layers")
@@ -62,7 +62,7 @@ class Reshape(Layer):
         rest, target = input_shape[1:], self.target_shape
         if None in rest:
             return input_shape[0], *(None if s == -1 else s for s in target)
-        total, known = math.prod(rest), math.prod(s for s in target if s != -1)  # type: ignore[arg-type]
+        total, known = math.prod(rest), math.prod(s for s in target if s != -1)  # type: ignore[arg-type]  # no None
         if (known == 0 or total % known) if -1 in target else total != known:
             raise ValueError(
                 f"The total size of the tensor must be unchanged. Received: input_shape={rest}, target_shape={target} "

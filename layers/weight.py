@@ -40,8 +40,8 @@ class Weight(Variable):
 
     def __deepcopy__(self, memo: Any) -> Weight:
         out = super().__deepcopy__(memo)
-        out.regularizer = self.regularizer  # type: ignore[attr-defined]
-        return out  # type: ignore[return-value]
+        out.regularizer = self.regularizer  # type: ignore[attr-defined]  # the copy is of this class
+        return out  # type: ignore[return-value]  # as above
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (super().__reduce__(), self.regularizer)

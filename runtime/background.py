@@ -54,7 +54,7 @@ class BackgroundCompile:
             with kernel_workers:
                 self._compiled = compile_graph(self._graph)
                 self._done.set()  # inside, so that a forked child sees either nothing or all of it
-        except BaseException as error:
+        except BaseException as error:  # `wait` raises it
             self._error = error
             self._done.set()
 

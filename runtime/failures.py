@@ -25,7 +25,7 @@ def run_effect(program: Program, index: int, arrays: Sequence[np.ndarray]) -> No
     attrs = {k: tuple(v) if isinstance(v, list) else v for k, v in decl.attrs.items()}
     try:
         REGISTRY[decl.op].evaluate((token, *arrays), attrs)
-    except Exception as error:
+    except Exception as error:  # passed on
         if decl.origin:
             error.add_note(f"In {decl.op}, {decl.origin}.")
         raise

@@ -273,7 +273,7 @@ class Frame:
         def call(index: int) -> int:
             try:
                 run(self, index)
-            except BaseException as error:
+            except BaseException as error:  # Ctrl-C, too, must not be lost between C's frames
                 self.error = error
                 return -1
             return 0

@@ -106,7 +106,7 @@ class _Target(cpu.CPUContext):
             super().refresh()
 
     def load_additional_registries(self) -> None:
-        from numba.cpython import builtins, numbers, rangeobj, tupleobj  # noqa: F401  registering is all they are imported for
+        from numba.cpython import builtins, numbers, rangeobj, tupleobj  # noqa: F401 - registering is all they are imported for
 
         self.install_registry(prelude_numba.lowering_registry)
 

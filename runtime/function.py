@@ -178,8 +178,7 @@ class Function:
                         raise
                     united, pinned = pin_sizes(types, call.shapes), True
                 types = united
-            except Exception:
-                # The function may depend on a size that weft, not the user, made symbolic: trace with the sizes of this call.
+            except Exception:  # it may come from a size that weft, not the user, made symbolic: trace with this call's sizes
                 if not symbolic or not known or self._signature is not None:
                     raise
                 types, pinned = pin_sizes(types, call.shapes), True

@@ -99,7 +99,7 @@ class InterpretedStep:
         for done in range(run.count):
             try:
                 outputs = self([a[run.rows(done)] for a in run.sources])
-            except Exception as error:
+            except Exception as error:  # whatever the step raises is part of the result
                 return RunResult(done, outputs, error)
             for target, output in zip(into or (), outputs):
                 target.reshape(-1)[done * output.size : (done + 1) * output.size] = output.reshape(-1)

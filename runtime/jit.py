@@ -64,7 +64,6 @@ class Counters:
 
     kernels_compiled: int = 0
     kernels_loaded: int = 0
-    kernels_shared: int = 0
     steps_compiled: int = 0
     seconds: float = 0.0
 
@@ -130,10 +129,7 @@ class _StepBuild:
         for routine in stored.routines:
             self._bind(routine)
         for symbol, code in stored.kernels.items():
-            if symbol in engine.addresses:
-                counters.kernels_shared += 1
-            else:
-                counters.kernels_loaded += 1
+            counters.kernels_loaded += symbol not in engine.addresses
             self._addresses[symbol] = engine.keep(code, symbol)
         return engine.load(stored.code, STEP_SYMBOL, self._addresses)
 
@@ -244,7 +240,7 @@ def describe_kernel(module: ModuleText, decl: KernelDecl, pattern: tuple[int, ..
 
         try:
             lowered, name = frontend.lower_kernel(text, decl.name, constants, decl.pointers, decl.integers, f"<{decl.name}>")
-        except Exception as error:
+        except Exception as error:  # Numba's own errors, and what its passes stumble over
             raise UnimplementedError(f"Numba could not compile the kernel {decl.name}: {error}\n\n{constants}\n{text}") from error
         return export_kernel(lowered, name, symbol, len(decl.pointers), decl.integers, pattern)
 
@@ -280,7 +276,6 @@ def load_kernels(kernels: Sequence[Kernel]) -> dict[str, int]:
         missing = []
         for kernel in kernels:
             if kernel.symbol in engine.addresses:
-                counters.kernels_shared += 1
                 continue
             code = load_bytes("objects", kernel.key)
             if code is None:

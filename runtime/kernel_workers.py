@@ -46,7 +46,7 @@ class _Job:
     def run(self) -> None:
         try:
             self.code = self.kernel.compile(self.text)
-        except BaseException as error:
+        except BaseException as error:  # whoever asks for the code gets it
             self.error = error
         self.done.set()
 

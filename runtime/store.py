@@ -119,7 +119,7 @@ def write_atomically(path: str, data: bytes) -> None:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
         os.replace(name, path)
-    except BaseException:
+    except BaseException:  # passed on
         with contextlib.suppress(OSError):
             os.unlink(name)
         raise

@@ -78,7 +78,7 @@ def share_step(
     def swap() -> None:
         try:
             shared = step.make_team(calls, long) if team.start(thread_count()) else None
-        except Exception:
+        except Exception:  # the step runs on one thread as before
             if not threading.main_thread().is_alive():
                 return  # the interpreter is ending, and no thread may be started any more
             import logging  # not needed by those whom nothing is said to

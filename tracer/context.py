@@ -37,7 +37,7 @@ class Interpreter(Protocol):
 class State(threading.local):
     """The thread's context. tapes: the tapes that record now. journal: old values of variables written eagerly inside a trace."""
 
-    interpreter: Any = None  # the Interpreter; ``eager`` sets the default
+    interpreter: Any = None  # an `Interpreter`: `eager.Eager` sets itself; while a trace is recorded, its `recording.Trace`
     tapes: tuple[Any, ...] = ()
     journal: dict[int, Any] | None = None
 

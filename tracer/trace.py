@@ -74,7 +74,7 @@ def trace(
         with interpreting(recording):
             result = function(*(TracedTensor(node, recording) for node in inputs))
             traced = _finish(recording, result)
-    except BaseException as error:
+    except BaseException as error:  # passed on
         for variable, old in state.journal.values():
             variable.store(old)
         state.journal = before

@@ -132,7 +132,7 @@ def _container_of(kind: type) -> _Container | None:
     elif hasattr(kind, "__dataclass_fields__"):
         import dataclasses  # whoever has one has imported it
 
-        names = tuple(f.name for f in dataclasses.fields(kind) if f.init)  # type: ignore[arg-type]
+        names = tuple(f.name for f in dataclasses.fields(kind) if f.init)  # type: ignore[arg-type]  # it is a dataclass
         found = _Container(lambda t: (names, [getattr(t, n) for n in names], None), _build_dataclass, ".{}", kind)
     _containers[kind] = found
     return found

@@ -119,7 +119,7 @@ define(
         numpy=np.floor_divide,
         samples=_quotient_samples,
         doc="``x / y`` rounded towards minus infinity. Integer division by zero raises `DivisionByZeroError`.",
-        **_BY_ZERO,  # type: ignore[arg-type]
+        **_BY_ZERO,  # type: ignore[arg-type]  # fields of several types
     )
 )
 define(
@@ -132,7 +132,7 @@ define(
         gradient=lambda o, y, g: (g, o.neg(o.mul(g, o.floordiv(y.args[0], y.args[1])))),
         samples=_quotient_samples,
         doc="The remainder of `floordiv`, with the sign of ``y``. Integer division by zero raises `DivisionByZeroError`.",
-        **_BY_ZERO,  # type: ignore[arg-type]
+        **_BY_ZERO,  # type: ignore[arg-type]  # fields of several types
     )
 )
 

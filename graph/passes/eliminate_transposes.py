@@ -72,7 +72,8 @@ def _lies_within(begin: Size, count: Size, offset: Size, size: Size) -> bool:
     if begin == offset and count == size:
         return True
     values = (begin, count, offset, size)
-    return all(isinstance(v, int) for v in values) and offset <= begin and begin + count <= offset + size  # type: ignore[operator]
+    known = all(isinstance(v, int) for v in values)
+    return known and offset <= begin and begin + count <= offset + size  # type: ignore[operator]  # numbers, all of them
 
 
 PARTS = (

@@ -39,6 +39,6 @@ def optimize(graph: Graph, verify_each: bool = False, pipeline: tuple[Pass, ...]
 def _verify_after(run: Pass, graph: Graph) -> None:
     try:
         verify(graph)
-    except Exception as error:
+    except Exception as error:  # passed on
         error.add_note(f"This is the graph after {run.__name__}.")
         raise

@@ -192,7 +192,7 @@ def diag_part(
     if rows != columns:
         rows, columns = (fixed_size(s, "diag_part needs matrices of fixed size, or square ones") for s in (rows, columns))
     rows, columns = rows - max(-by, 0), columns - max(by, 0)
-    short = rows if rows == columns or rows < columns else columns  # type: ignore[operator]
+    short = rows if rows == columns or rows < columns else columns  # type: ignore[operator]  # numbers where they differ
     here = sizes_of(x)
     first = (*(0,) * (len(here) - 2), max(-by, 0), max(by, 0))
     square = apply("slice", (x,), begin=first, shape=(*here[:-2], short, short), strides=(1,) * len(here))

@@ -33,7 +33,7 @@ def make_function(op: Op, name: str) -> Callable[..., Any]:
         parameters.append(inspect.Parameter(attribute, kind, default=inspect.Parameter.empty if default is ... else default))
     parameters.append(inspect.Parameter("name", kind, default=None))
     signature = inspect.Signature(parameters)
-    function.__signature__ = signature  # type: ignore[attr-defined]
+    function.__signature__ = signature  # type: ignore[attr-defined]  # a function takes any attribute
     function.__name__ = function.__qualname__ = name
     function.__doc__ = op.doc
     return function

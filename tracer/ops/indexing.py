@@ -27,7 +27,7 @@ def slice(input_: Any, begin: Any, size: Any, name: str | None = None) -> Tensor
     for axis, (total, b, s) in enumerate(zip(here, first, sizes, strict=True)):
         full.append(total - b if s == -1 else s)
         known = all(isinstance(v, int) for v in (total, b, full[-1]))
-        if known and not (0 <= b <= total and 0 <= full[-1] <= total - b):  # type: ignore[operator]
+        if known and not (0 <= b <= total and 0 <= full[-1] <= total - b):  # type: ignore[operator]  # numbers
             raise ShapeError(f"Elements {b} to {b + full[-1]} of axis {axis} lie outside the shape {x.shape}.")
     return apply("slice", (x,), begin=first, shape=tuple(full), strides=(1,) * len(here))
 

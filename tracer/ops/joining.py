@@ -69,10 +69,11 @@ def split(value: Any, num_or_size_splits: Any, axis: Any = 0, num: int | None = 
     here = sizes_of(x)
     at = as_axis(axis, len(here))
     sizes = _split_sizes(num_or_size_splits, here[at])
-    parts, begin = [], 0
+    parts: list[Tensor] = []
+    begin: Size = 0
     for size in sizes:
         parts.append(part_of(x, at, begin, size))
-        begin = begin + size  # type: ignore[assignment]
+        begin = begin + size
     return parts
 
 

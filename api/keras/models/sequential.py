@@ -145,8 +145,8 @@ class Sequential(Model):
 
     @property
     def input_spec(self) -> Any:
-        # mypy does not see through __dict__, which spares an unfinished model the attribute lookup
-        return None if self.__dict__.get("_functional") is None else self._functional.input_spec  # type: ignore[union-attr]
+        functional = self.__dict__.get("_functional")  # an unfinished model has none, and no attribute is looked up for it
+        return None if functional is None else functional.input_spec
 
     @property
     def input_shape(self) -> Any:

@@ -161,7 +161,7 @@ def _predict_pass(model: Any, step: CompiledStep, whole: ArrayPass, outputs: Arr
 def _call(step: Any, arrays: list[np.ndarray], number: int, mode: str) -> Any:
     try:
         return step(arrays)
-    except Exception as error:
+    except Exception as error:  # passed on
         raise _located(error, number, mode) from None
 
 

@@ -90,8 +90,8 @@ class StepCache:
                 step = self._compiled.get((kind, tuple(wide))) or _compiled_step(method, kind[0], layout, arrays, wide)
                 if step.takes(arrays):
                     return step, wide
-            except Exception:
-                pass  # what fails for sizes that are not known may do for these; if not, the error shall speak of these
+            except Exception:  # what fails for sizes that are not known may do for these; if not, the error shall speak of these
+                pass
         return _compiled_step(method, kind[0], layout, arrays, tails), tails
 
 

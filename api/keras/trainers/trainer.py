@@ -359,7 +359,7 @@ class Trainer(TrainingSteps):
         """Makes the slots before the step is traced, if the model is built."""
         if self.optimizer is None or self.optimizer.built or not getattr(self, "built", False):
             return
-        trained = self.trainable_weights  # type: ignore[attr-defined]
+        trained = self.trainable_weights  # type: ignore[attr-defined]  # a layer's
         if trained:
             self.optimizer.build(trained)
 

@@ -70,10 +70,10 @@ class TrainingSteps:
         """One training step on one batch: ``x``, ``(x, y)`` or ``(x, y, sample_weight)``. Returns the metrics by name."""
         x, y, sample_weight = unpack_x_y_sample_weight(data)
         with weft.GradientTape() as tape:
-            y_pred = self(x, training=True)  # type: ignore[operator]
+            y_pred = self(x, training=True)  # type: ignore[operator]  # a model is a layer
             loss = self._compute_loss(x, y, y_pred, sample_weight, True)
         self._track_loss(loss, x)
-        trained = self.trainable_weights  # type: ignore[attr-defined]
+        trained = self.trainable_weights  # type: ignore[attr-defined]  # a layer's
         if trained:
             gradients = tape.gradient(loss, trained)
             self.optimizer.apply_gradients(zip(gradients, trained, strict=True))
@@ -84,14 +84,14 @@ class TrainingSteps:
     def test_step(self, data: Any) -> dict[str, Any]:
         """One evaluation step on one batch, as in `train_step`. Returns the metrics by name."""
         x, y, sample_weight = unpack_x_y_sample_weight(data)
-        y_pred = self(x, training=False)  # type: ignore[operator]
+        y_pred = self(x, training=False)  # type: ignore[operator]  # a model is a layer
         self._track_loss(self._compute_loss(x, y, y_pred, sample_weight, False), x)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     def predict_step(self, data: Any) -> Any:
         """The predictions for one batch."""
         x, _, _ = unpack_x_y_sample_weight(data)
-        return self(x, training=False)  # type: ignore[operator]
+        return self(x, training=False)  # type: ignore[operator]  # a model is a layer
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
@@ -104,7 +104,7 @@ class TrainingSteps:
                 raise ValueError("The loss given to compile() needs targets. Received: y=None")
             total = state.loss(y, y_pred, sample_weight)
             parts = [] if total is None else [total]
-        for added in self.losses:  # type: ignore[attr-defined]
+        for added in self.losses:  # type: ignore[attr-defined]  # a layer's
             parts.append(weft.reduce_sum(added))
         if not parts:
             raise ValueError("No loss to compute. Provide a `loss` argument in `compile()`.")
