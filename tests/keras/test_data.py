@@ -242,3 +242,15 @@ def test_arrays_reach_the_step_as_it_knows_them():
     whole = np.zeros((4, 2), "uint8")
     assert to_array(whole, "x") is whole  # nothing is copied without need
     assert to_array(whole.T, "x").flags.c_contiguous
+
+
+@pytest.mark.parametrize("kind", ["arrays", "data set", "endless data set"])
+def test_validation_steps_see_the_same_data_in_every_epoch(kind):
+    x, y = np.arange(12, dtype="float32")[:, None], np.zeros((12, 1), "float32")
+    data = weft.data.Dataset.from_tensor_slices((x, y)).batch(4)
+    validation = {"arrays": (x, y), "data set": data, "endless data set": data.repeat()}[kind]
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, kernel_initializer="ones")])
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    size = {"validation_batch_size": 4} if kind == "arrays" else {}
+    history = model.fit(x, y, epochs=4, verbose=0, validation_data=validation, validation_steps=2, **size)
+    assert history.history["val_loss"] == [17.5] * 4

@@ -13,14 +13,16 @@ class EpochLoop:
     """Walks a source epoch by epoch.
 
     steps: batches per epoch; then one pass over the data may serve several epochs. None: every epoch is one pass.
+    anew: every epoch begins a new pass if the source can (validation, which is to see the same data each time).
     num_batches: of an epoch; None until the first pass over data of unknown length is over.
     """
 
-    def __init__(self, source: Source, steps: int | None) -> None:
+    def __init__(self, source: Source, steps: int | None, anew: bool = False) -> None:
         if steps is not None and (not isinstance(steps, int) or steps < 1):
             raise ValueError(f"The number of steps per epoch must be a positive integer. Received: {steps!r}")
         self.source = source
         self.steps = steps
+        self.anew = anew and source.restartable
         self.num_batches = steps or source.num_batches
         self._running: Iterator[Batch] | None = None
         self._rest: ArrayPass | None = None  # what the next epoch's steps have left of a pass over arrays
@@ -28,6 +30,8 @@ class EpochLoop:
 
     def epoch(self) -> Iterator[Batch]:
         """The batches of the next epoch. Warns if there are fewer than ``steps``."""
+        if self.anew:
+            self._running = None
         yield from self._one_pass() if self.steps is None else self._some_steps(self.steps)
         self.source.end_epoch()
 
@@ -37,7 +41,7 @@ class EpochLoop:
             return None
         if self.steps is None:
             return self.source.one_pass()
-        rest = self._rest if self._rest is not None and self._rest.samples else self.source.one_pass()
+        rest = self._rest if not self.anew and self._rest is not None and self._rest.samples else self.source.one_pass()
         epoch = rest.part(0, self.steps)
         self._rest = rest.part(epoch.total_batches, rest.total_batches)
         return epoch

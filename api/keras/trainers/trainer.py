@@ -264,7 +264,7 @@ class Trainer(TrainingSteps):
             check_targets(y, self._compiled_state.loss if self._compiled_state else None)
         whole = not (isinstance(data, (list, tuple)) or hasattr(x, "__array__") or isinstance(x, dict))
         source = make_source(x, y, sample_weight, batch_size=None if whole else batch_size, steps=steps)
-        return _make_loop(source, steps)
+        return _make_loop(source, steps, anew=True)
 
     def _callback_list(self, callbacks: Any, verbose: Any, epochs: int, steps: int | None, history: bool) -> CallbackList:
         if verbose not in ("auto", 0, 1, 2):
@@ -378,10 +378,10 @@ def _shuffler() -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(key.tolist()))
 
 
-def _make_loop(source: Any, steps: int | None) -> EpochLoop:
+def _make_loop(source: Any, steps: int | None, anew: bool = False) -> EpochLoop:
     from .epoch_loop import EpochLoop  # single batches are trained on without loops, bars and callbacks
 
-    return EpochLoop(source, steps)
+    return EpochLoop(source, steps, anew)
 
 
 def _compile_metrics(metrics: Any, weighted_metrics: Any, names: Any) -> CompileMetrics | None:
