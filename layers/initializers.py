@@ -1,4 +1,4 @@
-"""First values of weights. In: a shape and a dtype; out: a NumPy array drawn or filled as Keras' initializer of that name does.
+"""First values of weights. In: a shape and a dtype; out: a tensor drawn or filled as Keras' initializer of that name does.
 
 An initializer without a seed takes one from Python's generator when it is made, so ``keras.utils.set_random_seed`` fixes it.
 Like Keras', a seeded initializer gives the same values every time it is called.
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from weft.tracer.tensor import as_dtype
+from weft.tracer.tensor import EagerTensor, as_dtype
 
 from .precision import floatx
 from .serialization import NameTable, deserialize_object, known_settings, public, resolve, serialize_object
@@ -43,34 +43,45 @@ class Initializer:
         return type(self).from_config(self.get_config())
 
 
+class ArrayInitializer(Initializer):
+    """Base class of weft's own: they compute an array with NumPy, ``array(shape, dtype)``, and return it as a tensor."""
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None) -> EagerTensor:
+        return EagerTensor(self.array(shape, dtype))
+
+    def array(self, shape: Sequence[int], dtype: Any = None) -> np.ndarray:
+        """The values, in an array that nobody else holds."""
+        raise NotImplementedError
+
+
 def _numpy_dtype(dtype: Any) -> np.dtype[Any]:
     return as_dtype(floatx() if dtype is None else dtype).np
 
 
 @public("keras.initializers")
-class Zeros(Initializer):
+class Zeros(ArrayInitializer):
     """All zeros."""
 
-    def __call__(self, shape: Sequence[int], dtype: Any = None) -> np.ndarray:
+    def array(self, shape: Sequence[int], dtype: Any = None) -> np.ndarray:
         return np.zeros(shape, _numpy_dtype(dtype))
 
 
 @public("keras.initializers")
-class Ones(Initializer):
+class Ones(ArrayInitializer):
     """All ones."""
 
-    def __call__(self, shape: Sequence[int], dtype: Any = None) -> np.ndarray:
+    def array(self, shape: Sequence[int], dtype: Any = None) -> np.ndarray:
         return np.ones(shape, _numpy_dtype(dtype))
 
 
 @public("keras.initializers")
-class Constant(Initializer):
+class Constant(ArrayInitializer):
     """All ``value``: a number, or an array that broadcasts to the shape."""
 
     def __init__(self, value: Any = 0.0) -> None:
         self.value = value
 
-    def __call__(self, shape: Sequence[int], dtype: Any = None) -> np.ndarray:
+    def array(self, shape: Sequence[int], dtype: Any = None) -> np.ndarray:
         return np.array(np.broadcast_to(np.asarray(self.value, _numpy_dtype(dtype)), tuple(shape)))
 
     def get_config(self) -> dict[str, Any]:
@@ -85,13 +96,13 @@ class Constant(Initializer):
 
 
 @public("keras.initializers")
-class Identity(Initializer):
+class Identity(ArrayInitializer):
     """The identity matrix times ``gain``; only for two axes."""
 
     def __init__(self, gain: float = 1.0) -> None:
         self.gain = gain
 
-    def __call__(self, shape: Sequence[int], dtype: Any = None) -> np.ndarray:
+    def array(self, shape: Sequence[int], dtype: Any = None) -> np.ndarray:
         if len(shape) != 2:
             raise ValueError(f"The identity initializer only makes matrices. Received: shape={tuple(shape)}")
         return np.eye(*shape, dtype=_numpy_dtype(dtype)) * _numpy_dtype(dtype).type(self.gain)
@@ -100,7 +111,7 @@ class Identity(Initializer):
         return {"gain": self.gain}
 
 
-class RandomInitializer(Initializer):
+class RandomInitializer(ArrayInitializer):
     """Base class of the random ones. seed: an integer; None draws one when the initializer is made."""
 
     def __init__(self, seed: int | None = None) -> None:
@@ -147,7 +158,7 @@ class RandomNormal(RandomInitializer):
         super().__init__(seed)
         self.mean, self.stddev = mean, stddev
 
-    def __call__(self, shape: Sequence[int], dtype: Any = None) -> np.ndarray:
+    def array(self, shape: Sequence[int], dtype: Any = None) -> np.ndarray:
         return _normal(self._generator(), tuple(shape), self.mean, self.stddev, _numpy_dtype(dtype))
 
     def get_config(self) -> dict[str, Any]:
@@ -158,7 +169,7 @@ class RandomNormal(RandomInitializer):
 class TruncatedNormal(RandomNormal):
     """Normally distributed, cut off at two standard deviations."""
 
-    def __call__(self, shape: Sequence[int], dtype: Any = None) -> np.ndarray:
+    def array(self, shape: Sequence[int], dtype: Any = None) -> np.ndarray:
         return _truncated(self._generator(), tuple(shape), self.mean, self.stddev, _numpy_dtype(dtype))
 
 
@@ -170,7 +181,7 @@ class RandomUniform(RandomInitializer):
         super().__init__(seed)
         self.minval, self.maxval = minval, maxval
 
-    def __call__(self, shape: Sequence[int], dtype: Any = None) -> np.ndarray:
+    def array(self, shape: Sequence[int], dtype: Any = None) -> np.ndarray:
         return _uniform(self._generator(), tuple(shape), self.minval, self.maxval, _numpy_dtype(dtype))
 
     def get_config(self) -> dict[str, Any]:
@@ -209,7 +220,7 @@ class VarianceScaling(RandomInitializer):
         super().__init__(seed)
         self.scale, self.mode, self.distribution = scale, mode, distribution
 
-    def __call__(self, shape: Sequence[int], dtype: Any = None) -> np.ndarray:
+    def array(self, shape: Sequence[int], dtype: Any = None) -> np.ndarray:
         fan_in, fan_out = compute_fans(shape)
         n = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
         scale = self.scale / max(1.0, n)
@@ -287,7 +298,7 @@ class Orthogonal(RandomInitializer):
         super().__init__(seed)
         self.gain = gain
 
-    def __call__(self, shape: Sequence[int], dtype: Any = None) -> np.ndarray:
+    def array(self, shape: Sequence[int], dtype: Any = None) -> np.ndarray:
         if len(shape) < 2:
             raise ValueError(f"The orthogonal initializer needs at least two axes. Received: shape={tuple(shape)}")
         rows, columns = math.prod(shape[:-1]), int(shape[-1])

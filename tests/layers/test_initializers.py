@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+import weft
 from weft import keras
 from weft.layers import initializers
 
@@ -27,7 +28,7 @@ SPREAD = {  # name -> (standard deviation, whether cut at two of the underlying 
 
 @pytest.mark.parametrize("name", BOUNDED)
 def test_uniform_ones(name):
-    values = initializers.get(name)((200, 300))
+    values = initializers.get(name)((200, 300)).numpy()
     limit = BOUNDED[name]
     assert values.dtype == np.float32
     assert np.abs(values).max() <= limit * 1.0001
@@ -39,21 +40,27 @@ def test_uniform_ones(name):
 @pytest.mark.parametrize("name", SPREAD)
 def test_normal_ones(name):
     stddev, cut = SPREAD[name]
-    values = initializers.get(name)((200, 300))
+    values = initializers.get(name)((200, 300)).numpy()
     assert abs(values.std() - stddev) < stddev * 0.02
     assert (np.abs(values).max() <= 2.0001 * stddev / initializers.TRUNCATED_STDDEV) == cut
 
 
+def test_values_are_tensors_inside_and_outside_a_function():
+    make = weft.zeros_initializer()
+    assert isinstance(make(shape=[2]), weft.Tensor)
+    assert weft.function(lambda: make([2]) + 1.0)().numpy().tolist() == [1.0, 1.0]
+
+
 def test_plain_ones():
-    assert not initializers.get("zeros")((2, 3)).any()
-    assert (initializers.get("ones")((2, 3), "float64") == 1.0).all()
-    assert (initializers.Constant(2.5)((2,)) == 2.5).all()
+    assert not initializers.get("zeros")((2, 3)).numpy().any()
+    assert initializers.get("ones")((2, 3), "float64").numpy().tolist() == [[1.0] * 3] * 2
+    assert initializers.Constant(2.5)((2,)).numpy().tolist() == [2.5, 2.5]
     np.testing.assert_array_equal(initializers.Identity(3.0)((2, 3)), [[3, 0, 0], [0, 3, 0]])
 
 
 @pytest.mark.parametrize("shape", [(5, 3), (3, 5), (2, 3, 4)])
 def test_orthogonal(shape):
-    matrix = initializers.Orthogonal(seed=1)(shape).reshape(-1, shape[-1]).astype("float64")
+    matrix = initializers.Orthogonal(seed=1)(shape).numpy().reshape(-1, shape[-1]).astype("float64")
     product = matrix @ matrix.T if matrix.shape[0] < matrix.shape[1] else matrix.T @ matrix
     np.testing.assert_allclose(product, np.eye(len(product)), atol=1e-6)
 
@@ -69,7 +76,7 @@ def test_seeds():
     a, b = initializers.GlorotUniform(seed=3), initializers.GlorotUniform(seed=3)
     np.testing.assert_array_equal(a((3, 4)), b((3, 4)))
     np.testing.assert_array_equal(a((3, 4)), a((3, 4)))
-    assert (initializers.GlorotUniform()((3, 4)) != initializers.GlorotUniform()((3, 4))).any()
+    assert np.any(initializers.GlorotUniform()((3, 4)) != initializers.GlorotUniform()((3, 4)))
     values = []
     for _ in range(2):
         keras.utils.set_random_seed(7)
