@@ -21,6 +21,21 @@ def test_links_lead_to_files(page: Path) -> None:
     assert not missing
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_within_a_page_lead_to_headings(page: Path) -> None:
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), flags=re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+    assert set(re.findall(r"\]\(#([^)]+)\)", page.read_text())) <= anchors
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_files_that_are_named_exist(page: Path) -> None:
+    """A name with a folder is a path from the root or within a room; one without is that of any file."""
+    files = {f"/{f.relative_to(ROOT)}" for f in ROOT.rglob("*.py")}
+    named = re.findall(r"`(?:[^`\n]* )?([\w/]+\.py)\b[^`\n]*`", page.read_text())
+    assert [n for n in named if not any(f.endswith(f"/{n}") for f in files)] == []
+
+
 @pytest.mark.parametrize("picture", sorted((ROOT / "docs").rglob("*.svg")), ids=lambda p: p.name)
 def test_pictures_are_whole(picture: Path) -> None:
     assert xml.parse(picture).getroot().tag == "{http://www.w3.org/2000/svg}svg"
