@@ -16,7 +16,8 @@ from weft.graph.dims import Dim
 from weft.graph.dtype import DType
 from weft.graph.record import record, replace
 
-from .build_nest import GroupNest, Nest, Overwritten, Storage
+from .build_group import build_group
+from .build_nest import Nest, Overwritten, Storage
 from .collapse_loops import values
 from .fuse_nodes import Group
 from .kernel import (
@@ -90,7 +91,7 @@ class Unsuitable(Exception):
 
 def build_epilogue(group: Group, stored: set[Term], nest: EpilogueNest) -> Kernel:
     """The group as loops over the whole product. group: without the product."""
-    GroupNest(group, stored | {nest.product}, nest).build()
+    build_group(group, stored | {nest.product}, nest)
     return nest.kernel()
 
 

@@ -17,7 +17,8 @@ from weft.graph.dtype import DType
 from weft.graph.ir import Graph, Node
 
 from .build_epilogue import PRODUCT, EpilogueNest, build_epilogue
-from .build_nest import Nest, build_group
+from .build_group import build_group
+from .build_nest import Nest
 from .build_own import build_own, contract_sizes, contract_text
 from .count_work import Work, add_work, count_product, count_work
 from .emit_contract import Ending, Facts, emit_contract

@@ -374,7 +374,7 @@ def function(
 
     func: the Python function; it is run once per kind of arguments, to be traced.
     input_signature: (nested) `TensorSpec` per argument; then there is one trace, whatever sizes the unknown dimensions have.
-    jit_compile: None or True compiles with Numba; False runs the graph with the NumPy kernels.
+    jit_compile: None or True compiles to machine code; False runs the graph with the NumPy kernels.
     reduce_retracing: a second size of a dimension makes it symbolic, so that a third one does not trace (default); False
     keeps one trace per shape.
     The remaining parameters are TensorFlow's and have no effect here.
