@@ -144,13 +144,16 @@ def test_an_epoch_may_span_passes_and_a_pass_epochs():
 def test_py_dataset(seen):
     class Batches(keras.utils.PyDataset):
         def __init__(self):
-            self.ended = 0
+            self.begun = self.ended = 0
 
         def __len__(self):
             return 3
 
         def __getitem__(self, index):
             return X[index : index + 2], Y[index : index + 2]
+
+        def on_epoch_begin(self):
+            self.begun += 1
 
         def on_epoch_end(self):
             self.ended += 1
@@ -159,6 +162,9 @@ def test_py_dataset(seen):
     seen.fit(batches, epochs=2, verbose=0, shuffle=False)
     assert batches.ended == 2
     assert [first_column(b)[0] for b in seen.batches] == [0.0, 2.0, 4.0] * 2
+    with pytest.warns(UserWarning, match="ran out of data"):
+        seen.fit(batches, epochs=2, steps_per_epoch=2, verbose=0)  # the second epoch goes on in the pass of the first
+    assert batches.begun == batches.ended == 4
     assert seen.predict(batches, verbose=0).shape == (6, 1)
 
 
@@ -252,5 +258,5 @@ def test_validation_steps_see_the_same_data_in_every_epoch(kind):
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, kernel_initializer="ones")])
     model.compile(keras.optimizers.SGD(0.0), "mse")
     size = {"validation_batch_size": 4} if kind == "arrays" else {}
-    history = model.fit(x, y, epochs=4, verbose=0, validation_data=validation, validation_steps=2, **size)
+    history = model.fit(x, y, epochs=4, verbose=0, validation_data=validation, validation_steps=np.int64(2), **size)
     assert history.history["val_loss"] == [17.5] * 4

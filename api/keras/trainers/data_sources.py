@@ -41,6 +41,9 @@ class Source:
         """One pass over the data."""
         raise NotImplementedError
 
+    def begin_epoch(self) -> None:
+        """An epoch begins."""
+
     def end_epoch(self) -> None:
         """An epoch is over."""
 
@@ -103,12 +106,14 @@ class SequenceSource(Source):
             raise ValueError("There must be at least one batch. Received: a data set of length 0")
 
     def batches(self) -> Iterator[Batch]:
-        getattr(self._sequence, "on_epoch_begin", _nothing)()
         if self.num_batches is None:
             order: Iterable[int] = iter(_count())
         else:
             order = range(self.num_batches) if self._rng is None else self._rng.permutation(self.num_batches).tolist()
         return (self._convert(self._sequence[int(i)]) for i in order)
+
+    def begin_epoch(self) -> None:
+        getattr(self._sequence, "on_epoch_begin", _nothing)()
 
     def end_epoch(self) -> None:
         getattr(self._sequence, "on_epoch_end", _nothing)()

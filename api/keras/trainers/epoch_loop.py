@@ -5,6 +5,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 
+import numpy as np
+
 from .array_pass import ArrayPass
 from .data_sources import ArraySource, Batch, Source
 
@@ -18,8 +20,10 @@ class EpochLoop:
     """
 
     def __init__(self, source: Source, steps: int | None, anew: bool = False) -> None:
-        if steps is not None and (not isinstance(steps, int) or steps < 1):
+        whole = isinstance(steps, (int, np.integer)) and not isinstance(steps, bool)
+        if steps is not None and not (whole and steps >= 1):
             raise ValueError(f"The number of steps per epoch must be a positive integer. Received: {steps!r}")
+        steps = None if steps is None else int(steps)
         self.source = source
         self.steps = steps
         self.anew = anew and source.restartable
@@ -32,6 +36,7 @@ class EpochLoop:
         """The batches of the next epoch. Warns if there are fewer than ``steps``."""
         if self.anew:
             self._running = None
+        self.source.begin_epoch()
         yield from self._one_pass() if self.steps is None else self._some_steps(self.steps)
         self.source.end_epoch()
 
