@@ -90,3 +90,14 @@ def test_own_metric():
 def test_empty_mean_is_zero():
     assert float(keras.metrics.Mean().result()) == 0.0
     assert float(keras.metrics.Precision().result()) == 0.0
+
+
+def test_functions_are_named_as_keras_names_them():
+    def diceScore(y_true, y_pred):
+        return weft.reduce_mean(y_pred, -1)
+
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse", metrics=[diceScore, lambda y_true, y_pred: y_pred], run_eagerly=True)
+    history = model.fit(np.ones((4, 2)), np.ones(4), verbose=0).history
+    assert list(history) == ["dice_score", "lambda", "loss"]
+    assert model.metrics_names == ["loss", "dice_score", "lambda"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from weft.layers.naming import to_snake_case
+
 from .. import metrics as metrics_package
 from ..metrics import BinaryAccuracy, CategoricalAccuracy, MeanMetricWrapper, Metric, SparseCategoricalAccuracy
 from .outputs import Names, align, align_targets, binary_or_sparse, flatten_outputs, is_array
@@ -106,7 +108,8 @@ def make_metric(identifier: Any, y_true: Any, y_pred: Any) -> Metric:
 
 
 def _name_of(metric: Any) -> str:
-    return str(getattr(metric, "name", None) or getattr(metric, "__name__", type(metric).__name__))
+    """A metric's own name; a function's as Keras writes it: ``diceScore`` becomes ``dice_score``."""
+    return str(getattr(metric, "name", None) or to_snake_case(getattr(metric, "__name__", type(metric).__name__)))
 
 
 def _is_entry(value: Any) -> bool:
