@@ -27,7 +27,7 @@ class MonitorCallback(Callback):
 
     def _find_direction(self) -> Callable[[Any, Any], Any]:
         name = self.monitor.removeprefix("val_")
-        directions = {m.name: getattr(m, "_direction", None) for m in self.model._all_metrics()}
+        directions = {name: getattr(m, "_direction", None) for name, m in self.model._named_metrics()}
         if self.mode == "max" or (self.mode == "auto" and directions.get(name) == "up"):
             return operator.gt
         if self.mode == "min" or name == "loss" or name.endswith("_loss") or directions.get(name) == "down":
@@ -38,15 +38,20 @@ class MonitorCallback(Callback):
 
     def is_improvement(self, value: float, reference: float | None) -> bool:
         """Whether the value is better than the reference by more than min_delta; always, if there is no reference."""
-        if self.monitor_op is None:
-            self.monitor_op = self._find_direction()
         if reference is None:
             return True
+        if self.monitor_op is None:
+            self.monitor_op = self._find_direction()
         slack = self.min_delta if self.monitor_op is operator.gt else -self.min_delta
         return bool(self.monitor_op(value - slack, reference))
 
     def monitored(self, logs: Logs | None, purpose: str) -> float | None:
-        """The metric's value; None, with a warning that lists the metrics there are, if it is not among them."""
+        """The metric's value; None, with a warning that lists the metrics there are, if it is not among them.
+
+        ValueError if its name says nothing about its direction: a name of no metric at all must not train on unwatched.
+        """
+        if self.monitor_op is None:
+            self.monitor_op = self._find_direction()
         value = (logs or {}).get(self.monitor)
         if value is None:
             warnings.warn(

@@ -40,6 +40,15 @@ class TrainingSteps:
         of_compile = self._compiled_state.metrics if self._compiled_state else None
         return [inner for m in self.metrics for inner in (of_compile.metrics if of_compile and m is of_compile else [m])]
 
+    def _named_metrics(self) -> list[tuple[str, Any]]:
+        """The metrics one by one, each with the name of its value in results."""
+        of_compile = self._compiled_state.metrics if self._compiled_state else None
+        named: list[tuple[str, Any]] = []
+        for metric in self.metrics:
+            one = of_compile is None or metric is not of_compile
+            named += [(metric.name, metric)] if one else zip(of_compile.full_names, of_compile.metrics, strict=False)
+        return named
+
     @property
     def metrics_names(self) -> list[str]:
         """The names of the numbers that `evaluate` returns, in its order."""
