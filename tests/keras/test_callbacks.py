@@ -220,3 +220,32 @@ def test_progress_of_a_whole_fit(linear, capsys):
     assert "mae: " in capsys.readouterr().out
     model.fit(x, y, verbose=0)
     assert capsys.readouterr().out == ""
+
+
+def test_a_monitored_name_that_no_metric_has(linear):
+    model, x, y = linear
+    for callback in (keras.callbacks.EarlyStopping("val_los"), keras.callbacks.ReduceLROnPlateau("lss")):
+        with pytest.raises(ValueError, match="cannot tell whether '(val_los|lss)'"):
+            model.fit(x, y, verbose=0, callbacks=[callback])
+    with pytest.warns(UserWarning, match="`val_loss`, which is not available. Available metrics are: loss, mae"):
+        model.fit(x, y, verbose=0, callbacks=[keras.callbacks.EarlyStopping()])
+
+
+def test_monitoring_the_metric_of_one_output():
+    inputs = keras.Input((2,))
+    model = keras.Model(inputs, [keras.layers.Dense(1, name=name)(inputs) for name in "pq"])
+    model.compile(keras.optimizers.SGD(0.0), "mse", metrics=[["accuracy"], ["mae"]], run_eagerly=True)
+    x, y = np.ones((4, 2)), np.ones((4, 1))
+    for name in ("p_accuracy", "q_mae", "q_loss"):
+        history = model.fit(x, [y, y], epochs=9, verbose=0, callbacks=[keras.callbacks.EarlyStopping(name, patience=2)])
+        assert len(history.epoch) == 3
+
+
+def test_predictions_of_an_execution_of_several_steps(linear):
+    model, x, _ = linear
+    model.compile("sgd", "mse", steps_per_execution=3, run_eagerly=True)
+    seen = []
+    hook = keras.callbacks.LambdaCallback(on_predict_batch_end=lambda batch, logs: seen.append((batch, logs["outputs"])))
+    predicted = model.predict(x, batch_size=4, verbose=0, callbacks=[hook])
+    assert [batch for batch, _ in seen] == [2, 5]
+    np.testing.assert_array_equal(np.concatenate([outputs for _, outputs in seen]), predicted)

@@ -67,15 +67,25 @@ def run_predictions(model: Any, loop: EpochLoop, hooks: CallbackList) -> Any:
 def _collect(model: Any, batches: Iterator[Batch], begin: BatchHook | None, end: BatchHook | None, uniform: bool) -> Any:
     """The outputs of all batches, one call each, joined."""
     parts: list[list[np.ndarray]] = []
-    structure = None
+    structure: Any = None
+    told = 0
+
+    def joined(columns: list[list[np.ndarray]]) -> Any:
+        return structure.unflatten([_joined(column) for column in zip(*columns, strict=True)])
+
+    def tell(last: int, _: Any) -> None:
+        nonlocal told
+        recent, told = parts[told:], len(parts)  # of all batches since the last time
+        if end is not None:
+            end(last, {"outputs": joined(recent)})
 
     def keep(outputs: Any) -> None:
         nonlocal structure
         leaves, structure = tree.flatten(outputs)
         parts.append(leaves)
 
-    _run_batches(model, batches, "predict", begin, end, uniform, keep)
-    return None if structure is None else structure.unflatten([_joined(column) for column in zip(*parts, strict=True)])
+    _run_batches(model, batches, "predict", begin, None if end is None else tell, uniform, keep)
+    return None if structure is None else joined(parts)
 
 
 def _run_batches(
@@ -89,7 +99,7 @@ def _run_batches(
 ) -> Any:
     """One call of the step per batch."""
     step: Step | None = None
-    size, stop, predicts = model.steps_per_execution, STOP[mode], mode == "predict"
+    size, stop = model.steps_per_execution, STOP[mode]
     results, last = None, -1
     kind: Any = None  # of the batch before
     for last, (layout, arrays) in enumerate(batches):
@@ -104,11 +114,11 @@ def _run_batches(
             keep(results)
         if (last + 1) % size == 0:
             if end is not None:
-                end(last, {"outputs": results} if predicts else results)
+                end(last, results)
             if getattr(model, stop):
                 break
     if end is not None and (last + 1) % size:
-        end(_numbered(last + 1, size), {"outputs": results} if predicts else results)
+        end(_numbered(last + 1, size), results)
     return results
 
 
