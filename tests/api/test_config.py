@@ -125,7 +125,7 @@ def test_matrix_products() -> None:
 
 
 @pytest.mark.compiles
-def test_denormals() -> None:
+def test_denormals_are_flushed_where_the_setting_says_so() -> None:
     x = np.full(5, TINY)
 
     def quarter() -> float:

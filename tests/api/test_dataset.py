@@ -64,7 +64,7 @@ def test_from_tensors_is_one_element() -> None:
 
 
 @pytest.mark.parametrize("args", [(4,), (2, 5), (1, 10, 3), (5, 0, -2), (0,), (3, 3)])
-def test_range(args: tuple[int, ...]) -> None:
+def test_range_counts_as_pythons(args: tuple[int, ...]) -> None:
     dataset = Dataset.range(*args)
     assert listed(dataset) == list(range(*args)) and len(dataset) == len(range(*args))
     assert dataset.element_spec == tf.TensorSpec((), tf.int64)
@@ -96,7 +96,7 @@ def test_generator_breaking_its_signature_raises() -> None:
 
 
 @BOTH
-def test_batch(make: Callable[[], Dataset]) -> None:
+def test_batches_keep_the_rest_unless_it_is_dropped(make: Callable[[], Dataset]) -> None:
     assert listed(make().batch(4)) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
     assert listed(make().batch(4, drop_remainder=True)) == [[0, 1, 2, 3], [4, 5, 6, 7]]
     assert len(make().batch(4)) == 3 and len(make().batch(4, drop_remainder=True)) == 2
@@ -176,7 +176,7 @@ def test_shuffle_keeps_components_together() -> None:
         np.testing.assert_array_equal(x, X[y.numpy()])
 
 
-def test_map() -> None:
+def test_map_keeps_the_functions_structure() -> None:
     dataset = Dataset.from_tensor_slices((X, Y)).map(lambda x, y: {"x": x * 2, "y": (y, 1.5)}, num_parallel_calls=AUTOTUNE)
     first = next(iter(dataset))
     assert first["x"].numpy().tolist() == [0, 2] and float(first["y"][1]) == 1.5
@@ -224,7 +224,7 @@ def test_flat_map_and_interleave() -> None:
         list(Dataset.range(2).flat_map(lambda i: i))
 
 
-def test_zip() -> None:
+def test_zip_ends_with_the_shortest() -> None:
     assert listed(Dataset.zip((Dataset.range(3), Dataset.range(5, 9)))) == [(0, 5), (1, 6), (2, 7)]
     assert listed(Dataset.zip(Dataset.range(2), Dataset.range(2))) == [(0, 0), (1, 1)]
     nested = Dataset.zip({"a": Dataset.range(2), "b": Dataset.from_tensor_slices((X, Y))})

@@ -98,7 +98,7 @@ WRONG: list[tuple[Callable[[], Any], Any, str]] = [
 
 
 @pytest.mark.parametrize(("call", "error", "message"), WRONG, ids=range(len(WRONG)))
-def test_message(call: Callable[[], Any], error: type[Exception], message: str) -> None:
+def test_the_error_names_what_was_wrong(call: Callable[[], Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         call()
 

@@ -84,7 +84,7 @@ def test_get_static_value() -> None:
     assert found[0] is None and found[1].tolist() == [2, 3]
 
 
-def test_nest() -> None:
+def test_nest_takes_structures_apart_and_puts_them_together() -> None:
     Pair = collections.namedtuple("Pair", "x y")
     tree = {"b": [1, (2, 3)], "a": Pair(4, 5)}
     assert tf.nest.flatten(tree) == [4, 5, 1, 2, 3]
@@ -119,6 +119,6 @@ def test_dtype_names() -> None:
     assert tf.as_dtype("float32") is tf.float32 and tf.__version__
 
 
-def test_devices() -> None:
+def test_the_cpu_is_the_only_device() -> None:
     assert [d.device_type for d in tf.config.list_physical_devices()] == ["CPU"]
     assert tf.config.list_physical_devices("GPU") == []

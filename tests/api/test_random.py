@@ -124,7 +124,7 @@ def test_threads_never_share_a_key() -> None:
     assert len(set(keys)) == 200
 
 
-def test_distributions() -> None:
+def test_numbers_have_the_moments_and_bounds_of_their_distribution() -> None:
     tf.random.set_seed(0)
     normal = tf.random.normal([40000], 2.0, 3.0).numpy()
     assert abs(normal.mean() - 2) < 0.06 and abs(normal.std() - 3) < 0.06

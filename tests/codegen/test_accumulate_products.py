@@ -164,7 +164,7 @@ def test_narrow_results_stay_apart():
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_variables(mode):
+def test_a_variable_never_holds_a_sum_so_far(mode):
     """Sums so far are never in the variable: its old value is still read, and a failing step leaves it."""
     ref = VariableRef("v", ArrayType(F32, (9, 20)))
     given, made = products("tn", 2, 9, 20, BATCH)

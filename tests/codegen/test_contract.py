@@ -127,7 +127,7 @@ def test_unknown_sizes(unknown: str) -> None:
 
 
 @pytest.mark.parametrize("sizes", [(1, 40, 70), (40, 1, 70), (1, 1, 70), (9, 1, 0)])
-def test_vectors(sizes: tuple[int, int, int]) -> None:
+def test_matrices_of_one_row_or_column(sizes: tuple[int, int, int]) -> None:
     for short, flags in itertools.product(("f32", "f64"), FORMS):
         check_product(short, flags, sizes, batch=2)
     check_product("f32", (False, False), sizes, "m" if sizes[0] > 1 else "n")
@@ -147,7 +147,7 @@ def test_narrow_results(unknown: str) -> None:
 
 
 @pytest.mark.parametrize("shared", [False, True])
-def test_batches(shared: bool) -> None:
+def test_batches_of_products(shared: bool) -> None:
     for flags, unknown in itertools.product(FORMS, ("", "b")):
         check_product("f32", flags, (14, 35, 9), unknown, batch=3, shared=shared)
 

@@ -27,7 +27,7 @@ def run(graph: Graph, inputs: list[np.ndarray], variables: list[np.ndarray] | No
 
 
 @pytest.mark.parametrize(("op", "sample"), CASES)
-def test_sample(op, sample):
+def test_generated_python_equals_the_kernel(op, sample):
     arrays = [np.array(a, order="C") for a in sample.args]
     inputs = [parameter(ArrayType(as_dtype(a.dtype), a.shape), f"x{i}") for i, a in enumerate(arrays)]
     node = make(op, inputs, sample.attrs)

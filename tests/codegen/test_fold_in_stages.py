@@ -45,7 +45,7 @@ def totals(x: np.ndarray) -> list[np.ndarray]:
 @pytest.mark.compiles
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int32"])
-def test_totals(shape: tuple[int, ...], dtype: str) -> None:
+def test_totals_are_exact_to_the_last_bits(shape: tuple[int, ...], dtype: str) -> None:
     x = (np.random.default_rng(sum(shape)).normal(size=shape) * 1000).astype(dtype)
     total, largest, smallest = totals(x)
     assert all(t.dtype == x.dtype and t.shape == () for t in (total, largest, smallest))

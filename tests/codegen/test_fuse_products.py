@@ -98,7 +98,7 @@ def test_bits_of_single_products(sizes, form, target, ending, known):
 
 @pytest.mark.compiles
 @pytest.mark.parametrize(("axis", "count"), [("rows", 300), ("columns", 130)])
-def test_parts(axis, count):
+def test_parts_of_fused_products_equal_the_whole(axis, count):
     """What threads run: ranges of rows or columns of all products."""
     rng = np.random.default_rng(1)
     a, b = rng.normal(size=(70, 300)).astype(np.float32), rng.normal(size=(2, 70, 130)).astype(np.float32)
@@ -150,7 +150,7 @@ def test_equal_epilogues(mode):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_updates(mode):
+def test_each_update_is_the_end_of_its_gradients_product(mode):
     """Momentum for two weights: each is the end of its gradient's product, whose arrays do not fit the L2 cache."""
     given, made = gradients_of(2)
     rate = read(VariableRef("rate", ArrayType(F32, ())))

@@ -23,7 +23,7 @@ def run(graph: Graph, variables: list[np.ndarray], inputs: list[np.ndarray]) -> 
     return build(generate(graph), variables, "python")(inputs)
 
 
-def test_swap():
+def test_two_variables_can_be_swapped():
     a, b = vector("a"), vector("b")
     graph = Graph((), (), ((a, read(b)), (b, read(a))))
     storages = [np.full(4, 1, np.float32), np.full(4, 2, np.float32)]

@@ -68,7 +68,7 @@ def loss_and_gradients(x: weft.Tensor, bias: weft.Tensor, labels: weft.Tensor) -
 
 @pytest.mark.parametrize("columns", [2, 3, 7, 10, 16, 17, 33, 64, 65, 100, 1000])
 @pytest.mark.parametrize("kind", [np.int32, np.int64])
-def test_classifier(columns: int, kind: type) -> None:
+def test_a_classifiers_loss_and_gradients_are_true(columns: int, kind: type) -> None:
     for rows in (1, 5, 64):
         x, labels = rows_and_labels(rows, columns)
         bias = np.linspace(-1, 1, columns, dtype=np.float32)
@@ -93,7 +93,7 @@ def test_a_label_outside_raises_before_it_is_narrowed(label: int) -> None:
 
 @pytest.mark.parametrize("columns", [2, 3, 10, 17, 100])
 @pytest.mark.parametrize("kind", [np.float32, np.float64, np.int32, np.int64, np.uint8])
-def test_positions(columns: int, kind: type) -> None:
+def test_positions_of_extremes_are_numpys(columns: int, kind: type) -> None:
     """Ties, NaN, infinities and the least integers, in every row length's whole vectors and rest."""
     x = np.random.default_rng(columns).integers(0, 4, (64, columns)).astype(kind)
     if np.issubdtype(kind, np.floating):

@@ -38,7 +38,7 @@ def batch(size: int, seed: int = 1) -> list[np.ndarray]:
     return [random.normal(size=(size, 12)).astype(np.float32), random.integers(0, 5, size)]
 
 
-def test_fusion(program):
+def test_few_kernels_serve_the_whole_step(program):
     """Eight products, three kernels per layer at most, and equal texts compiled once."""
     assert program.notes["calls"] <= 20
     compiled = [k for k in program.kernels if k.contract is None]
@@ -92,7 +92,7 @@ def test_text_is_deterministic(step, program):
 
 
 @pytest.mark.compiles
-def test_compiled(step, program):
+def test_the_compiled_step_equals_pythons(step, program):
     graph = optimize(step.graph)
     plain, machine = storages(step, graph), storages(step, graph)
     run, fast = build(program, plain, "python"), build(program, machine, "compiled")

@@ -58,7 +58,7 @@ def test_division_is_exact_or_refused() -> None:
             N // divisor
 
 
-def test_substitution() -> None:
+def test_names_are_replaced_by_sizes_and_by_other_names() -> None:
     assert (N * 2 + M).substitute({"n": M}) == M * 3
     assert (N * 2 + M).substitute({"n": 3, "m": 1}) == 7
     assert (N * N).substitute({"n": N + 1}) == N * N + N * 2 + 1

@@ -30,7 +30,7 @@ def test_comparison_with_names_and_numpy() -> None:
     assert {float32: 1}[as_dtype("float32")] == 1
 
 
-def test_properties() -> None:
+def test_a_dtype_knows_its_kind_size_and_range() -> None:
     assert (float32.is_floating, float32.is_integer, float32.is_bool) == (True, False, False)
     assert (uint8.is_unsigned, uint8.is_integer, uint8.min, uint8.max) == (True, True, 0, 255)
     assert (int64.size, int64.kind) == (8, "i")

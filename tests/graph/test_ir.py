@@ -129,7 +129,7 @@ def test_long_chains_do_not_recurse() -> None:
     assert len(topological([substitute([node], {x: y})[node]])) == 10002
 
 
-def test_builders() -> None:
+def test_builders_take_axes_from_the_end_and_numbers_in_the_nodes_dtype() -> None:
     x = parameter(ArrayType(float32, (2, 3)))
     assert expand_dims(x, -1).shape == (2, 3, 1)
     assert expand_dims(x, 0).shape == (1, 2, 3)

@@ -59,7 +59,7 @@ def test_node_that_its_rule_rejects() -> None:
     rejects(Graph((x, y), (damaged(o.add(x, x), args=(x, y)),)), "The rule of add rejects its own node")
 
 
-def test_cycle() -> None:
+def test_a_node_must_not_depend_on_itself() -> None:
     x = parameter(PAIR)
     first = damaged(o.neg(x))
     second = damaged(o.exp(x), args=(first,))
@@ -67,7 +67,7 @@ def test_cycle() -> None:
     rejects(Graph((x,), (second,)), "must not depend on itself")
 
 
-def test_inputs() -> None:
+def test_inputs_are_different_parameters_and_none_is_missing() -> None:
     x, y = parameter(PAIR), parameter(PAIR)
     rejects(Graph((x,), (o.add(x, y),)), "must be an input of the graph")
     rejects(Graph((x, x), (x,)), "are different nodes")
@@ -79,7 +79,7 @@ def test_sizes_that_nothing_determines() -> None:
     rejects(Graph((x,), (o.broadcast_to(x, shape=(Dim("lost"),)),)), "The size lost is in no input's")
 
 
-def test_writes() -> None:
+def test_a_variable_is_written_once_and_with_its_type() -> None:
     x = parameter(ArrayType(F32, (3,)))
     v = VariableRef("v", PAIR)
     rejects(Graph((x,), (), ((v, x),)), r"written to v must be of type f32\[2\]")

@@ -115,7 +115,7 @@ def test_infinite_data_needs_steps(seen):
     assert [len(b[0]) for b in seen.batches] == [4, 4, 2, 4, 4, 2, 4, 4]
 
 
-def test_generators(seen):
+def test_generators_give_as_many_batches_as_are_asked_for(seen):
     def endless():
         while True:
             yield X[:4], Y[:4]

@@ -26,7 +26,7 @@ def draw(shape, dtype, seed=0):
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("case", CASES, ids=[c["name"] for c in CASES])
-def test_layer(case):
+def test_a_compiled_layer_and_its_gradients_equal_the_eager_ones(case):
     layer = find_object(case["class"]).from_config(case["config"])
     values = [weft.constant(draw(s, case.get("dtype", "float32"), i)) for i, s in enumerate(case["inputs"])]
     flag = {"training": case["training"]} if "training" in case else {}

@@ -107,7 +107,7 @@ def check_config(made, values, flag):
 
 
 @pytest.mark.parametrize("case", CASES + RANDOM, ids=[c["name"] for c in CASES + RANDOM])
-def test_layer(case):
+def test_a_layer_keeps_every_promise(case):
     check_layer(find_object(case["class"]), case["config"], case["inputs"], case.get("dtype", "float32"), case.get("training"))
 
 

@@ -59,20 +59,20 @@ def test_plain_ones():
 
 
 @pytest.mark.parametrize("shape", [(5, 3), (3, 5), (2, 3, 4)])
-def test_orthogonal(shape):
+def test_orthogonal_rows_or_columns(shape):
     matrix = initializers.Orthogonal(seed=1)(shape).numpy().reshape(-1, shape[-1]).astype("float64")
     product = matrix @ matrix.T if matrix.shape[0] < matrix.shape[1] else matrix.T @ matrix
     np.testing.assert_allclose(product, np.eye(len(product)), atol=1e-6)
 
 
-def test_fans():
+def test_fans_count_windows_times_channels():
     assert initializers.compute_fans(()) == (1, 1)
     assert initializers.compute_fans((7,)) == (7, 7)
     assert initializers.compute_fans((3, 4)) == (3, 4)
     assert initializers.compute_fans((5, 5, 3, 4)) == (75, 100)
 
 
-def test_seeds():
+def test_equal_seeds_give_equal_weights():
     a, b = initializers.GlorotUniform(seed=3), initializers.GlorotUniform(seed=3)
     np.testing.assert_array_equal(a((3, 4)), b((3, 4)))
     np.testing.assert_array_equal(a((3, 4)), a((3, 4)))
@@ -84,7 +84,7 @@ def test_seeds():
     np.testing.assert_array_equal(*values)
 
 
-def test_settings():
+def test_settings_survive_serialisation():
     made = initializers.get(
         {"class_name": "VarianceScaling", "config": {"scale": 2.0, "mode": "fan_out", "distribution": "uniform"}}
     )

@@ -8,7 +8,7 @@ import weft
 from weft import keras
 
 
-def test_distributions():
+def test_numbers_have_the_moments_and_bounds_of_their_distribution():
     keras.utils.set_random_seed(0)
     normal = keras.random.normal((4000,), 2.0, 3.0).numpy()
     assert abs(normal.mean() - 2) < 0.2

@@ -78,7 +78,7 @@ def test_as_python(make: Callable[[Node, Node], Node]) -> None:
 @pytest.mark.compiles
 @pytest.mark.parametrize("dtype", [F32, F64])
 @pytest.mark.parametrize("make", [masked, curved])
-def test_compiled(make: Callable[[Node, Node], Node], dtype) -> None:
+def test_sums_of_many_tiles_of_one_row_and_of_none(make: Callable[[Node, Node], Node], dtype) -> None:
     """Many tiles and a last one that is cut off; one row; none: then the sums are zero, whatever their memory held."""
     graph = behind(make, BATCH, 333, 12, dtype)
     program = generate(graph, host())

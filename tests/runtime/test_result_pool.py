@@ -120,7 +120,7 @@ def test_a_block_that_returns_while_the_pool_is_busy_is_freed(pool: ResultPool) 
     assert pool.empty((COUNT,), F32).shape == (COUNT,)
 
 
-def test_threads(pool: ResultPool) -> None:
+def test_no_two_results_share_memory_in_several_threads(pool: ResultPool) -> None:
     """No two results share memory, however the threads interleave."""
     wrong: list[float] = []
 
@@ -172,7 +172,7 @@ def test_exit_with_living_results() -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 63, 4096, HUGE_PAGE - 1, HUGE_PAGE, HUGE_PAGE + 1, 5 * HUGE_PAGE + 12345])
-def test_blocks(size: int) -> None:
+def test_blocks_begin_at_lines_and_large_ones_at_pages(size: int) -> None:
     block = allocate_block(size)
     assert block.shape == (size,) and block.dtype == np.uint8 and block.flags.writeable
     assert address(block) % (HUGE_PAGE if size >= HUGE_PAGE and sys.platform == "linux" else ALIGNMENT) == 0 or size == 0

@@ -36,7 +36,7 @@ def reduce(name, x):
         (lambda s: s // 3, None),
     ],
 )
-def test_known(build, want):
+def test_sizes_are_followed_through_arithmetic(build, want):
     found = []
 
     def function(x):

@@ -213,7 +213,7 @@ def test_assignment_cuts_the_gradient():
     assert evaluate(traced.graph, [x.numpy()], {v.ref: v.storage}).outputs[0] == 2
 
 
-def test_unconnected():
+def test_unconnected_gradients_are_none_or_zero():
     x, other = t([1.0, 2.0]), t([[1.0]])
     with GradientTape(persistent=True) as tape:
         tape.watch([x, other])
@@ -238,7 +238,7 @@ def test_integers_carry_no_gradient():
     assert tape.gradient(y, i) is None
 
 
-def test_misuse():
+def test_misuse_raises_and_names_the_reason():
     x = t(2.0)
     with GradientTape() as tape:
         tape.watch(x)
@@ -328,7 +328,7 @@ def test_tape_frees_what_it_holds():
     assert gone() is None
 
 
-def test_jacobians():
+def test_jacobians_have_the_shapes_of_target_and_source():
     x = t([1.0, 2.0, 3.0])
     with GradientTape(persistent=True) as tape:
         tape.watch(x)

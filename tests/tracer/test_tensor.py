@@ -79,7 +79,7 @@ def test_logical_operators_take_bools():
         t([1.0]) & t([2.0])
 
 
-def test_matmul():
+def test_matmul_takes_arrays_on_either_side():
     a, b = np.arange(6, dtype=np.float32).reshape(2, 3), np.arange(12, dtype=np.float32).reshape(3, 4)
     np.testing.assert_array_equal((t(a) @ t(b)).numpy(), a @ b)
     np.testing.assert_array_equal((a @ t(b)).numpy(), a @ b)
@@ -135,7 +135,7 @@ def test_equality_with_nothing_to_compare():
     assert x != t([1.0, 2.0, 3.0])
 
 
-def test_immutable():
+def test_tensors_cannot_be_changed():
     x = t([1.0, 2.0])
     with pytest.raises(TypeError, match="where"):
         x[0] = 3.0
@@ -201,7 +201,7 @@ def test_numpy_understands_tensors():
     assert np.sum(x) == 5
 
 
-def test_attributes():
+def test_tensors_have_tensorflows_attributes():
     x = t(np.zeros((2, 3), np.int64))
     assert x.shape == (2, 3)
     assert x.ndim == 2

@@ -26,7 +26,7 @@ def test_is_a_tuple_of_sizes():
     assert hash(TensorShape([2])) == hash((2,))
 
 
-def test_text():
+def test_text_shows_unknown_sizes_as_none():
     assert str(TensorShape([2])) == "(2,)"
     assert str(TensorShape([None, 2])) == "(None, 2)"
     assert str(TensorShape([])) == "()"
@@ -37,7 +37,7 @@ def test_text():
     assert repr(TensorShape([Dim("batch"), 2])) == "TensorShape([batch, 2])"
 
 
-def test_queries():
+def test_what_is_unknown_of_a_shape_is_none():
     assert TensorShape([2, 3]).num_elements() == 6
     assert TensorShape([2, None]).num_elements() is None
     assert TensorShape([2, 3]).is_fully_defined()
@@ -69,11 +69,11 @@ def test_compatibility_and_merging():
 
 
 @pytest.mark.parametrize("shape", [TensorShape([2, None]), TensorShape(None), TensorShape([Dim("b")])], ids=repr)
-def test_pickles(shape):
+def test_shapes_survive_pickling(shape):
     assert pickle.loads(pickle.dumps(shape)) == shape
 
 
-def test_spec():
+def test_specs_are_compared_by_shape_and_dtype():
     spec = TensorSpec([None, 2])
     assert repr(spec) == "TensorSpec(shape=(None, 2), dtype=tf.float32, name=None)"
     assert spec == TensorSpec((None, 2), "float32")

@@ -55,7 +55,7 @@ def test_result_of_a_wrong_type():
         trace(lambda x: {"k": (x, object())}, [F])
 
 
-def test_context():
+def test_init_scope_leaves_the_trace():
     seen = []
 
     def function():

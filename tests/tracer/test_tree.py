@@ -71,13 +71,13 @@ def test_mappings_keep_their_class():
     assert tree.flatten(Bag([1, 2])) == tree.flatten([1, 2])
 
 
-def test_leaves():
+def test_what_is_no_container_is_a_leaf():
     shape = TensorShape([1, 2])
     assert tree.leaves_of([shape, "ab", None, range(3)]) == [shape, "ab", None, range(3)]
     assert tree.flatten(5)[1] is tree.LEAF
 
 
-def test_paths():
+def test_paths_are_written_as_python_would():
     value = {"a": [1, Point(2, 3)], "b": Pair(4, (5,))}
     assert tree.flatten(value)[1].paths() == ["['a'][0]", "['a'][1].x", "['a'][1].y", "['b'].left", "['b'].right[0]"]
 

@@ -20,7 +20,7 @@ def test_prints_as_tensorflow_does():
     assert f"{v}" == repr(v)
 
 
-def test_creation():
+def test_variables_refuse_what_makes_no_value():
     assert Variable(lambda: [1.0]).numpy() == 1.0
     assert Variable(3, dtype="float64").dtype == "float64"
     assert Variable(1.0).trainable
@@ -33,7 +33,7 @@ def test_creation():
         Variable(1.0, color="red")
 
 
-def test_assignments():
+def test_assignments_return_the_variable_unless_told_otherwise():
     v = Variable([1.0, 2.0])
     assert v.assign([3.0, 4.0]) is v
     v.assign_add([1.0, 1.0])
