@@ -238,10 +238,13 @@ class Graph:
         )
 
 
-def topological(roots: Iterable[Node]) -> list[Node]:
-    """The nodes reachable from the roots, each after its arguments, in a fixed order. Does not recurse."""
+def topological(roots: Iterable[Node], known: Iterable[Node] = ()) -> list[Node]:
+    """The nodes reachable from the roots, each after its arguments, in a fixed order. Does not recurse.
+
+    known: nodes that are left out, and below which nothing is looked at.
+    """
     order: list[Node] = []
-    done: set[Node] = set()
+    done = set(known)
     for root in roots:
         stack: list[tuple[Node, Iterator[Node]]] = []
         if root not in done:

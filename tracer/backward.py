@@ -8,14 +8,14 @@ structure of the notes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from weft.graph.build import parameter
 from weft.graph.gradient import gradients
-from weft.graph.ir import Node, TupleType, make
+from weft.graph.ir import Node, TupleType, make, topological
 from weft.graph.op import REGISTRY, Attrs, Op
 from weft.graph.origin import Origins, created_at
 from weft.graph.record import record
@@ -158,7 +158,7 @@ def _linearise(nodes: dict[int, Node], found: Sequence[Node | None], size: int) 
     constants: list[tuple[int, EagerTensor]] = []
     steps: list[_Step] = []
     recording = state.interpreter.recording
-    for n in _new_nodes([n for n in found if n is not None], slots):
+    for n in topological([n for n in found if n is not None], slots):
         slots[n] = size
         if n.args or recording:  # a trace makes its own nodes, also constants and sizes
             steps.append(_Step(n.op, tuple(slots[a] for a in n.args), n.attrs, size, n.origins))
@@ -166,26 +166,6 @@ def _linearise(nodes: dict[int, Node], found: Sequence[Node | None], size: int) 
             constants.append((size, wrap(n.op.evaluate([], n.attrs))))
         size += 1
     return Plan(size, tuple(constants), tuple(steps), tuple(-1 if n is None else slots[n] for n in found))
-
-
-def _new_nodes(roots: Sequence[Node], known: Mapping[Node, int]) -> list[Node]:
-    """What must be computed for the roots, arguments first, without looking below nodes whose values are known."""
-    order: list[Node] = []
-    done = set(known)
-    for root in roots:
-        stack = [(root, iter(root.args))] if root not in done else []
-        done.add(root)
-        while stack:
-            node, rest = stack[-1]
-            for arg in rest:
-                if arg not in done:
-                    done.add(arg)
-                    stack.append((arg, iter(arg.args)))
-                    break
-            else:
-                stack.pop()
-                order.append(node)
-    return order
 
 
 def _replay(plan: Plan, tensors: Sequence[Any]) -> list[Any]:
