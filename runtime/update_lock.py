@@ -5,8 +5,9 @@ steps that touch a variable which one of them writes form a group, and a group h
 without waiting for one another, and a step takes one lock however many variables it has. A new step may unite groups.
 
 No thread can wait for another in a circle. Whoever may want a second lock, because his step calls back into Python or because
-he unites groups, first takes the one lock for that; everybody else holds a group's lock only while native code runs. The order:
-`_nesting`, then groups.
+he unites groups, first takes the one lock for that; everybody else holds a group's lock only while native code runs. A step that
+calls back may come to compile another one. So a step joins its group when it first runs, not while it is compiled. The order:
+`_nesting`, then groups, then `engine.compile_lock`.
 """
 
 from __future__ import annotations
@@ -65,12 +66,20 @@ class UpdateLock:
 
     def __init__(self, storages: Sequence[np.ndarray], written: Sequence[bool], calls_back: bool) -> None:
         """storages: of the step's variables; written: which of them it writes. calls_back: it may run Python code."""
-        pairs = [(s, w) for s, w in zip(storages, written, strict=True) if s.nbytes]
+        self._pairs = [(s, w) for s, w in zip(storages, written, strict=True) if s.nbytes]
         self._calls_back = calls_back
-        with _nesting:
-            for at in [at for at, place in _places.items() if not place.is_used()]:
-                del _places[at]
-            self._group = _join([_place_of(s) for s, w in pairs if w], [_place_of(s) for s, w in pairs if not w])
+        self._joined: Group | None = None
+
+    @property
+    def _group(self) -> Group:
+        """The group that the step belongs to from its first run on."""
+        if self._joined is None:
+            with _nesting:
+                for at in [at for at, place in _places.items() if not place.is_used()]:
+                    del _places[at]
+                written = [_place_of(s) for s, writes in self._pairs if writes]
+                self._joined = _join(written, [_place_of(s) for s, writes in self._pairs if not writes])
+        return self._joined
 
     def group(self) -> Group:
         """Whose lock is held now. Later it may be a part of another group, whose lock is held then."""

@@ -15,8 +15,10 @@ import numpy as np
 import pytest
 
 import weft
-from weft.runtime import update_lock
+from weft.codegen import Program
+from weft.runtime import executable, jit, update_lock
 from weft.runtime.executable import CompiledStep
+from weft.runtime.jit import NativeStep
 
 pytestmark = pytest.mark.compiles
 
@@ -27,9 +29,9 @@ def variable(value: float = 0.0) -> weft.Variable:
 
 def lock_of(step: Callable[..., object]) -> update_lock.UpdateLock:
     step(np.float32(0))
-    executable = step.traces[-1].compiled.executable  # type: ignore[attr-defined]  # a decorated function
-    assert isinstance(executable, CompiledStep) and executable.updating is not None
-    return executable.updating
+    compiled = step.traces[-1].compiled.executable  # type: ignore[attr-defined]  # a decorated function
+    assert isinstance(compiled, CompiledStep) and compiled.updating is not None
+    return compiled.updating
 
 
 def adds(*written: weft.Variable, reads: tuple[weft.Variable, ...] = ()) -> Callable[..., object]:
@@ -226,6 +228,41 @@ def test_a_step_that_makes_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
     thread.join(20)
     assert not thread.is_alive() and not update_lock._held
     assert (a.numpy() == 3).all() and (b.numpy() == 3).all()
+
+
+def test_a_step_that_makes_a_step_while_another_thread_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who compiles waits for no step that may want to compile."""
+    stream = Calling()
+    monkeypatch.setattr(sys, "stdout", stream)
+    inside, compiling = threading.Event(), threading.Event()
+    a, b = variable(), variable()
+
+    def compile_step(program: Program, clock: int = 0) -> NativeStep:
+        compiling.set()
+        return jit.compile_step(program, clock)
+
+    def run_outer() -> None:
+        def call() -> None:
+            stream.of_thread.call = None
+            inside.set()
+            assert compiling.wait(20)
+            weft.function(lambda x: weft.tanh(x) * 3.0)(np.float32(1))
+
+        stream.of_thread.call = call
+        prints_and_adds(a)(np.float32(1))
+
+    def run_other() -> None:
+        assert inside.wait(20)
+        monkeypatch.setattr(executable, "compile_step", compile_step)
+        adds(b)(np.float32(1))
+
+    threads = [threading.Thread(target=run, daemon=True) for run in (run_outer, run_other)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join(30)
+        assert not t.is_alive()
+    assert (a.numpy() == 1).all() and (b.numpy() == 1).all()
 
 
 def test_groups_end_with_their_steps() -> None:
