@@ -21,6 +21,8 @@ SHARED_MULTIPLY_ADDS = 1 << 21
 """Multiply-adds from which a product is long enough for two threads: 30 microseconds of one."""
 PACKING = 0.5
 """Cycles to pack one element, against ``MULTIPLY_ADDS`` vectors per cycle."""
+READING = 0.1
+"""... and to fetch it from beyond the core's own caches: what all parts read comes to each of them."""
 LEAST_SAVED = 0.025
 """The share of the time of products that sharing the packed a has to save."""
 FAR_BYTES = 13
@@ -103,8 +105,8 @@ def _tiles(product: Product, plan: Plan, axis: str) -> int:
 
 
 def _cost(product: Product, plan: Plan, axis: str, share: float) -> float:
-    """Cycles of the longest part: this share of the axis, one operand packed whole and its share of the other."""
+    """Cycles of the longest part: this share of the axis, one operand read and packed whole and its share of the other."""
     m, n, k = (ANY if s is None else s for s in (product.m, product.n, product.k))
     arithmetic = product.sets * m * n * k / (MULTIPLY_ADDS * plan.lanes.width)
-    pack_a, pack_b = PACKING * m * k * plan.pack_a, product.sets * PACKING * n * k * plan.pack_b
-    return share * arithmetic + (pack_a + share * pack_b if axis == "columns" else pack_b + share * pack_a)
+    read_a, read_b = (READING + PACKING * plan.pack_a) * m * k, product.sets * (READING + PACKING * plan.pack_b) * n * k
+    return share * arithmetic + (read_a + share * read_b if axis == "columns" else read_b + share * read_a)

@@ -28,7 +28,17 @@ def vector_bytes() -> int:
 
 def vector_registers() -> int:
     """How many vector registers there are; of x86 without AVX-512, 16."""
-    return 32 if "avx512f" in cpu_features() or platform.machine().lower() in ("aarch64", "arm64") else 16
+    return 32 if "avx512f" in cpu_features() or _is_arm() else 16
+
+
+@functools.cache
+def arithmetic_share() -> float:
+    """Of what a cycle computes with 64-byte vectors and fused multiply-adds, how much one of this machine's does."""
+    return vector_bytes() / 64 / (1 if "fma" in cpu_features() or _is_arm() else 2)
+
+
+def _is_arm() -> bool:
+    return platform.machine().lower() in ("aarch64", "arm64")
 
 
 @functools.cache

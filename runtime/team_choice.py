@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from weft.codegen.program import CallDecl, KernelDecl, Program
 from weft.graph.dims import parse_size, size_value
 
-from .machine import cache_bytes
+from .machine import arithmetic_share, cache_bytes
 from .memory import footprint
 from .team import thread_count
 
 PRODUCT_FLOPS = 100e3
-"""FLOPs per microsecond that one thread reaches in matrix products."""
+"""FLOPs per microsecond that one thread reaches in matrix products, with 64-byte vectors."""
 KERNEL_FLOPS = 20e3
 """... and in other kernels, with the prices of `count_work`."""
 BYTES, CACHED_BYTES = 10e3, 30e3
@@ -65,7 +65,7 @@ def choose_long(program: Program, dims: Mapping[str, int], calls: frozenset[int]
 def _microseconds(call: CallDecl, dims: Mapping[str, int], product: bool, speed: float) -> float:
     flops = size_value(parse_size(call.flops), dims)
     moved = sum(min(size_value(parse_size(t), dims) for t in texts) for texts in call.traffic)
-    return max(flops / (PRODUCT_FLOPS if product else KERNEL_FLOPS), moved / speed)
+    return max(flops / (PRODUCT_FLOPS if product else KERNEL_FLOPS) / arithmetic_share(), moved / speed)
 
 
 def is_shared_product(program: Program, decl: KernelDecl) -> bool:

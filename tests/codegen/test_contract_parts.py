@@ -13,7 +13,7 @@ import pytest
 from weft.codegen import contract_passing
 from weft.codegen.contract_kernel import print_contract
 from weft.codegen.contract_parts import ALWAYS, plan_parts
-from weft.codegen.contract_plan import plan_product
+from weft.codegen.contract_plan import keeps_panels, plan_product, tiles
 from weft.codegen.contract_product import Product, matrix_product
 from weft.codegen.target import Target
 from weft.graph.record import record
@@ -135,8 +135,8 @@ def test_later_parts_find_b_packed() -> None:
     """The same thread's second part reads what the first one left in scratch memory, not b."""
     m, n, k = 90, 64, 24
     product = matrix_product("f32", True, True, 1, m, n, k, Streamed())
-    cut = plan_parts(product, host(), 2)
-    assert cut is not None and (cut.axis, cut.repeats, cut.again) == ("rows", "", True)
+    plan = plan_product(product, host())
+    assert keeps_panels(product, plan)
     a, b, exact = operands("f32", (True, True), (m, n, k))
     ones, whole, parts = np.ones((m, n), np.float32), np.zeros((m, n), np.float32), np.zeros((m, n), np.float32)
     sizes = (1, m, n, k, m * k, n * k)
@@ -146,11 +146,19 @@ def test_later_parts_find_b_packed() -> None:
     address, handle = engine.load(compile_text(kernel.text.replace("KERNEL", "later"), vectorize=False, tidy=False), "later")
     function = ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_void_p] * 5, *[ctypes.c_int64] * 9)(address)
     work = np.zeros(kernel.work, np.uint8)
-    for first, last, again in ((2, 3, 0), (0, 2, 1), (3, int(cut.extent), 1)):
+    for first, last, again in ((2, 3, 0), (0, 2, 1), (3, tiles(plan.rows), 1)):
         assert function(*(x.ctypes.data for x in (a, b, parts, work, ones)), *sizes, first, last, again) == 0
         b[:] = np.nan
     assert handle is not None
     np.testing.assert_array_equal(parts, whole)
+
+
+@pytest.mark.parametrize("target", [Target(64, 32, 48 << 10, 2 << 20), Target(32, 16), Target(16, 32)])
+@pytest.mark.parametrize("parts", [2, 3, 4])
+def test_updates_are_cut_along_the_rows_of_their_weight(target: Target, parts: int) -> None:
+    """Where columns would be as even: each thread reads columns of its own of the batch, and fetches only these."""
+    cut = plan_parts(matrix_product("f32", True, False, 1, 784, 64, None, Streamed()), target, parts)
+    assert cut is not None and cut.axis == "rows"
 
 
 @pytest.mark.parametrize(("k", "repeats"), [(64, ""), (5000, ALWAYS), (None, "n3 - 256")])

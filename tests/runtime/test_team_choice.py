@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import weft
 from weft.codegen.program import Split
-from weft.runtime import cores
+from weft.runtime import cores, team_choice
 from weft.runtime.config import config
 from weft.runtime.team_choice import choose_calls
 
@@ -26,6 +27,16 @@ def test_small_steps_stay_alone() -> None:
     assert choose_calls(program, {name: 1_000_000}) == {0}
     config.intra_op_threads = 1
     assert choose_calls(program, {name: 1_000_000}) == frozenset()
+
+
+@pytest.mark.parametrize(("share", "shared"), [(1.0, False), (0.5, True)])
+def test_shorter_vectors_make_threads_pay_sooner(share: float, shared: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same product takes longer with them."""
+    monkeypatch.setattr(team_choice, "arithmetic_share", lambda: share)
+    config.intra_op_threads = 2
+    w = weft.constant(np.zeros((128, 128), np.float32))
+    step = weft.function(lambda x: weft.matmul(x, w)).get_concrete_function(weft.TensorSpec([100, 128], weft.float32))
+    assert bool(choose_calls(step.compiled.program, {})) == shared
 
 
 def test_cores_are_counted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
