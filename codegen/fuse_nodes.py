@@ -170,9 +170,9 @@ class _Fusion:
                 shared += 1
         if phase == LAST and mine:
             return None
-        return self.judge(term, group, mine, _Fit(phase, split, 10 * produced + shared), produced)
+        return self.judge(group, mine, _Fit(phase, split, 10 * produced + shared), produced)
 
-    def judge(self, term: Term, group: Group, mine: Shape, fit: _Fit, produced: int) -> _Fit | None:
+    def judge(self, group: Group, mine: Shape, fit: _Fit, produced: int) -> _Fit | None:
         """The cost rule: what may be put together is put together only where it saves memory traffic or a kernel."""
         if fit.phase not in (0, LAST) and fit.split is not None and len(mine) < fit.split:
             return None

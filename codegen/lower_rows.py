@@ -32,7 +32,7 @@ def lower_row(table: Terms, node: Node, args: list[Term]) -> Term:
     row = (*x.shape[:-1], 1)
     full = len(args) - op.row_args
     counter = args[-1].dtype if op.row_args and args[-1].dtype.is_integer else int64
-    scope = _scope(table, op, args, full, row, counter)
+    scope = _scope(table, args, full, row, counter)
     attrs = tuple((k, v) for k, v in node.attrs.items() if type(v) in (int, float))
 
     def formula(expr: str, shape: Shape, title: str) -> Term:
@@ -44,7 +44,7 @@ def lower_row(table: Terms, node: Node, args: list[Term]) -> Term:
         return trim(table, rule, tuple(scope.values()), x.dtype, shape)
 
     if op.check:
-        _attach_check(table, op, scope, attrs, x.dtype)
+        _attach_check(table, op, scope, attrs)
         _narrow_counter(table, scope, x.shape[-1:])
     for name, kind, expr in op.phases:
         values = formula(expr, x.shape, op.name)
@@ -103,7 +103,7 @@ def _result(table: Terms, op: Row, formula: Callable[[str, Shape, str], Term], n
     return table.reshape(formula(op.result, (*x.shape[:-1], 1), op.name), node.shape)
 
 
-def _scope(table: Terms, op: Row, args: list[Term], full: int, row: Shape, counter: DType) -> dict[str, Term]:
+def _scope(table: Terms, args: list[Term], full: int, row: Shape, counter: DType) -> dict[str, Term]:
     scope = {name: arg if i < full else table.reshape(arg, row) for i, (name, arg) in enumerate(zip("abc", args))}
     last = args[0].shape[-1]
     scope["j"] = table.make(Ramp(0), (), counter, (last,))
@@ -111,7 +111,7 @@ def _scope(table: Terms, op: Row, args: list[Term], full: int, row: Shape, count
     return scope
 
 
-def _attach_check(table: Terms, op: Row, scope: dict[str, Term], attrs: Attrs, dtype: DType) -> None:
+def _attach_check(table: Terms, op: Row, scope: dict[str, Term], attrs: Attrs) -> None:
     """The check guards the last argument: whoever reads it has tested it."""
     assert op.error is not None
     name = [n for n in scope if n in "abc"][-1]

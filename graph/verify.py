@@ -24,7 +24,7 @@ def verify(graph: Graph) -> Graph:
     tokens that ends in ``graph.token``; outputs are arrays.
     """
     nodes = _acyclic(graph)
-    known = _known_sizes(graph, nodes)
+    known = _known_sizes(graph)
     for node in nodes:
         _check_node(node)
         _check_sizes(node, known)
@@ -85,7 +85,7 @@ def _takes_any_number(op: Op) -> bool:
     return isinstance(op, (Effect, Control)) or (isinstance(op, Layout) and op.place is not None)
 
 
-def _known_sizes(graph: Graph, nodes: Iterable[Node]) -> frozenset[str]:
+def _known_sizes(graph: Graph) -> frozenset[str]:
     """Names of sizes that can be read off the inputs and variables."""
     types = [n.type for n in graph.inputs] + [v.type for v, _ in graph.writes] + [v.type for v in graph.reads()]
     return frozenset(name for t in types if isinstance(t, ArrayType) for name in t.names)

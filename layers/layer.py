@@ -97,12 +97,12 @@ class Layer(LayerState, Configurable):
         args, kwargs = map_shapes(self._symbolic, args), map_shapes(self._symbolic, kwargs) if kwargs else {}
         if not self.built:
             self._build_from(args, kwargs)
-        return tree.map_structure(lambda t: static(t.shape), infer_outputs(self.call, args, kwargs, self.name))
+        return tree.map_structure(lambda t: static(t.shape), infer_outputs(self.call, args, kwargs))
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """Symbolic outputs for symbolic inputs."""
         if type(self).compute_output_shape is Layer.compute_output_shape:
-            return infer_outputs(self.call, args, kwargs, self.name)
+            return infer_outputs(self.call, args, kwargs)
         dtype = tree.leaves_of(args[0])[0].dtype if self._keeps_dtype else self.compute_dtype
         return map_shapes(lambda s: KerasTensor(s, dtype), self.compute_output_shape(_shapes_of(args[0])))
 

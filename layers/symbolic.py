@@ -176,7 +176,7 @@ class Operation:
         self.built = True
 
     def __call__(self, *args: Any) -> Any:
-        outputs = infer_outputs(lambda *a: apply(self.op, a, **self.attrs), args, {}, self.name)
+        outputs = infer_outputs(lambda *a: apply(self.op, a, **self.attrs), args, {})
         return record_call(self, args, {}, outputs)
 
     def run(self, args: Any, sizes: Mapping[str, Any]) -> Any:
@@ -220,7 +220,7 @@ def any_symbolic(args: Any, kwargs: Any) -> bool:
     return any(isinstance(x, KerasTensor) for x in tree.leaves_of((args, kwargs)))
 
 
-def infer_outputs(function: Callable[..., Any], args: Any, kwargs: Any, name: str) -> Any:
+def infer_outputs(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     """What the function gives for symbolic tensors, by tracing it with their shapes; nothing of the trace is kept."""
     leaves = {id(x): x for x in tree.leaves_of((args, kwargs)) if isinstance(x, KerasTensor)}
     result: list[Any] = []

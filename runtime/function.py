@@ -128,7 +128,7 @@ class Function:
     def _describe(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
         bound_args, bound_kwargs = self.binder.bind(args, kwargs)
         if self._signature is not None:
-            bound_args = self._signature.convert(bound_args, bound_kwargs)
+            bound_args = self._signature.convert(bound_args)
         if self._guards is None:
             self._guards = Guards(self.python_function)
         return describe_call(bound_args, bound_kwargs, self.binder.names, self._guards.key())

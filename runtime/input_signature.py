@@ -44,7 +44,7 @@ class InputSignature:
         """The same for a bound method, whose binder no longer knows the instance."""
         return InputSignature(self.specs, binder, self.name)
 
-    def convert(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+    def convert(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """The arguments as tensors of the declared dtypes. TypeError ("Can not cast") for one that does not fit."""
         given, rest = args[: len(self.specs)], args[len(self.specs) :]
         try:

@@ -56,7 +56,7 @@ class Model(Trainer, Layer):
                 f"build() of model {self.name!r} needs the shape of the inputs, with the batch axis. Received: None"
             )
         inputs = map_shapes(lambda s: KerasTensor(s, self.compute_dtype), as_shapes(input_shape))
-        infer_outputs(self.call, (inputs,), {}, self.name)
+        infer_outputs(self.call, (inputs,), {})
 
     def _build_from(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if type(self).build is Model.build:

@@ -45,8 +45,10 @@ class TrainingSteps:
         of_compile = self._compiled_state.metrics if self._compiled_state else None
         named: list[tuple[str, Any]] = []
         for metric in self.metrics:
-            one = of_compile is None or metric is not of_compile
-            named += [(metric.name, metric)] if one else zip(of_compile.full_names, of_compile.metrics, strict=False)
+            if of_compile is not None and metric is of_compile:
+                named += zip(of_compile.full_names, of_compile.metrics, strict=False)
+            else:
+                named.append((metric.name, metric))
         return named
 
     @property
