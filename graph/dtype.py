@@ -42,8 +42,26 @@ class DType:
         return self.kind == "b"
 
     @property
+    def is_complex(self) -> bool:
+        return False
+
+    @property
+    def is_numeric(self) -> bool:
+        return not self.is_bool
+
+    @property
     def base_dtype(self) -> DType:
         return self
+
+    real_dtype = base_dtype
+
+    @property
+    def limits(self) -> tuple[Any, Any]:
+        """What an image of this dtype may hold: 0 to the largest integer, or 0 to 1."""
+        return 0, 1 if self.is_floating else self.max
+
+    def is_compatible_with(self, other: Any) -> bool:
+        return self is as_dtype(other)
 
     @property
     def min(self) -> Any:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 
 class OpError(Exception):
-    """Base class of the errors that an operation raises."""
+    """Base class of the errors that an operation raises. ``message`` is its text; there is no ``op`` or ``node_def`` object."""
+
+    op = node_def = None
+
+    @property
+    def message(self) -> str:
+        return str(self)
 
 
 class InvalidArgumentError(OpError):

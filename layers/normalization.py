@@ -181,10 +181,10 @@ class BatchNormalization(_ScaledAndCentred):
 class LayerNormalization(_ScaledAndCentred):
     """Normalizes each sample over its features, the axes ``axis`` (Ba et al. 2016)."""
 
-    def __init__(self, axis: Any = -1, epsilon: float = 1e-3, **kwargs: Any) -> None:
+    def __init__(self, axis: Any = -1, *args: Any, **kwargs: Any) -> None:
         if not isinstance(axis, (int, list, tuple)):
             raise TypeError(f"axis must be an integer or a list of integers. Received: axis={axis!r}")
-        super().__init__(axis if isinstance(axis, int) else list(axis), epsilon, **kwargs)
+        super().__init__(axis if isinstance(axis, int) else list(axis), *args, **kwargs)
 
     def _axes(self, rank: int) -> list[int]:
         return sorted(a % rank for a in ([self.axis] if isinstance(self.axis, int) else self.axis))

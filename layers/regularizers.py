@@ -96,9 +96,7 @@ class OrthogonalRegularizer(Regularizer):
         return {"factor": self.factor, "mode": self.mode}
 
 
-def l1_l2(l1: float = 0.01, l2: float = 0.01) -> L1L2:
-    """An `L1L2` with Keras' defaults for this spelling."""
-    return L1L2(l1, l2)
+l1_l2 = L1L2
 
 
 TABLE = NameTable(__name__, ("L1", "L2", "L1L2", "OrthogonalRegularizer"), {"l1_l2": "L1L2"})

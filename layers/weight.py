@@ -6,14 +6,51 @@ from typing import Any
 
 from weft.tracer.variable import Variable
 
+from . import initializers
+from .precision import floatx
 
-class Weight(Variable):
-    """A `Variable` with its place in the model.
 
-    path: ``"dense/kernel"``. regularizer, constraint: functions of the weight, or None.
+class KerasVariable(Variable):
+    """A `Variable` by Keras' constructor.
+
+    initializer: the value; or a name or a function of (shape, dtype), which needs the shape and is `floatx` by default.
     """
 
     regularizer: Any = None
+
+    def __init__(
+        self,
+        initializer: Any,
+        shape: Any = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        aggregation: str = "none",
+        synchronization: str = "auto",
+        name: str | None = None,
+    ) -> None:
+        if isinstance(initializer, str) or (callable(initializer) and not hasattr(initializer, "shape")):
+            if shape is None:
+                raise ValueError(f"A variable with an initializer needs a shape. Received: {initializer!r}, shape=None")
+            initializer, shape = initializers.get(initializer)(shape, dtype=dtype or floatx()), None
+        super().__init__(initializer, trainable=trainable, dtype=dtype, name=name or "variable", shape=shape)
+
+    @property
+    def path(self) -> str:
+        """The names of the model, the layer and the weight: ``"dense/kernel"``."""
+        return self._name
+
+    @property
+    def name(self) -> str:
+        """The last part of the path, ``"kernel"``."""
+        return self._name.rsplit("/", 1)[-1]
+
+
+class Weight(KerasVariable):
+    """A variable with its place in the model.
+
+    path: ``"dense/kernel"``. regularizer, constraint: functions of the weight, or None.
+    """
 
     def __init__(
         self,
@@ -25,18 +62,8 @@ class Weight(Variable):
         regularizer: Any = None,
         constraint: Any = None,
     ) -> None:
-        super().__init__(value, trainable=trainable, dtype=dtype, name=path, constraint=constraint)
+        Variable.__init__(self, value, trainable=trainable, dtype=dtype, name=path, constraint=constraint)
         self.regularizer = regularizer
-
-    @property
-    def path(self) -> str:
-        """The names of the model, the layer and the weight: ``"dense/kernel"``."""
-        return self._name
-
-    @property
-    def name(self) -> str:
-        """The name the layer gave it, ``"kernel"``."""
-        return self._name.rsplit("/", 1)[-1]
 
     def __deepcopy__(self, memo: Any) -> Weight:
         out = super().__deepcopy__(memo)

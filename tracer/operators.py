@@ -38,10 +38,10 @@ class Operators:
         return apply("sub", (other, self))
 
     def __mul__(self, other: Any) -> Any:
-        return apply("mul", (self, other))
+        return apply("logical_and" if self.dtype.is_bool else "mul", (self, other))
 
     def __rmul__(self, other: Any) -> Any:
-        return apply("mul", (other, self))
+        return apply("logical_and" if self.dtype.is_bool else "mul", (other, self))
 
     def __truediv__(self, other: Any) -> Any:
         return true_divide(self, other)

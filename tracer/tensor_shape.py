@@ -87,6 +87,31 @@ class TensorShape(tuple[Any, ...]):
             raise ValueError(f"Shape {self} must have rank {rank}")
         return self if self._known else TensorShape([None] * rank)
 
+    def with_rank_at_least(self, rank: int) -> TensorShape:
+        """This shape if it has that rank or a higher one; ValueError otherwise."""
+        if self._known and len(self) < rank:
+            raise ValueError(f"Shape {self} must have rank at least {rank}")
+        return self
+
+    def with_rank_at_most(self, rank: int) -> TensorShape:
+        """This shape if it has that rank or a lower one; ValueError otherwise."""
+        if self._known and len(self) > rank:
+            raise ValueError(f"Shape {self} must have rank at most {rank}")
+        return self
+
+    def assert_has_rank(self, rank: int) -> None:
+        if self.rank not in (None, rank):
+            raise ValueError(f"Shape {self} must have rank {rank}")
+
+    def assert_same_rank(self, other: Any) -> None:
+        other = TensorShape(other)
+        if self.rank is not None and other.rank is not None and self.rank != other.rank:
+            raise ValueError(f"Shapes {self} and {other} must have the same rank")
+
+    def assert_is_fully_defined(self) -> None:
+        if not self.is_fully_defined():
+            raise ValueError(f"Shape {self} is not fully defined")
+
     def __len__(self) -> int:
         self._require_rank("Cannot take the length of")
         return tuple.__len__(self)

@@ -156,6 +156,24 @@ class Variable(Operators):
         delta = self._checked(convert_to_tensor(delta, self.dtype))
         return self.assign(state.interpreter.read(self) - delta, read_value=read_value)
 
+    def scatter_nd_update(self, indices: Any, updates: Any, name: str | None = None) -> Any:
+        """Sets the rows or elements that the index vectors name."""
+        return self._scattered("tensor_scatter_nd_update", indices, updates)
+
+    def scatter_nd_add(self, indices: Any, updates: Any, name: str | None = None) -> Any:
+        """Adds to the rows or elements that the index vectors name."""
+        return self._scattered("tensor_scatter_nd_add", indices, updates)
+
+    def scatter_nd_sub(self, indices: Any, updates: Any, name: str | None = None) -> Any:
+        """Subtracts from the rows or elements that the index vectors name."""
+        return self._scattered("tensor_scatter_nd_sub", indices, updates)
+
+    def _scattered(self, function: str, indices: Any, updates: Any) -> Any:
+        from . import ops  # most variables are written whole
+
+        value = getattr(ops, function)(state.interpreter.read(self), indices, convert_to_tensor(updates, self.dtype))
+        return self.assign(value)
+
     def _checked(self, tensor: Any) -> Any:
         shape = tuple(tensor.shape)
         if shape != self.storage.shape:

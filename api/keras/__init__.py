@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from weft.layers.precision import DTypePolicy
     from weft.layers.regularizers import Regularizer
     from weft.layers.symbolic import KerasTensor
-    from weft.tracer.variable import Variable
+    from weft.layers.weight import KerasVariable as Variable
 
     from . import (
         activations,
@@ -72,7 +72,7 @@ _LATE = dict.fromkeys(_MODULES, ()) | {
     "weft.layers.precision": ("DTypePolicy",),
     "weft.layers.regularizers": ("Regularizer",),
     "weft.layers.symbolic": ("KerasTensor",),
-    "weft.tracer.variable": ("Variable",),
+    "weft.layers.weight": ("KerasVariable as Variable",),
 }
 
 __getattr__, __dir__ = late_names(__name__, _LATE)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import sys
 from typing import TYPE_CHECKING, Any
 
 from weft.layers.serialization import NameTable, deserialize_object, resolve, serialize_object
@@ -61,8 +63,6 @@ _LATE = {
     "wrapper": ("LossFunctionWrapper",),
 }  # fmt: skip
 
-__getattr__, __dir__ = late_names(__name__, _LATE)
-
 _OWN = [name for home in ("margins", "probabilistic", "regression") for name in _LATE[home]]
 _ALIASES = {
     "bce": "binary_crossentropy",
@@ -72,6 +72,13 @@ _ALIASES = {
     "mse": "mean_squared_error",
     "msle": "mean_squared_logarithmic_error",
 }
+_SHORT = {n: f for n, f in _ALIASES.items() if n != "bce"}
+_SHORT |= {n.upper(): f for n, f in _SHORT.items()} | {"kullback_leibler_divergence": "kl_divergence", "logcosh": "log_cosh"}
+
+__getattr__, __dir__ = late_names(
+    __name__, _LATE, {short: functools.partial(getattr, sys.modules[__name__], name) for short, name in _SHORT.items()}
+)
+
 # Under a name that both have (mean_squared_error) a string means the function.
 _TABLE = NameTable(
     __name__,

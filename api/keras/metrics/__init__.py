@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 from weft.layers.serialization import NameTable, deserialize_object, resolve, serialize_object
@@ -89,7 +90,16 @@ _LATE = {
     ),
 }  # fmt: skip
 
-__getattr__, __dir__ = late_names(__name__, _LATE)
+_SHORT = ("KLD", "MAE", "MAPE", "MSE", "MSLE", "kld", "kullback_leibler_divergence", "logcosh", "mae", "mape", "mse", "msle")
+
+
+def _find_loss(name: str) -> Any:
+    from .. import losses
+
+    return getattr(losses, name)
+
+
+__getattr__, __dir__ = late_names(__name__, _LATE, {name: functools.partial(_find_loss, name) for name in _SHORT})
 
 _OWN = sorted({name for names in _LATE.values() for name in names} - {"MeanMetricWrapper"})
 _ALIASES = {

@@ -77,16 +77,20 @@ stop_gradient = _unary(weft.stop_gradient, "stop_gradient", "x, which no gradien
 
 
 def _logical(function: Callable[..., Any], name: str, doc: str) -> Callable[..., Any]:
-    def apply(*values: Any) -> Any:
-        return function(*(convert_to_tensor(v, "bool") for v in values))
+    def apply(x1: Any, x2: Any) -> Any:
+        return function(convert_to_tensor(x1, "bool"), convert_to_tensor(x2, "bool"))
 
     apply.__name__, apply.__doc__ = name, doc
     return apply
 
 
+def logical_not(x: Any) -> Any:
+    """Whether it is false."""
+    return weft.math.logical_not(convert_to_tensor(x, "bool"))
+
+
 logical_and = _logical(weft.math.logical_and, "logical_and", "Whether both are true.")
 logical_or = _logical(weft.math.logical_or, "logical_or", "Whether one of both is true.")
-logical_not = _logical(weft.math.logical_not, "logical_not", "Whether it is false.")
 logical_xor = _logical(weft.math.logical_xor, "logical_xor", "Whether exactly one of both is true.")
 
 

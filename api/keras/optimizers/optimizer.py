@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
@@ -56,6 +57,8 @@ class Optimizer:
         **kwargs: Any,
     ) -> None:
         learning_rate = kwargs.pop("lr", learning_rate)  # the spelling of Keras 2
+        if kwargs.pop("decay", None) is not None:
+            warnings.warn("The argument decay is ignored, as in Keras: give a schedule as learning rate.", stacklevel=3)
         if kwargs:
             raise ValueError(f"{type(self).__name__} has no such arguments. Received: {', '.join(sorted(kwargs))}")
         check_clipping(clipnorm=clipnorm, clipvalue=clipvalue, global_clipnorm=global_clipnorm)

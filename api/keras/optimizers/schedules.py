@@ -146,6 +146,38 @@ class CosineDecay(LearningRateSchedule):
         return start * ((1.0 - self.alpha) * 0.5 * (1.0 + weft.cos(part * math.pi)) + self.alpha)
 
 
+@public("keras.optimizers.schedules")
+class CosineDecayRestarts(LearningRateSchedule):
+    """Half cosines from ``initial_learning_rate`` to ``alpha`` times it, one after another (Loshchilov and Hutter 2017).
+
+    The first takes ``first_decay_steps``, each further one ``t_mul`` times as many, and begins ``m_mul`` times as high.
+    """
+
+    def __init__(
+        self, initial_learning_rate: float, first_decay_steps: int, t_mul: float = 2.0, m_mul: float = 1.0, alpha: float = 0.0,
+        name: str = "SGDRDecay",
+    ) -> None:  # fmt: skip
+        _check_positive("first_decay_steps", first_decay_steps)
+        self.initial_learning_rate = initial_learning_rate
+        self.first_decay_steps = first_decay_steps
+        self.t_mul = t_mul
+        self.m_mul = m_mul
+        self.alpha = alpha
+        self.name = name
+
+    def __call__(self, step: Any) -> Any:
+        part = _number(step) / float(self.first_decay_steps)
+        if self.t_mul == 1.0:
+            round_number = weft.floor(part)
+            part = part - round_number
+        else:
+            round_number = weft.floor(weft.math.log(1.0 - part * (1.0 - self.t_mul)) / math.log(self.t_mul))
+            length = weft.pow(weft.constant(self.t_mul, floatx()), round_number)
+            part = (part - (1.0 - length) / (1.0 - self.t_mul)) / length
+        height = 0.5 * weft.pow(weft.constant(self.m_mul, floatx()), round_number) * (1.0 + weft.cos(part * math.pi))
+        return self.initial_learning_rate * ((1.0 - self.alpha) * height + self.alpha)
+
+
 def serialize(learning_rate_schedule: LearningRateSchedule) -> Any:
     """The schedule as JSON-able data."""
     return serialize_object(learning_rate_schedule)
