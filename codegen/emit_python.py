@@ -41,7 +41,7 @@ from .kernel import (
     statements,
 )
 from .program import PLACEHOLDER, Split
-from .split_loops import find_cut
+from .split_loops import Cut, find_cut
 from .stream_memory import has_long_loop
 from .target import Target
 
@@ -100,11 +100,15 @@ class _Printer:
     flat: bool = False
     indexed: dict[Size, str] = field(default_factory=dict)  # sizes that indices and numbers use, as printed
     split: Split | None = None
+    outer: Size | None = None  # how often the outermost loop runs, if the kernel can be cut there
 
     def function(self) -> str:
+        cut = None if self.kernel.checks else find_cut(self.kernel)
+        self.outer = None if cut is None else cut.extent
         self.flat = not any(isinstance(s, Loop) for o in statements(self.kernel.body) if isinstance(o, Loop) for s in o.body)
         self.body(self.kernel.body, 1)
-        self.split = self.find_split()
+        self.split = None if cut is None else self.split_at(cut)
+        self.outer = None
         views, constants = self.views(self.kernel.params), self.numbers()
         names = [p.name for p in self.kernel.params] + [f"n{i}" for i in range(len(self.sizes))]
         head = f"def {PLACEHOLDER}({', '.join(names)}):"
@@ -120,16 +124,15 @@ class _Printer:
         arrays = ", ".join(f"{p.name}: {p.dtype.short}{' written' * p.written}" for p in self.kernel.params)
         return f"{', '.join(self.kernel.ops) or self.kernel.title}. {arrays}"
 
-    def find_split(self) -> Split | None:
+    def split_at(self, cut: Cut) -> Split | None:
         """How the kernel may be cut into parts, unless its outer extent also plays another role in it."""
-        cut = None if self.kernel.checks else find_cut(self.kernel)
         used = {name for text in self.indexed.values() for name in re.findall(r"n\d+", text)}
-        if cut is None or self.argument(cut.extent) in used:
+        if self.argument(cut.extent) in used:
             return None
         assert all(isinstance(s, int) or s in self.indexed for s in cut.strides)
         strides = tuple(self.indexed.get(s, str(s)) for s in cut.strides)
         known = max((s for s in cut.strides if isinstance(s, int)), default=1)
-        granule = max(PART_ELEMENTS // max(known, 1), 8)
+        granule = 1 if known >= 8 * PART_ELEMENTS else max(PART_ELEMENTS // max(known, 1), 8)
         return Split(granule, self.argument(cut.extent), self.sizes.index(cut.extent), strides, cut.local)
 
     # Statements -------------------------------------------------------------------------------------------------------------
@@ -182,11 +185,11 @@ class _Printer:
         return self.size(size)
 
     def multiple(self, size: Size) -> str:
-        """The size as a known argument, or a small multiple of one."""
+        """The size as a known argument, or a small multiple of one, but of no number that a part of the kernel has another of."""
         if size in self.sizes:
             return self.argument(size)
         for known in self.sizes:
-            factor = divide(size, known)
+            factor = None if known == self.outer else divide(size, known)
             if isinstance(factor, int) and 0 < factor <= self.target.static_extent:
                 return f"{self.argument(known)} * {factor}"
         return ""

@@ -6,10 +6,11 @@ they live as long as one program is written.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from weft.graph.dims import Size
+from weft.graph.dtype import DType
 from weft.graph.record import record
 
 from .count_work import Work
@@ -24,7 +25,7 @@ class KnownCall:
     """One call of a printed kernel, in a form that holds for all groups with its key.
 
     buffers: in the order of the kernel's pointers, each as the number of a term of the key and of one of the term's buffers.
-    faults: what the kernel checks, and the number of the term concerned.
+    faults: what the kernel checks, and the number of the term concerned. partial: results of which the kernel makes parts only.
     """
 
     name: str
@@ -32,6 +33,17 @@ class KnownCall:
     sizes: tuple[Size, ...]
     work: Work
     faults: tuple[tuple[Fault, int], ...] = ()
+    partial: tuple[KnownPartial, ...] = ()
+
+
+@record(eq=False)
+class KnownPartial:
+    """place: of the kernel's pointer to so many parts. finish: the call that makes the result of them."""
+
+    place: int
+    size: Size
+    dtype: DType
+    finish: KnownCall
 
 
 @record(eq=False)
@@ -83,6 +95,6 @@ class KernelKeys:
         found = {b: (i, j) for i, t in enumerate(key.terms) for j, b in enumerate(self.buffers.of_term.get(t, ()))}
         return tuple(found[b] for b in buffers)
 
-    def resolve(self, key: GroupKey, positions: Iterable[tuple[int, int]]) -> Sequence[int]:
+    def resolve(self, key: GroupKey, positions: Iterable[tuple[int, int]]) -> list[int]:
         """The buffers at these positions."""
         return [self.buffers.of_term[key.terms[i]][j] for i, j in positions]

@@ -2,7 +2,7 @@
 
 Floating sums and products of float32 run in float64 along the inner axes, vector code's sums in short runs of float32
 (`emit_vectors`), so they are at least as accurate as NumPy's pairwise summation. Sums over leading axes add row to row in
-memory, as NumPy does.
+memory, as NumPy does. Large ones are made in two stages (`fold_in_stages`, `block_rows`).
 """
 
 from __future__ import annotations

@@ -37,19 +37,20 @@ class Buffers:
     of_term: dict[Term, list[int]] = field(default_factory=dict)
     taken: dict[Term, list[Term]] = field(default_factory=dict)
     slots: list[list[Size]] = field(default_factory=list)
-    work_slot: int | None = None
+    work_slots: list[int] = field(default_factory=list)
 
     def add(self, kind: str, index: int, term: Term) -> int:
         self.table.append(Buffer(kind, index, term.dtype.short, tuple(map(str, term.shape))))
         return len(self.table) - 1
 
-    def add_work(self, size: int, dtype: DType) -> int:
-        """Scratch bytes for the time of one call; all calls share the slot."""
-        if self.work_slot is None:
-            self.work_slot = len(self.slots)
+    def add_work(self, count: Size, dtype: DType, number: int = 0) -> int:
+        """Scratch memory for so many elements that lasts until the next call takes it; all share the slot of this number."""
+        if number == len(self.work_slots):
+            self.work_slots.append(len(self.slots))
             self.slots.append([])
-        self.slots[self.work_slot].append(size)
-        self.table.append(Buffer("scratch", self.work_slot, dtype.short, (str(-(-size // dtype.size)),)))
+        slot = self.work_slots[number]
+        self.slots[slot].append(count * dtype.size)
+        self.table.append(Buffer("scratch", slot, dtype.short, (str(count),)))
         return len(self.table) - 1
 
     def place(self, buffer: int) -> object:
