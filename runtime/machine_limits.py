@@ -179,18 +179,19 @@ def _kernel(symbol: str, text: str, arguments: tuple[Any, ...]) -> Any:
 
 
 def _peak_text(short: str, lanes: int) -> tuple[str, str]:
-    """``float peak(i64 rounds)``: chains of FMAs whose values the compiler cannot know."""
+    """``float peak(i64 rounds)``: chains of multiply-adds, fused where the CPU can, whose values the compiler cannot know."""
     real = "float" if short == "f32" else "double"
-    vector, fma, symbol = f"<{lanes} x {real}>", f"@llvm.fma.v{lanes}{short}", f"weft_peak_{short}_{lanes}"
+    vector, fma, symbol = f"<{lanes} x {real}>", f"@llvm.fmuladd.v{lanes}{short}", f"weft_peak_{short}_{lanes}"
     start = [f"%a{i}.0 = phi {vector} [ zeroinitializer, %entry ], [ %a{i}.1, %loop ]" for i in range(CHAINS)]
-    step = [f"%a{i}.1 = call {vector} {fma}({vector} %x, {vector} %x, {vector} %a{i}.0)" for i in range(CHAINS)]
+    step = [f"%a{i}.1 = call {vector} {fma}({vector} %a{i}.0, {vector} %x, {vector} %x)" for i in range(CHAINS)]
     sums = [f"%s{i} = fadd {vector} {f'%s{i - 1}' if i else 'zeroinitializer'}, %a{i}.1" for i in range(CHAINS)]
     text = f"""
 declare {vector} {fma}({vector}, {vector}, {vector})
 define float @{symbol}(i64 %n) #0 {{
 entry:
-  %one = sitofp i64 %n to {real}
-  %xi = insertelement {vector} poison, {real} %one, i32 0
+  %wide = sitofp i64 %n to {real}
+  %small = fdiv {real} 1.0, %wide
+  %xi = insertelement {vector} poison, {real} %small, i32 0
   %x = shufflevector {vector} %xi, {vector} poison, <{lanes} x i32> zeroinitializer
   br label %loop
 loop:
