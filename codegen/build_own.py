@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from weft.graph.dims import Shape, Size, product
+from weft.graph.dtype import DType
 
 from .build_nest import Nest, combine, literal_value
 from .kernel import ZERO, Const, Load, Store, affine, flatten_index, variable
@@ -136,7 +137,7 @@ CLEAR = """            for i2 in range(n):
 
 
 def contract_text(
-    dtype: Any, transpose_a: bool, transpose_b: bool, accumulate: bool = False, halves: bool = False
+    dtype: DType, transpose_a: bool, transpose_b: bool, accumulate: bool = False, halves: bool = False
 ) -> tuple[str, str]:
     """The name and plain text of a matrix product; the run time may bind a library's routine under the same name, but not for
     one that is added to what c holds, and not for ``halves``, where a row of a is a row of both matrices."""

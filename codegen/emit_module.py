@@ -14,7 +14,7 @@ import numpy as np
 
 from weft.graph.dims import Dim, Size
 from weft.graph.dtype import DType
-from weft.graph.ir import Graph, Node
+from weft.graph.ir import ArrayType, Graph, Node
 
 from .block_rows import Blocked, block_rows
 from .build_epilogue import PRODUCT, EpilogueNest, build_epilogue
@@ -61,8 +61,8 @@ class ModuleWriter:
         self.unread = {i for i, b in enumerate(buffers.table) if b.kind == "output"} - read
         self.about = ("", "", "")  # of the next call: ops, what it stores, the user's lines
         self.keys = KernelKeys(stores.stored, buffers, self.unread)
-        self.known: dict[Any, KnownCall] = {}
-        self.known_products: dict[Any, KnownProduct] = {}
+        self.known: dict[object, KnownCall] = {}
+        self.known_products: dict[object, KnownProduct] = {}
 
     # Steps ------------------------------------------------------------------------------------------------------------------
 
@@ -309,7 +309,7 @@ class ModuleWriter:
             llvm=self.llvm,
         )
 
-    def port(self, kind: str, index: int, type: Any) -> Port:
+    def port(self, kind: str, index: int, type: ArrayType) -> Port:
         at = next(i for i, b in enumerate(self.buffers.table) if (b.kind, b.index) == (kind, index))
         return Port(at, type.dtype.short, tuple(map(str, type.shape)))
 

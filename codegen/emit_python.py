@@ -13,7 +13,6 @@ import hashlib
 import math
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from weft.graph.dims import Size
 from weft.graph.dtype import DType
@@ -62,7 +61,7 @@ class Printed:
     llvm: str = ""
 
 
-_known: dict[Any, str] = {}  # Python text -> LLVM text: both say the same, so equal layers print the second once
+_known: dict[object, str] = {}  # Python text -> LLVM text: both say the same, so equal layers print the second once
 _MOST_KNOWN = 1024
 
 

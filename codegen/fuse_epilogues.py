@@ -6,8 +6,6 @@ product's own elements, from arrays that lie like its elements, rows or columns.
 
 from __future__ import annotations
 
-from typing import Any
-
 from weft.graph.dims import product as multiply
 from weft.graph.record import replace
 
@@ -45,7 +43,7 @@ class _Fusion:
         self.group_of = dict(groups_by_member(self.groups))
         self.required = set(self.targets.required)
         self.before = {g: self.reads_from(g) for g in self.groups}
-        self.judged: dict[Any, bool] = {}  # by what a product and a group are made of: whether one can end in the other
+        self.judged: dict[object, bool] = {}  # by what a product and a group are made of: whether one can end in the other
 
     def reads_from(self, group: Group) -> set[Group]:
         return {self.group_of[t] for t in self.stores.reads[group].positions if t in self.group_of}
@@ -71,7 +69,7 @@ class _Fusion:
             self.judged[facts] = self.can_end(product, group)
         return self.judged[facts]
 
-    def facts(self, product: Term, group: Group) -> Any:
+    def facts(self, product: Term, group: Group) -> object:
         """Equal for pairs that `can_end` judges alike."""
         stored = self.stores.stored
 

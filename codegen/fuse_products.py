@@ -7,7 +7,6 @@ for all of them packs it once. docs/fusion.md states the rule.
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any
 
 from .accumulate_products import accumulates
 from .build_epilogue import EpilogueNest, build_epilogue
@@ -27,7 +26,7 @@ MOST = 8  # products of one call
 
 def fuse_products(groups: list[Group], stores: Stores, targets: Targets, target: Target) -> tuple[list[Group], Stores]:
     """The groups, and what they store and read."""
-    alike: dict[Any, list[Group]] = defaultdict(list)
+    alike: dict[object, list[Group]] = defaultdict(list)
     for group in groups:
         product = group.members[0]
         if isinstance(product.rule, Own) and product.rule.family == "contract" and not accumulates(product):

@@ -7,7 +7,6 @@ judged for one of them holds for the other. Making a key costs a small part of b
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
 
 from weft.graph.dims import Size
 from weft.graph.record import record
@@ -19,7 +18,7 @@ from .terms import Term
 class GroupKey:
     """facts: equal for groups with the same kernel. terms: what the kernel is about, in the same order for equal groups."""
 
-    facts: tuple[Any, ...]
+    facts: tuple[object, ...]
     terms: list[Term]
 
 
@@ -27,7 +26,7 @@ def group_key(
     members: Iterable[Term],
     phase: Mapping[Term, int],
     given: Callable[[Term], bool],
-    about: Callable[[Term], Any],
+    about: Callable[[Term], object],
     loops: tuple[Sequence[Size], int | None] = ((), None),
 ) -> GroupKey:
     """given: whether the kernel finds the term in memory and does not look behind it. about: more facts about a term, such as
@@ -35,7 +34,7 @@ def group_key(
     """
     terms = sorted(_reached(members, given), key=_order)
     place = {t: i for i, t in enumerate(terms)}
-    facts: list[Any] = [*loops]
+    facts: list[object] = [*loops]
     for t in terms:
         inner = None if given(t) else (t.kind, *[place[a] for a in t.args])
         facts.append((inner, t.dtype.name, t.shape, phase.get(t), about(t)))
@@ -65,7 +64,7 @@ class Numbering:
     """Small numbers for whatever comes, in the order in which it comes: keys that forget names but keep what is equal."""
 
     def __init__(self) -> None:
-        self._numbers: dict[Any, int] = {}
+        self._numbers: dict[object, int] = {}
 
-    def __call__(self, thing: Any) -> int:
+    def __call__(self, thing: object) -> int:
         return self._numbers.setdefault(thing, len(self._numbers))

@@ -6,8 +6,7 @@ they live as long as one program is written.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
 
 from weft.graph.dims import Size
 from weft.graph.dtype import DType
@@ -80,10 +79,10 @@ class KernelKeys:
         behind = self.key(ending, given)
         return GroupKey((own, behind.facts), behind.terms)
 
-    def key(self, group: Group, given: Any) -> GroupKey:
+    def key(self, group: Group, given: Callable[[Term], bool]) -> GroupKey:
         terms, buffers, places = Numbering(), Numbering(), Numbering()
 
-        def about(term: Term) -> tuple[Any, ...]:
+        def about(term: Term) -> tuple[object, ...]:
             homes = self.buffers.of_term.get(term, ())
             where = [(buffers(b), places(self.buffers.place(b)), b in self.unread) for b in homes]
             return term in self.stored, terms(term), tuple(where), tuple(map(terms, self.buffers.taken.get(term, ())))

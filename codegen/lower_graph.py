@@ -24,7 +24,7 @@ from .lower_reduce import lower_reduce
 from .lower_rows import lower_row
 from .program import order_variables
 from .target import Target
-from .terms import Fault, Formula, Leaf, Own, Ramp, SizeValue, Term, Terms
+from .terms import Fault, Formula, Leaf, Own, Ramp, Rule, SizeValue, Term, Terms
 
 
 @record(frozen=False)
@@ -89,7 +89,7 @@ def _source(lowered: Lowered, node: Node, args: list[Term]) -> Term:
     if "value" in attrs:
         return _constant(lowered, node, attrs["value"].array)
     if "size" in attrs:
-        rule: Any = Ramp(0) if node.shape else SizeValue(attrs["size"])
+        rule: Rule = Ramp(0) if node.shape else SizeValue(attrs["size"])
         return table.make(rule, (), node.dtype, node.shape)
     raise UnimplementedError(f"The graph uses {node.op.name} {attrs.get('name', '')!r}, which is not among its inputs.")
 

@@ -166,8 +166,8 @@ class Terms:
     """The interning table of one graph."""
 
     def __init__(self) -> None:
-        self._table: dict[Any, Term] = {}
-        self._kinds: dict[Any, int] = {}
+        self._table: dict[object, Term] = {}
+        self._kinds: dict[object, int] = {}
         self.node: Node | None = None  # the node being lowered
 
     def make(self, rule: Rule, args: Sequence[Term], dtype: DType, shape: Iterable[Size]) -> Term:
@@ -200,7 +200,7 @@ class Terms:
         text = repr(value.item() if hasattr(value, "item") else value)
         return self.make(Literal(text), (), dtype, shape)
 
-    def copy(self, x: Term, purpose: Any) -> Term:
+    def copy(self, x: Term, purpose: object) -> Term:
         """A new term with the elements of ``x`` that is kept apart from it: what a second buffer is filled with."""
         rule = Formula("a", ("a",), x.dtype, (("copy", purpose),), "copy")
         return self.make(rule, (x,), x.dtype, x.shape)

@@ -6,7 +6,6 @@ Passes are checked with it in tests and in debug mode: what it rejects is a defe
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from .dims import Dim
 from .errors import VerificationError
@@ -37,7 +36,7 @@ def verify(graph: Graph) -> Graph:
     return graph
 
 
-def _require(truth: bool, rule: str, received: Any) -> None:
+def _require(truth: bool, rule: str, received: object) -> None:
     if not truth:
         raise VerificationError(f"{rule} Received: {_describe(received) if isinstance(received, Node) else received}.")
 
@@ -98,7 +97,7 @@ def _check_sizes(node: Node, known: frozenset[str]) -> None:
     _require(names <= known, f"The size {', '.join(sorted(names - known))} is in no input's and no variable's shape.", node)
 
 
-def _size_names(value: Any) -> Iterable[str]:
+def _size_names(value: object) -> Iterable[str]:
     if isinstance(value, Dim):
         return value.names
     if isinstance(value, tuple):
