@@ -1,6 +1,6 @@
 """Random numbers as LLVM text, 16 Philox blocks at a time. In: distribution, dtype, limits; out: a module (see `emit_llvm`).
 
-The counterpart of `print_random`: the same numbers by the same operations, in the same places.
+The counterpart of `emit_python_random`: the same numbers by the same operations, in the same places.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ from .count_work import Work, add_work, count_product, count_work
 from .emit_contract import Ending, Facts, emit_contract
 from .emit_llvm_random import random_llvm
 from .emit_python import print_kernel
+from .emit_python_random import random_text
 from .find_roots import base
 from .fuse_nodes import Group
 from .group_key import GroupKey
@@ -33,7 +34,6 @@ from .known_kernels import KernelKeys, KnownCall, KnownPartial, KnownProduct
 from .lower_graph import Lowered, origin_text
 from .plan_buffers import Buffers
 from .plan_stores import Stores
-from .print_random import random_text
 from .program import CallDecl, CheckDecl, ContractDecl, EffectDecl, KernelDecl, Port, Program, VariableDecl, order_variables
 from .schedule_groups import Schedule
 from .target import Target

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from weft.codegen.emit_llvm_random import random_llvm
-from weft.codegen.print_random import random_text
+from weft.codegen.emit_python_random import random_text
 from weft.graph.dtype import as_dtype
 from weft.runtime import prelude_python
 from weft.runtime.engine import compile_text, engine
