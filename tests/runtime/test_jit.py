@@ -12,6 +12,7 @@ from weft.codegen import prelude_names
 from weft.codegen.program import KernelDecl
 from weft.graph.errors import UnimplementedError
 from weft.runtime import driver, jit, prelude_python, vector_math
+from weft.runtime.engine import optimized_text
 from weft.runtime.kernel_module import merge_pattern
 from weft.runtime.module_text import ModuleText
 from weft.runtime.stored_step import STEP_SYMBOL
@@ -32,6 +33,14 @@ def test_module_is_split_into_functions_and_constants() -> None:
     assert module.constants_of("one") == "A = float32(1.0)\n"
     assert module.constants_of("step") == ""
     assert ModuleText.split("B = A\nA = 1\ndef f():\n    return B\n").constants_of("f") == "B = A\nA = 1\n"
+
+
+def test_what_llvm_makes_of_a_text_can_be_read() -> None:
+    """By people who look for a kernel's instructions, as docs/reading-generated-code.md says."""
+    body = "  %unused = fadd float %x, 1.0\n  %result = fmul float %x, 0.5\n  ret float %result\n"
+    text = f"define float @half(float %x) {{\n{body}}}\n"
+    assert "fmul float %x" in optimized_text(text) and "fadd" not in optimized_text(text)
+    assert "half:" in optimized_text(text, assembly=True).splitlines()
 
 
 def test_merge_pattern_names_the_first_equal_buffer() -> None:
