@@ -133,9 +133,9 @@ if TYPE_CHECKING:
         zeros_like,
     )
 
-    from . import bitwise, config, data, debug, debugging, dtypes, errors, keras, linalg, math, nest, nn, random
+    from . import autograph, bitwise, config, data, debug, debugging, dtypes, errors, keras, linalg, math, nest, nn, random, test
     from .module import Module
-    from .scopes import control_dependencies, device, get_static_value, group, name_scope, no_op
+    from .scopes import control_dependencies, device, get_logger, get_static_value, group, name_scope, no_op
 
 double, half = float64, float16
 newaxis = None
@@ -162,6 +162,7 @@ __all__ = [
     "assert_less",
     "assert_rank",
     "atanh",
+    "autograph",
     "bitwise",
     "bool",
     "boolean_mask",
@@ -199,6 +200,7 @@ __all__ = [
     "function",
     "gather",
     "gather_nd",
+    "get_logger",
     "get_static_value",
     "group",
     "half",
@@ -259,6 +261,7 @@ __all__ = [
     "tensor_scatter_nd_sub",
     "tensor_scatter_nd_update",
     "tensordot",
+    "test",
     "tile",
     "transpose",
     "truediv",
@@ -275,11 +278,12 @@ __all__ = [
 ]  # fmt: skip
 
 _MODULES = (
-    "bitwise", "config", "data", "debug", "debugging", "dtypes", "errors", "keras", "linalg", "math", "nest", "nn", "random",
+    "autograph", "bitwise", "config", "data", "debug", "debugging", "dtypes", "errors", "keras", "linalg", "math", "nest", "nn",
+    "random", "test",
 )  # fmt: skip
 _LATE = dict.fromkeys(_MODULES, ()) | {
     "module": ("Module",),
-    "scopes": ("control_dependencies", "device", "get_static_value", "group", "name_scope", "no_op"),
+    "scopes": ("control_dependencies", "device", "get_logger", "get_static_value", "group", "name_scope", "no_op"),
     "weft.runtime.function": ("function",),
     "weft.tracer": (
         "GradientTape", "Tensor", "TensorShape", "TensorSpec", "UnconnectedGradients", "Variable", "convert_to_tensor",

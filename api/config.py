@@ -6,18 +6,25 @@ from __future__ import annotations
 
 import operator
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from weft.runtime.config import BACKGROUND, KERNELS
 from weft.runtime.config import config as _config
 from weft.runtime.result_pool import results as _results
 
-from . import config_threading
+from . import config_experimental, config_threading
+from .config_devices import LogicalDevice as LogicalDevice
+from .config_devices import PhysicalDevice as PhysicalDevice
+from .config_devices import get_visible_devices as get_visible_devices
+from .config_devices import list_logical_devices as list_logical_devices
+from .config_devices import list_physical_devices as list_physical_devices
+from .config_devices import set_visible_devices as set_visible_devices
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 threading = config_threading
+experimental = config_experimental
 
 
 def run_functions_eagerly(run_eagerly: bool) -> None:
@@ -28,18 +35,6 @@ def run_functions_eagerly(run_eagerly: bool) -> None:
 def functions_run_eagerly() -> bool:
     """Whether `run_functions_eagerly` is on."""
     return _config.run_functions_eagerly
-
-
-class PhysicalDevice(NamedTuple):
-    """A device as TensorFlow lists it."""
-
-    name: str
-    device_type: str
-
-
-def list_physical_devices(device_type: str | None = None) -> list[PhysicalDevice]:
-    """The devices of a type, of all types if None: one CPU."""
-    return [PhysicalDevice("/physical_device:CPU:0", "CPU")] if device_type in (None, "CPU") else []
 
 
 # How steps are compiled: each holds for what is compiled from now on --------------------------------------------------------

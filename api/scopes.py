@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
@@ -46,3 +47,8 @@ def get_static_value(tensor: Any, partial: bool = False) -> Any:
     if sizes is None or any(isinstance(s, Dim) for s in sizes):
         return None
     return np.array(sizes, x.dtype.np).reshape(x.type.shape)
+
+
+def get_logger() -> logging.Logger:
+    """The logger named weft, so that a program may set its level; weft itself warns by `warnings`."""
+    return logging.getLogger("weft")

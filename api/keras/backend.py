@@ -1,4 +1,5 @@
-"""The rest of Keras' old backend module. In: dtypes, names; out: settings and standard names of dtypes."""
+"""Keras' old backend module. In: dtypes, names, tensors; out: settings, standard names of dtypes, and the functions of
+`backend_functions`."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from typing import Any
 
 import weft
 from weft.layers.naming import auto_name
+from weft.tracer.late_names import late_names
 
 from .config import backend, epsilon, floatx, image_data_format, set_epsilon, set_floatx, set_image_data_format
 from .utils import clear_session, is_keras_tensor
@@ -14,6 +16,19 @@ __all__ = [
     "backend", "clear_session", "epsilon", "floatx", "get_uid", "image_data_format", "is_float_dtype", "is_int_dtype",
     "is_keras_tensor", "set_epsilon", "set_floatx", "set_image_data_format", "standardize_dtype",
 ]  # fmt: skip
+
+_FUNCTIONS = (
+    "abs", "all", "any", "argmax", "argmin", "batch_flatten", "binary_crossentropy", "cast", "categorical_crossentropy",
+    "clip", "concatenate", "constant", "cos", "count_params", "cumprod", "cumsum", "dot", "dtype", "elu", "equal", "eval",
+    "exp", "expand_dims", "eye", "flatten", "gather", "get_value", "greater", "greater_equal", "hard_sigmoid", "int_shape",
+    "l2_normalize", "less", "less_equal", "log", "max", "maximum", "mean", "min", "minimum", "ndim", "not_equal", "one_hot",
+    "ones", "ones_like", "permute_dimensions", "pow", "prod", "random_normal", "random_uniform", "relu", "repeat_elements",
+    "reshape", "reverse", "round", "set_value", "shape", "sigmoid", "sign", "sin", "softmax", "softplus", "softsign",
+    "sparse_categorical_crossentropy", "sqrt", "square", "squeeze", "stack", "std", "stop_gradient", "sum", "switch", "tanh",
+    "tile", "transpose", "truncated_normal", "update", "update_add", "update_sub", "var", "variable", "zeros", "zeros_like",
+)  # fmt: skip
+
+__getattr__, __dir__ = late_names(__name__, {"weft.keras.backend_functions": _FUNCTIONS})
 
 
 def standardize_dtype(dtype: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 import weft as tf
@@ -103,3 +104,70 @@ def test_variables_by_keras_constructor() -> None:
     assert isinstance(layer.kernel, keras.Variable) and layer.kernel.name == "kernel"
     with pytest.raises(ValueError, match="needs a shape"):
         keras.Variable("zeros")
+
+
+def test_first_lines_of_programs_that_look_for_gpus() -> None:
+    for gpu in tf.config.experimental.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(gpu, True)
+    tf.config.set_visible_devices([], "GPU")
+    with pytest.raises(ValueError, match="CPU must stay"):
+        tf.config.set_visible_devices([], "CPU")
+    assert [d.name for d in tf.config.list_logical_devices()] == ["/device:CPU:0"]
+    assert tf.config.get_visible_devices() == tf.config.list_physical_devices()
+    assert not tf.test.is_gpu_available() and tf.test.gpu_device_name() == ""
+    tf.config.experimental.enable_op_determinism()
+    tf.get_logger().setLevel("ERROR")
+    tf.autograph.set_verbosity(0)
+
+    @tf.autograph.experimental.do_not_convert
+    def double(x: Any) -> Any:
+        return x * 2
+
+    assert double(2) == 4
+
+
+K = keras.backend
+X = [[1.0, -2.0], [3.0, 4.0]]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (lambda: K.mean(K.square(tf.constant(X)), axis=-1), [2.5, 12.5]),
+        (lambda: K.mean(K.equal(X, [[1.0, 2.0], [3.0, 4.0]])), 0.75),
+        (lambda: K.sum(X, axis=0, keepdims=True), [[4.0, 2.0]]),
+        (lambda: K.max(K.abs(tf.constant(X))), 4.0),
+        (lambda: K.any(K.greater(X, 3.0), axis=1), [False, True]),
+        (lambda: K.argmax(tf.constant(X)), [0, 1]),
+        (lambda: K.clip(tf.constant(X), 0, None), [[1.0, 0.0], [3.0, 4.0]]),
+        (lambda: K.clip(K.flatten(tf.constant(X)), K.epsilon(), 1.0)[2:], [1.0, 1.0]),
+        (lambda: K.concatenate([X, X]), [[1.0, -2.0, 1.0, -2.0], [3.0, 4.0, 3.0, 4.0]]),
+        (lambda: K.dot(tf.constant(X), K.ones((2, 1))), [[-1.0], [7.0]]),
+        (lambda: K.batch_flatten(tf.ones([2, 1, 2])), [[1.0, 1.0], [1.0, 1.0]]),
+        (lambda: K.expand_dims(tf.constant([1.0])), [[1.0]]),
+        (lambda: K.permute_dimensions(tf.constant(X), (1, 0)), [[1.0, 3.0], [-2.0, 4.0]]),
+        (lambda: K.repeat_elements([1, 2], 2, 0), [1, 1, 2, 2]),
+        (lambda: K.relu(tf.constant([-1.0, 9.0]), alpha=0.5, max_value=6.0), [-0.5, 6.0]),
+        (lambda: K.switch(True, lambda: 1.0, lambda: 2.0), 1.0),
+        (lambda: K.l2_normalize(tf.constant([3.0, 4.0])), [0.6, 0.8]),
+        (lambda: K.binary_crossentropy(tf.constant([1.0, 0.0]), tf.constant([0.5, 0.5])), [0.6931472, 0.6931472]),
+        (lambda: K.categorical_crossentropy([[0.0, 1.0]], [[0.5, 0.5]]), [0.6931472]),
+        (lambda: K.sparse_categorical_crossentropy([1], [[0.5, 0.5]]), [0.6931472]),
+        (lambda: K.cast(K.one_hot([1], 2), "int32"), [[0, 1]]),
+        (lambda: K.get_value(K.update_add(K.variable([1]), [2.0])), [3.0]),
+        (lambda: K.zeros((2,)) + K.squeeze([[1.0, 2.0]], 0), [1.0, 2.0]),
+        (lambda: K.std([1.0, 3.0]) + K.var([1.0, 3.0]) + K.prod([2.0, 3.0]) + K.min([5.0, 6.0]), 13.0),
+        (lambda: K.softmax(tf.constant([0.0, 0.0])), [0.5, 0.5]),
+    ],
+)
+def test_functions_of_the_old_backend(value: Any, expected: Any) -> None:
+    """Numbers of Keras' own backend on TensorFlow."""
+    np.testing.assert_allclose(value(), expected, rtol=1e-6)
+
+
+def test_facts_and_random_numbers_of_the_old_backend() -> None:
+    x = K.variable(X)
+    assert (K.int_shape(x), K.ndim(x), K.dtype(x), K.count_params(x)) == ((2, 2), 2, "float32", 4)
+    K.set_value(x, [[0, 0], [0, 0]])
+    assert K.eval(K.sum(x)) == 0.0 and K.eye(2).numpy().tolist() == [[1.0, 0.0], [0.0, 1.0]]
+    assert [f((3,)).shape for f in (K.random_normal, K.random_uniform, K.truncated_normal)] == [(3,)] * 3
