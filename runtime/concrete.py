@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -238,12 +237,15 @@ class ConcreteFunction:
 
     def _interpret(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Runs the graph with the NumPy kernels."""
+        outputs = self._evaluate(arrays) if self._updating is None else self._updating.hold(self._evaluate, arrays)
+        return [np.array(a, order="C") for a in outputs]  # an output may be an input, which is the caller's
+
+    def _evaluate(self, arrays: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
         owners = {v.ref: v for v in self.variables}
-        with self._updating or nullcontext():
-            result = evaluate(self.graph, arrays, {r: owners[r]._storage.copy() for r in self.graph.reads()})
-            for ref, value in result.writes:
-                owners[ref].assign(value)
-        return [np.array(a, order="C") for a in result.outputs]  # an output may be an input, which is the caller's
+        result = evaluate(self.graph, arrays, {r: owners[r]._storage.copy() for r in self.graph.reads()})
+        for ref, value in result.writes:
+            owners[ref].assign(value)
+        return result.outputs
 
     def __repr__(self) -> str:
         return f"<ConcreteFunction {self}>"

@@ -7,7 +7,7 @@ Both write variables in place, leave them untouched if a check fails, and raise 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -133,9 +133,9 @@ class CompiledStep:
             if into is not None:
                 fit_outputs(self._layout, binding, into, run.count)
             outputs = binding.make_outputs() if into is None else list(into)
-            with self.updating or nullcontext():
-                spread = into is not None
-                done, code = run_batches(self._layout, binding, run, outputs, spread=spread, seconds=seconds, every=every)
+            spread = into is not None
+            steps = partial(run_batches, self._layout, binding, run, outputs, spread=spread, seconds=seconds, every=every)
+            done, code = steps() if self.updating is None else self.updating.hold(steps)
             if code:
                 return RunResult(done, outputs, self._failure(frame, code))
             return RunResult(done, self._results(binding, outputs) if into is None else outputs)
@@ -145,8 +145,8 @@ class CompiledStep:
     def _run(self, binding: Binding, arrays: tuple[np.ndarray, ...]) -> int:
         if self.updating is None:
             return binding.call(arrays)
-        with self.updating:
-            return binding.call(arrays)
+        code: int = self.updating.hold(binding.call, arrays)
+        return code
 
     def _finish(self, frame: Frame, binding: Binding, code: int, outputs: list[np.ndarray]) -> list[np.ndarray]:
         """The results of a step that returned this code; raises what made it fail."""

@@ -16,6 +16,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -36,15 +37,6 @@ class Group:
             group = group.parent
         return group
 
-    def acquire(self) -> Group:
-        """Takes the lock of the group that this one now belongs to, and returns it."""
-        while True:
-            group = self.root()
-            group.lock.acquire()
-            if group.parent is None:
-                return group
-            group.lock.release()  # united with another in the meantime
-
 
 class _Place:
     """The memory of a variable. storages: the arrays that lie there. writers: the group of the steps that write it. readers: the
@@ -62,7 +54,7 @@ class _Place:
 
 
 class UpdateLock:
-    """``with`` it, a step that writes variables runs."""
+    """What a step that writes variables runs under."""
 
     def __init__(self, storages: Sequence[np.ndarray], written: Sequence[bool], calls_back: bool) -> None:
         """storages: of the step's variables; written: which of them it writes. calls_back: it may run Python code."""
@@ -85,19 +77,31 @@ class UpdateLock:
         """Whose lock is held now. Later it may be a part of another group, whose lock is held then."""
         return self._group.root()
 
-    def __enter__(self) -> None:
-        if self._calls_back:
-            _nesting.acquire()
-            _held.append(self._group.acquire())
-        else:
-            self._group.acquire()
+    def hold(self, call: Callable[..., Any], *args: Any) -> Any:
+        """What the call returns, made while no step outside it writes these variables.
 
-    def __exit__(self, *error: object) -> None:
-        if self._calls_back:
-            _held.pop().lock.release()
-            _nesting.release()
-        else:
-            self._group.root().lock.release()  # the one that was taken: uniting needs its lock
+        The locks are taken by ``with`` alone: Ctrl-C may come between a lock taken by a method of ours and the ``with`` around
+        that method, and then nobody would ever give the lock back.
+        """
+        if not self._calls_back:
+            return self._hold_group(call, args)
+        with _nesting:
+            return self._hold_group(call, args)
+
+    def _hold_group(self, call: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        while True:
+            group = self._group.root()
+            with group.lock:
+                if group.parent is not None:
+                    continue  # united with another in the meantime
+                if not self._calls_back:
+                    return call(*args)
+                depth = len(_held)
+                try:
+                    _held.append(group)
+                    return call(*args)
+                finally:
+                    del _held[depth:]
 
 
 _groups: weakref.WeakSet[Group] = weakref.WeakSet()

@@ -252,7 +252,7 @@ def test_the_update_lock_is_held() -> None:
     lock, before = f.traces[-1].compiled.executable.updating, v.numpy()
     done = threading.Event()
     thread = threading.Thread(target=lambda: (f(X), done.set()))
-    with lock:
+    with lock.group().lock:
         thread.start()
         assert not done.wait(0.1) and np.array_equal(v.numpy(), before)
     thread.join()
@@ -283,7 +283,7 @@ def test_an_interrupt_while_it_waits_for_the_lock_changes_nothing() -> None:
     held, release = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with step.updating:
+        with step.updating.group().lock:
             held.set()
             time.sleep(0.2)
             signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import gc
 import io
+import itertools
 import os
 import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -90,7 +91,7 @@ def test_two_models_train_at_the_same_time() -> None:
     first, second, also = adds(a), adds(b), adds(a)
     lock_of(second), lock_of(also)
     done: list[str] = []
-    with lock_of(first):
+    with lock_of(first).group().lock:
         other = threading.Thread(target=lambda: (second(np.float32(1)), done.append("other")))
         same = threading.Thread(target=lambda: (also(np.float32(1)), done.append("same")))
         other.start()
@@ -283,7 +284,7 @@ def test_fork_while_a_thread_holds_a_lock() -> None:
     inside, leave = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with lock, update_lock._nesting:
+        with lock.group().lock, update_lock._nesting:
             inside.set()
             leave.wait(20)
 
@@ -299,3 +300,27 @@ def test_fork_while_a_thread_holds_a_lock() -> None:
     thread.join()
     assert os.waitpid(child, 0)[1] == 0
     assert float(a.numpy()[0]) == 0
+
+
+@pytest.mark.parametrize("calls_back", [False, True])
+def test_an_interrupt_never_keeps_a_lock(calls_back: bool) -> None:
+    """Python looks for Ctrl-C where one of its functions begins and where a call has come back."""
+    lock = update_lock.UpdateLock([np.zeros(3)], [True], calls_back)
+    interrupted = 0
+    for place in range(1, 30):
+        events = itertools.count(1)
+
+        def interrupt(_: object, event: str, __: object, events: Iterator[int] = events, place: int = place) -> None:
+            if event in ("call", "c_return") and next(events) == place:
+                sys.setprofile(None)
+                raise KeyboardInterrupt
+
+        try:
+            sys.setprofile(interrupt)
+            lock.hold(len, "abc")
+            sys.setprofile(None)
+        except KeyboardInterrupt:
+            interrupted += 1
+        sys.setprofile(None)
+        assert not lock.group().lock._is_owned() and not update_lock._nesting._is_owned() and not update_lock._held
+    assert 3 < interrupted < 29
