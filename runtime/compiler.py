@@ -60,28 +60,33 @@ class Compiled:
 
     def run(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Runs the step. Variables are updated; if a check fails, its exception is raised and they are as before."""
-        outputs = self.executable(arrays)
-        for variable in self.written:
-            variable.mark_written()
+        outputs: list[np.ndarray] = self._note_writes(self.executable, arrays)
         return outputs
 
     def run_again(self, arrays: Sequence[Any]) -> list[np.ndarray] | None:
         """`run` on arrays like the latest call's; None, with nothing done, for anything else."""
-        outputs = self.executable.run_again(arrays)
-        if outputs is not None:
-            for variable in self.written:
-                variable.mark_written()
+        outputs: list[np.ndarray] | None = self._note_writes(self.executable.run_again, arrays)
         return outputs
 
     def run_many(
         self, run: BatchRun, into: Sequence[np.ndarray] | None = None, seconds: float | None = None, every: int = 1
     ) -> RunResult:
         """Runs the step once per batch of the run in one native call, see `executable.Executable`."""
+        result: RunResult = self._note_writes(self.executable.run_many, run, into, seconds, every)
+        return result
+
+    def _note_writes(self, call: Callable[..., Any], *args: Any) -> Any:
+        """What the call returns. However it ends, the variables are read anew afterwards: what Ctrl-C interrupts was applied."""
         try:
-            return self.executable.run_many(run, into, seconds, every)
-        finally:  # also when Ctrl-C arrives: batches have been applied
-            for variable in self.written:
-                variable.mark_written()
+            return call(*args)
+        finally:
+            try:
+                for variable in self.written:
+                    variable.mark_written()
+            except BaseException:  # Ctrl-C in between
+                for variable in self.written:
+                    variable.mark_written()
+                raise
 
 
 def compile_graph(graph: Graph, *, python: bool = False) -> Compiled:

@@ -185,6 +185,7 @@ class Variable(Operators):
 
     def store(self, array: np.ndarray) -> None:
         """Copies the array into the storage, which keeps its address. The array must never be written afterwards."""
+        self._snapshot = None  # Ctrl-C may come between the next two
         np.copyto(self.storage, array)
         self._snapshot = EagerTensor(array)
 

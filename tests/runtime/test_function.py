@@ -299,3 +299,29 @@ def test_retracing_warns_with_the_reason(caplog):
     for i in range(6):
         f(i)
     assert "out of the last" in caplog.text and "k: int" in caplog.text
+
+
+@pytest.mark.compiles
+@pytest.mark.parametrize("way", ["__call__", "run_again"])
+def test_what_an_interrupted_call_wrote_is_read(way, monkeypatch):
+    """Ctrl-C while machine code runs is raised when it returns: the step has been applied."""
+    v = tf.Variable(np.zeros(3, np.float32))
+
+    @tf.function
+    def step(x):
+        v.assign_add(x)
+
+    x = np.ones(3, np.float32)
+    step(x)
+    compiled = step.traces[-1].compiled
+    assert v.numpy().tolist() == [1.0] * 3
+    original = getattr(type(compiled.executable), way)
+
+    def interrupted(self, arrays):
+        original(self, arrays)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(compiled.executable), way, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        (compiled.run if way == "__call__" else compiled.run_again)([x])
+    assert v.numpy().tolist() == [2.0] * 3
