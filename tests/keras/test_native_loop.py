@@ -324,3 +324,20 @@ def test_memory_before_the_first_step():
     assert (frame._arena.size, frame.current.batch.size) == (report.arena, report.inputs)
     with pytest.raises(ValueError, match="mode must be"):
         model.memory(X, Y, mode="training")
+
+
+@pytest.mark.parametrize("eager", [False, True], ids=["compiled", "eager"])
+def test_frozen_layers_are_seen_without_compile(eager):
+    norm = keras.layers.BatchNormalization(center=False, scale=False, momentum=0.5)
+    dense = keras.layers.Dense(1, kernel_regularizer="l2")
+    model = keras.Sequential([keras.Input((6,)), norm, dense])
+    model.compile(keras.optimizers.SGD(0.0), "mse", run_eagerly=eager)
+    model.fit(X, X[:, :1], verbose=0)
+    moved = norm.moving_mean.numpy()
+    norm.trainable = False  # without weights of its own to train
+    model.fit(X, X[:, :1], verbose=0)
+    np.testing.assert_array_equal(norm.moving_mean.numpy(), moved)
+    with_penalty = model.evaluate(X, X[:, :1], verbose=0)
+    dense.trainable = False
+    penalty = 0.01 * np.sum(dense.kernel.numpy() ** 2)
+    assert model.evaluate(X, X[:, :1], verbose=0) == pytest.approx(with_penalty - penalty, rel=1e-5)

@@ -78,7 +78,11 @@ class StepCache:
         return step
 
     def _trained(self, mode: str) -> tuple[int, ...]:
-        return tuple(id(v) for v in self._model.trainable_weights) if mode == "train" else ()
+        """What a step depends on that ``trainable`` says: which weights are trained and penalised, which layers may adapt."""
+        if mode == "predict":
+            return ()
+        adapting = [layer.trainable for layer in self._model._flatten_layers()] if mode == "train" else []
+        return (*adapting, *(id(v) for v in self._model.trainable_weights))
 
     def _make(self, kind: Any, method: Any, layout: Layout, arrays: Arrays) -> tuple[CompiledStep, Tails]:
         """A step for batches of a new shape, and the shapes it was traced for: if possible of all batches of the kind so far."""
