@@ -173,7 +173,7 @@ class CompiledStep:
         return failures.failed_check(self.program, code) if error is None else error
 
     def _run_effect(self, frame: Frame, index: int) -> None:
-        binding = frame.current
+        binding = frame.latest
         assert binding is not None
         decl = self.program.effects[index]
         shapes = [failures.shape_of(s, binding.dims) for s in decl.shapes]

@@ -234,13 +234,15 @@ def _shape(t: ArrayType, dims: dict[str, int]) -> tuple[int, ...]:
 
 
 class Frame:
-    """Memory for one call at a time. ``current`` is the binding of the latest call."""
+    """Memory for one call at a time. ``latest`` is the binding of the latest call, which may be running; ``current`` is the same
+    as long as another call may use it."""
 
     def __init__(self, layout: Layout, step: NativeStep, run_effect: Callable[[Frame, int], None]) -> None:
         self._layout, self._step = layout, step
         self._arena = Arena(0)
         self._bindings: dict[tuple[tuple[int, ...], ...], Binding] = {}  # by the inputs' shapes
         self.current: Binding | None = None
+        self.latest: Binding | None = None
         self.error: BaseException | None = None
         self._callback = EffectCallback(self._guarded(run_effect)) if layout.program.effects else None
         team.watch_fork(self)
@@ -257,11 +259,11 @@ class Frame:
                 self._bindings.clear()  # their tables point into the old arena
             effect = ctypes.cast(self._callback, ctypes.c_void_p).value or 0 if self._callback else 0
             binding = self._bindings[shapes] = Binding(self._layout, self._step, self._arena, dims, effect)
-        self.current = binding
+        self.current = self.latest = binding
         return binding
 
     def unbind(self) -> None:
-        """Forgets all bindings; the next call makes its own. Not while a call is running."""
+        """Forgets all bindings; the next call makes its own. A call whose effect has just forked goes on with its binding."""
         for binding in self._bindings.values():
             binding.retire()
         self._bindings.clear()

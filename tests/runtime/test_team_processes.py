@@ -54,6 +54,38 @@ print(good, os.waitstatus_to_exitcode(status))
     assert out.split() == ["True", "0"]
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="There is no fork here.")
+def test_a_fork_inside_a_step() -> None:
+    """A print that forks: the step goes on in both processes, with the arrays that it has, and so does the next."""
+    out = run_script("""
+import numpy as np, weft
+config.intra_op_threads = 2
+children = []
+class Forking:
+    def write(self, text):
+        if text.strip() and not children:
+            children.append(os.fork())
+    def flush(self):
+        pass
+told, sys.stdout = sys.stdout, Forking()
+x, total = np.eye(64, dtype=np.float32), weft.Variable(np.zeros((64, 64), np.float32))
+@weft.function
+def step(x):
+    for _ in range(3):
+        x = weft.matmul(x, x + 1.0)
+        x = x / weft.reduce_max(x)
+        weft.print(weft.reduce_sum(x), output_stream=sys.stdout)
+    total.assign_add(x)
+    return x
+first, second = step(x).numpy(), step(x).numpy()
+good = np.array_equal(first, second) and np.array_equal(total.numpy(), first + second)
+if children == [0]:
+    os._exit(0 if good else 3)
+print(good, os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]), file=told)
+""")
+    assert out.split() == ["True", "0"]
+
+
 def test_the_interpreter_ends() -> None:
     assert run_script("Model(4).run(5); print(team.size)").split() == ["4"]
 
