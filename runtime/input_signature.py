@@ -77,10 +77,21 @@ def leaves_up_to(structure: tree.Structure, value: Any) -> list[Any]:
     if structure is tree.LEAF:
         return [value]
     if structure.keys:
-        mapping = isinstance(value, Mapping)
-        children = [value[k] if mapping else getattr(value, k) for k in structure.keys]
+        children = _children_by_name(structure, value)
     else:
         children = list(value)
     if len(children) != len(structure.children):
         raise ValueError(f"expected {len(structure.children)} elements, got {len(children)}")
     return [leaf for s, v in zip(structure.children, children, strict=True) for leaf in leaves_up_to(s, v)]
+
+
+def _children_by_name(structure: tree.Structure, value: Any) -> list[Any]:
+    """The values of a dictionary, or of an object's fields, in the structure's order."""
+    mapping = isinstance(value, Mapping)
+    unknown = [k for k in value if k not in structure.keys] if mapping else []
+    if unknown:
+        raise ValueError(f"expected the keys {list(structure.keys)}, got {unknown[0]!r}, too")
+    try:
+        return [value[k] if mapping else getattr(value, k) for k in structure.keys]
+    except (KeyError, AttributeError) as error:
+        raise ValueError(f"expected the keys {list(structure.keys)}, got {value!r}") from error

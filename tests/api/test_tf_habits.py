@@ -171,3 +171,11 @@ def test_facts_and_random_numbers_of_the_old_backend() -> None:
     K.set_value(x, [[0, 0], [0, 0]])
     assert K.eval(K.sum(x)) == 0.0 and K.eye(2).numpy().tolist() == [[1.0, 0.0], [0.0, 1.0]]
     assert [f((3,)).shape for f in (K.random_normal, K.random_uniform, K.truncated_normal)] == [(3,)] * 3
+
+
+@pytest.mark.parametrize("argument", [{"a": 1}, {"a": 1, "b": [[1.0]], "c": 2}, {"a": 1, "b": []}, [1], 1])
+def test_arguments_of_another_structure_than_the_input_signature_are_a_type_error(argument: Any) -> None:
+    specs = {"a": tf.TensorSpec([], tf.int32), "b": [tf.TensorSpec([1], tf.float32)]}
+    function = tf.function(lambda d: d["a"], input_signature=[specs])
+    with pytest.raises(TypeError, match="structure of the input_signature"):
+        function(argument)
