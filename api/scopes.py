@@ -50,5 +50,5 @@ def get_static_value(tensor: Any, partial: bool = False) -> Any:
 
 
 def get_logger() -> logging.Logger:
-    """The logger named weft, so that a program may set its level; weft itself warns by `warnings`."""
+    """weft's logger, so that a program may set its level: with "ERROR" frequent retracing is not reported."""
     return logging.getLogger("weft")

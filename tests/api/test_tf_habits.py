@@ -116,7 +116,9 @@ def test_first_lines_of_programs_that_look_for_gpus() -> None:
     assert tf.config.get_visible_devices() == tf.config.list_physical_devices()
     assert not tf.test.is_gpu_available() and tf.test.gpu_device_name() == ""
     tf.config.experimental.enable_op_determinism()
+    before = tf.get_logger().level
     tf.get_logger().setLevel("ERROR")
+    tf.get_logger().setLevel(before)
     tf.autograph.set_verbosity(0)
 
     @tf.autograph.experimental.do_not_convert
