@@ -7,7 +7,7 @@ are added at the end, in a fixed tree. Eight rows share the loads of the vector 
 from __future__ import annotations
 
 from .contract_product import Product
-from .contract_text import Lanes, Operand, Writer
+from .contract_text import Integer, Lanes, Writer
 
 ROWS = 8  # at once: as many chains as hide the latency
 SPLITS = 4  # accumulators of a row that is left alone
@@ -24,10 +24,10 @@ def is_dot(product: Product) -> bool:
 def print_dot(product: Product, lanes: Lanes) -> tuple[str, set[str]]:
     """The exported function and what it declares."""
     w = Writer(lanes)
-    k: Operand = "%k" if product.k is None else product.k
+    k: Integer = "%k" if product.k is None else product.k
     over_rows = product.n == 1
     known = product.m if over_rows else product.n
-    rows: Operand = known if known is not None else "%m" if over_rows else "%n"
+    rows: Integer = known if known is not None else "%m" if over_rows else "%n"
     if any(level.c == "%matrix_c" for level in product.levels):
         w.line("%matrix_c = mul i64 %m, %n")
     _batch(w, product, 0, ("%a", "%b", "%c") if over_rows else ("%b", "%a", "%c"), over_rows, rows, k)
@@ -38,7 +38,7 @@ def print_dot(product: Product, lanes: Lanes) -> tuple[str, set[str]]:
 
 
 def _batch(
-    w: Writer, product: Product, level: int, pointers: tuple[str, str, str], over_rows: bool, rows: Operand, k: Operand
+    w: Writer, product: Product, level: int, pointers: tuple[str, str, str], over_rows: bool, rows: Integer, k: Integer
 ) -> None:
     """The loops over the batch. pointers: matrix, vector, result."""
     if level == len(product.levels):
@@ -53,7 +53,7 @@ def _batch(
         _batch(w, product, level + 1, (moved[0], moved[1], moved[2]), over_rows, rows, k)
 
 
-def _rows(w: Writer, product: Product, pointers: tuple[str, str, str], span: tuple[Operand, Operand, int], k: Operand) -> None:
+def _rows(w: Writer, product: Product, pointers: tuple[str, str, str], span: tuple[Integer, Integer, int], k: Integer) -> None:
     """Rows from, to (exclusive), so many at once."""
     start, stop, count = span
     if isinstance(start, int) and isinstance(stop, int) and start >= stop:
@@ -77,7 +77,7 @@ def _rows(w: Writer, product: Product, pointers: tuple[str, str, str], span: tup
             _finish(w, product, rest.carried[r * splits : (r + 1) * splits], w.at(result, w.add(loop.index, r)))
 
 
-def _step(w: Writer, rows: list[str], vector: str, where: tuple[Operand, str | None], sums: list[str], split: int) -> None:
+def _step(w: Writer, rows: list[str], vector: str, where: tuple[Integer, str | None], sums: list[str], split: int) -> None:
     """One vector along k of every row."""
     index, mask = where
     same = w.load(w.at(vector, index), mask)

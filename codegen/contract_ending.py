@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from .contract_epilogue import Tile
 from .contract_nest import Place, ProductNest
 from .contract_plan import Plan
-from .contract_text import Operand
+from .contract_text import Integer
 
 
 def each_order(nest: ProductNest) -> Iterator[None]:
@@ -45,7 +45,7 @@ def sweep(nest: ProductNest, place: Place) -> None:
     w, epilogue = nest.w, nest.product.epilogue
     assert epilogue is not None
     first, last = (nest.element(nest.plan.rows, at, 1) for at in place.stretch)
-    span: tuple[Operand, Operand] = (0, nest.n)
+    span: tuple[Integer, Integer] = (0, nest.n)
     if nest.ranged == "columns":
         span = (nest.element(nest.plan.columns, "%first", nest.width), nest.element(nest.plan.columns, "%last", nest.width))
     offset = w.add(w.mul(first, nest.n), span[0])

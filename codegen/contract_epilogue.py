@@ -13,7 +13,7 @@ from typing import Protocol
 
 from weft.graph.record import record
 
-from .contract_text import Operand, Writer
+from .contract_text import Integer, Writer
 
 
 @record(frozen=False)
@@ -28,13 +28,13 @@ class Tile:
     values: list[list[str]]
     masks: list[str | None]
     pointers: tuple[str, ...]
-    row: Operand
-    column: Operand
-    offset: Operand
-    stride: Operand
-    left: Operand | None = None
+    row: Integer
+    column: Integer
+    offset: Integer
+    stride: Integer
+    left: Integer | None = None
 
-    def element(self, w: Writer, r: int, v: int) -> Operand:
+    def element(self, w: Writer, r: int, v: int) -> Integer:
         """Index of a vector's first element in an array shaped like the product."""
         return w.add(w.add(self.offset, w.mul(self.stride, r)), v * w.lanes.width)
 
@@ -89,7 +89,7 @@ class Epilogue(Protocol):
     @property
     def declared(self) -> tuple[str, ...]: ...
 
-    def start(self, w: Writer, pointers: Sequence[str], columns: Operand) -> None:
+    def start(self, w: Writer, pointers: Sequence[str], columns: Integer) -> None:
         """Printed once, before the first tile: zeroes sums."""
 
     def far(self, w: Writer, tile: Tile) -> list[Far]:
@@ -98,6 +98,6 @@ class Epilogue(Protocol):
     def print_tile(self, w: Writer, tile: Tile) -> None:
         """Printed for every tile."""
 
-    def print_block(self, w: Writer, start: Tile, values: str, rows: Operand, columns: Operand) -> None:
+    def print_block(self, w: Writer, start: Tile, values: str, rows: Integer, columns: Integer) -> None:
         """The same for many tiles whose sums lie in c, at ``values``; ``start`` has no values, but says where they begin. Only
         asked of an epilogue that ``streams``."""

@@ -14,7 +14,7 @@ from weft.graph.record import record
 
 from .build_epilogue import BY_COLUMN, BY_ROW, ELEMENTS, TILE_SIZES, VALUES, EpilogueKernels
 from .contract_epilogue import Far, Tile
-from .contract_text import Operand, Writer
+from .contract_text import Integer, Writer
 from .emit_element import print_element, repeat_element
 from .emit_llvm import print_llvm
 from .kernel import Kernel, Param
@@ -65,7 +65,7 @@ class FormulaEpilogue:
     def declared(self) -> tuple[str, ...]:
         return self.decl.declared
 
-    def start(self, w: Writer, pointers: Sequence[str], columns: Operand) -> None:
+    def start(self, w: Writer, pointers: Sequence[str], columns: Integer) -> None:
         if self.decl.prepare:
             arguments = [f"ptr {pointers[i]}" for i in self.decl.prepare_arrays]
             arguments += [f"ptr {s}" for s in self.scalars(w, pointers[-1])]
@@ -108,7 +108,7 @@ class FormulaEpilogue:
                 for (_, v), at in self.sums_at(w, tile).items():
                     w.store("zeroinitializer", at, tile.masks[v])
 
-    def zero_columns(self, w: Writer, row: Operand, pointers: Sequence[str], first: Operand, columns: Operand) -> None:
+    def zero_columns(self, w: Writer, row: Integer, pointers: Sequence[str], first: Integer, columns: Integer) -> None:
         """So many columns from the first on, if the row's number is 0."""
         if self.sums:
             with w.when(w.let(f"icmp eq i64 {row}, 0")):
@@ -139,18 +139,18 @@ class FormulaEpilogue:
         for place, total in sums.items():
             w.store(total, places[place], tile.masks[place[1]])
 
-    def print_block(self, w: Writer, start: Tile, values: str, rows: Operand, columns: Operand) -> None:
+    def print_block(self, w: Writer, start: Tile, values: str, rows: Integer, columns: Integer) -> None:
         self.zero_columns(w, start.row, start.pointers, start.column, columns)
         self.call_finish(w, start, values, (rows, columns, start.stride, start.stride))
 
-    def call_finish(self, w: Writer, tile: Tile, values: str, sizes: Sequence[Operand]) -> None:
+    def call_finish(self, w: Writer, tile: Tile, values: str, sizes: Sequence[Integer]) -> None:
         starts = {ELEMENTS: tile.offset, BY_COLUMN: tile.column, BY_ROW: tile.row}
         own = [self.address(w, tile, i, starts[self.decl.kinds[i]]) for i in self.decl.finish_arrays]
         pointers = [values, *own, *self.scalars(w, tile.pointers[-1])]
         arguments = [*(f"ptr {p}" for p in pointers), *(f"i64 {s}" for s in sizes)]
         w.let(f"call fastcc i32 @{PLACEHOLDER}.finish({', '.join(arguments)})")
 
-    def address(self, w: Writer, tile: Tile, array: int, element: Operand) -> str:
+    def address(self, w: Writer, tile: Tile, array: int, element: Integer) -> str:
         return w.at(tile.pointers[array], element, memory_type(self.decl.dtypes[array]))
 
     def scalars(self, w: Writer, scratch: str) -> list[str]:

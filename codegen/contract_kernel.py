@@ -21,7 +21,7 @@ from .contract_passing import each_way, packs_in_passing
 from .contract_plan import LONG, panel_size, round_up, tiles
 from .contract_product import Product, is_narrow, transposed
 from .contract_sets import begin_sets, kernel_pointers, open_set, own_room
-from .contract_text import LINE_BYTES, Lanes, Operand
+from .contract_text import LINE_BYTES, Integer, Lanes
 from .contract_tile import print_tiles, tile_parameters
 from .target import Target
 
@@ -145,7 +145,7 @@ class _Printer(ProductNest):
 
     # Packing ----------------------------------------------------------------------------------------------------------------
 
-    def panel(self, vectors: int) -> Operand:
+    def panel(self, vectors: int) -> Integer:
         """Elements from one panel of b to the next."""
         return panel_size(self.plan.deep, vectors, self.plan.lanes)
 
@@ -204,14 +204,14 @@ class _Printer(ProductNest):
                 with w.loop(block.begin, block.end, LINE_BYTES // self.product.size) as column:
                     w.fetch(w.at(row, column.index), False)
 
-    def call(self, name: str, source: str, to: str, *sizes: Operand) -> None:
+    def call(self, name: str, source: str, to: str, *sizes: Integer) -> None:
         arguments = ", ".join([f"ptr {source}", f"ptr {to}", *(f"i64 {s}" for s in sizes)])
         self.w.line(f"call fastcc void @KERNEL.{name}({arguments})")
 
     # Tiles ------------------------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def each_tile(self, block: Block, unit: int) -> Iterator[tuple[Operand, Operand]]:
+    def each_tile(self, block: Block, unit: int) -> Iterator[tuple[Integer, Integer]]:
         """(number within the block, first row or column)"""
         with self.w.counted(block.count) as t:
             yield t, self.w.add(block.begin, self.w.mul(t, block.cut.size * unit))
@@ -227,7 +227,7 @@ class _Printer(ProductNest):
             with columns as (j, column), rows as (i, row):
                 self.run_tile(place, (row, column), j, self.w.add(self.w.mul(j, place.rows.count), i))
 
-    def run_tile(self, place: Place, at: tuple[Operand, Operand], j: Operand, number: Operand) -> None:
+    def run_tile(self, place: Place, at: tuple[Integer, Integer], j: Integer, number: Integer) -> None:
         """at: row and column. j: the tile's number within its row of the block; number: its turn within the block."""
         w, (row, column) = self.w, at
         assert place.columns is not None
@@ -237,7 +237,7 @@ class _Printer(ProductNest):
         for packs in each_way(self, place, row):
             self.call_tile(place, (a, b, w.at(place.c, offset), ahead), row, column, w.add(place.matrix, offset), packs)
 
-    def ahead(self, place: Place, b: str, number: Operand) -> str:
+    def ahead(self, place: Place, b: str, number: Integer) -> str:
         """Where the tile of this number finds what it fetches: a piece of the block of b that is packed next; ``b`` where there
         is nothing left to fetch."""
         w, columns, k, fetch = self.w, place.columns, place.k, self.plan.fetch
@@ -259,14 +259,14 @@ class _Printer(ProductNest):
         some = w.let(f"icmp slt i64 {row}, {self.k}")
         return w.let(f"select i1 {w.let(f'and i1 {below}, {some}')}, ptr {at}, ptr {b}")
 
-    def operand_b(self, place: Place, vectors: int, j: Operand, column: Operand) -> str:
+    def operand_b(self, place: Place, vectors: int, j: Integer, column: Integer) -> str:
         w = self.w
         if place.packed_b is not None:
             return w.at(place.packed_b, w.mul(j, self.panel(vectors)))
         assert place.k is not None
         return w.at(w.at(place.b, w.mul(place.k, self.n)), column)
 
-    def operand_a(self, place: Place, row: Operand) -> str:
+    def operand_a(self, place: Place, row: Integer) -> str:
         w, product = self.w, self.product
         assert place.k is not None
         if place.packed_a is not None:
@@ -280,7 +280,7 @@ class _Printer(ProductNest):
         return w.at(w.at(place.a, w.mul(row, self.facts.a_row)), start)
 
     def call_tile(
-        self, place: Place, pointers: tuple[str, ...], row: Operand, column: Operand, offset: Operand, packs: bool
+        self, place: Place, pointers: tuple[str, ...], row: Integer, column: Integer, offset: Integer, packs: bool
     ) -> None:
         w, product = self.w, self.product
         assert place.rows is not None and place.columns is not None and place.k is not None
@@ -289,14 +289,14 @@ class _Printer(ProductNest):
         if self.facts.blocked:
             first = w.let(f"icmp eq i64 {place.k}, 0")
             last = self.last(place) if self.in_tiles else "false"
-        depth: Operand = place.deep
-        segments: Operand = 1
+        depth: Integer = place.deep
+        segments: Integer = 1
         if product.segments > 1:
             assert product.k is not None
             length = product.k // product.segments
             depth, segments = length, w.div(place.deep, length)
         stored = w.at(w.at(place.b, w.mul(place.k, self.n)), column) if packs else ""
-        given: dict[str, Operand] = {
+        given: dict[str, Integer] = {
             "a": pointers[0], "b": stored if packs else pointers[1], "packed": pointers[1], "c": pointers[2],
             "ahead": pointers[3], "k": depth, "segments": segments,
             "left": w.sub(self.n, column) if self.facts.masked else 0, "row": row, "column": column, "offset": offset,

@@ -12,7 +12,7 @@ from weft.graph.record import record
 
 from .contract_plan import Cut, keeps_panels, plan_product, plan_together
 from .contract_product import Product
-from .contract_text import Operand, Writer
+from .contract_text import Integer, Writer
 from .contract_tile import TileFacts, TileSize
 from .target import Target
 
@@ -24,10 +24,10 @@ class Block:
     """``count`` tiles of one cut from row or column ``begin`` on. start, end: where all blocks of the cut begin and end."""
 
     cut: Cut
-    begin: Operand
-    count: Operand
-    start: Operand
-    end: Operand
+    begin: Integer
+    count: Integer
+    start: Integer
+    end: Integer
 
 
 @record
@@ -37,14 +37,14 @@ class Place:
     a: str = "%a"
     b: str = "%b"
     c: str = "%c"
-    matrix: Operand = 0  # elements of c before this matrix
-    k: Operand | None = None
-    deep: Operand = 0
-    stretch: tuple[Operand, Operand] = (0, 0)  # of rows: tiles from, to where cuts are known, else rows
+    matrix: Integer = 0  # elements of c before this matrix
+    k: Integer | None = None
+    deep: Integer = 0
+    stretch: tuple[Integer, Integer] = (0, 0)  # of rows: tiles from, to where cuts are known, else rows
     rows: Block | None = None
     columns: Block | None = None
     packed_a: str | None = None
-    packed_row: Operand = 0  # the first row of a that is packed
+    packed_row: Integer = 0  # the first row of a that is packed
     packed_b: str | None = None
 
 
@@ -62,9 +62,9 @@ class ProductNest:
         self.product, self.plan, self.w = product, plan, Writer(plan.lanes)
         self.swapped, self.ranged, self.narrow = swapped, ranged, narrow
         m, n = ("%n", "%m") if swapped else ("%m", "%n")
-        self.m: Operand = m if product.m is None else product.m
-        self.n: Operand = n if product.n is None else product.n
-        self.k: Operand = "%k" if product.k is None else product.k
+        self.m: Integer = m if product.m is None else product.m
+        self.n: Integer = n if product.n is None else product.n
+        self.k: Integer = "%k" if product.k is None else product.k
         self.width = plan.lanes.width
         self.wide, self.together = plan_together(product, plan, target) if product.streams else (plan, 0)
         self.by_rows, self.in_tiles = False, True
@@ -92,13 +92,13 @@ class ProductNest:
         """Whether the epilogue waits for a sweep over c although k is one block."""
         return self.product.streams and self.product.k is not None and self.product.k > self.together
 
-    def blocks(self, cuts: tuple[Cut, ...], span: tuple[Operand, Operand], unit: int, most: int = ALL) -> Iterator[Block]:
+    def blocks(self, cuts: tuple[Cut, ...], span: tuple[Integer, Integer], unit: int, most: int = ALL) -> Iterator[Block]:
         """Blocks of at most ``most`` tiles, cut by cut. span: tiles from, to; elements, where the cuts are not known. unit:
         elements per row or vector."""
         w, begin, before = self.w, span[0], 0
         for cut in cuts:
             each = cut.size * unit
-            count: Operand
+            count: Integer
             if cut.count is not None:
                 start, end = (w.most(w.least(w.sub(x, before), cut.count), 0) for x in span)
                 count, begin = w.sub(end, start), w.add((cut.begin or 0) * unit, w.mul(start, each))
@@ -114,10 +114,10 @@ class ProductNest:
                     yield Block(cut, w.add(begin, w.mul(first, each)), w.least(w.sub(count, first), most), begin, end)
             begin = end
 
-    def element(self, cuts: tuple[Cut, ...], tile: Operand, unit: int) -> Operand:
+    def element(self, cuts: tuple[Cut, ...], tile: Integer, unit: int) -> Integer:
         """The first row or column of the tile of this number; where cuts are not known, numbers are of elements already."""
         w = self.w
-        begin: Operand = 0
+        begin: Integer = 0
         before = 0
         for cut in cuts:
             if cut.count is None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from .contract_plan import Plan
 from .contract_product import Product
-from .contract_text import LINE_BYTES, Lanes, Operand, Writer
+from .contract_text import LINE_BYTES, Integer, Lanes, Writer
 
 TURNED = 64  # columns of a that are packed, and fetched for the next tile, at a time
 ROWS = 4  # of a transposed a that are packed at a time
@@ -68,7 +68,7 @@ def print_tile_copy(name: str, lanes: Lanes, most: int, multiple: int) -> tuple[
     w = Writer(lanes)
     masks = [w.lanes_below(w.sub("%each", v)) for v in range(0, most, lanes.width)]
     even = multiple % ROWS == 0
-    many: Operand = "%rows" if even else w.let(f"and i64 %rows, {-ROWS}")
+    many: Integer = "%rows" if even else w.let(f"and i64 %rows, {-ROWS}")
     with w.loop(0, many, ROWS, [("ptr", "%from"), ("ptr", "%to")]) as loop:
         loop.following = _cut_rows(w, loop.carried, ROWS, masks)
     if not even:
@@ -108,7 +108,7 @@ def print_transposed_copy(name: str, lanes: Lanes, exact: bool = False) -> tuple
     Lanes of 16 bytes change places first, then elements within lanes; in between, the square is in memory.
     """
     w = Writer(lanes)
-    full: Operand = w.let(f"and i64 %columns, {-lanes.width}") if exact else "%columns"
+    full: Integer = w.let(f"and i64 %columns, {-lanes.width}") if exact else "%columns"
     below = w.lanes_below("%rows") if exact else None
     square = w.let(f"alloca [{lanes.width} x {lanes.vector}], align {lanes.width * lanes.size}")
     with w.loop(0, full, lanes.width, [("ptr", "%to")]) as loop:
@@ -120,7 +120,7 @@ def print_transposed_copy(name: str, lanes: Lanes, exact: bool = False) -> tuple
     return _finished(w, name, "rows", "columns", "from_row", "to_row")
 
 
-def _turn_rows(w: Writer, column: Operand, square: str, whole: bool) -> None:
+def _turn_rows(w: Writer, column: Integer, square: str, whole: bool) -> None:
     """Rows a lane's length apart, lanes turned, to memory."""
     width, chunk = w.lanes.width, CHUNK_BYTES // w.lanes.size
     mask = None if whole else w.lanes_below(w.sub("%columns", column))
@@ -142,7 +142,7 @@ def _turn_columns(w: Writer, square: str, to: str, mask: str | None) -> None:
             w.store(vector, w.at(to, w.mul(w.add(first, i), "%to_row")), mask)
 
 
-def _copy_turned(w: Writer, start: Operand, to: str) -> None:
+def _copy_turned(w: Writer, start: Integer, to: str) -> None:
     """The columns from ``start`` on, element by element."""
     real = w.lanes.real
     with w.loop(start, "%columns", 1, [("ptr", to)]) as rest:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from .contract_nest import Place, ProductNest
 from .contract_plan import FAR
-from .contract_text import LINE_BYTES, Operand
+from .contract_text import LINE_BYTES, Integer
 
 FEW_ROWS = 256
 """Rows of a up to which packing b is so large a share that it pays for one more function to compile."""
@@ -29,7 +29,7 @@ def packs_in_passing(nest: ProductNest) -> bool:
     return product.m <= FEW_ROWS and product.m * product.n * product.k >= FAR
 
 
-def each_way(nest: ProductNest, place: Place, row: Operand) -> Iterator[bool]:
+def each_way(nest: ProductNest, place: Place, row: Integer) -> Iterator[bool]:
     """Whether the tile packs; if only the call knows, it is printed in both ways."""
     w, first = nest.w, nest.element(nest.plan.rows, place.stretch[0], 1)
     assert place.rows is not None

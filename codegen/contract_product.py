@@ -10,7 +10,7 @@ from __future__ import annotations
 from weft.graph.record import record, replace
 
 from .contract_epilogue import Epilogue
-from .contract_text import Operand
+from .contract_text import Integer
 
 
 @record
@@ -20,10 +20,10 @@ class Level:
     Strings name arguments of the kernel: ``%batch``, ``%stride_a``, ``%stride_b``.
     """
 
-    count: Operand
-    a: Operand
-    b: Operand
-    c: Operand
+    count: Integer
+    a: Integer
+    b: Integer
+    c: Integer
 
 
 @record
@@ -93,7 +93,7 @@ def matrix_product(
 
     halves: the batch are the two halves of k, and a row of a is a row of both.
     """
-    c: Operand = "%matrix_c" if m is None or n is None else m * n
+    c: Integer = "%matrix_c" if m is None or n is None else m * n
     levels = () if batch == 1 else (Level("%batch" if batch is None else batch, "%stride_a", "%stride_b", c),)
     a_row = 2 * k if halves and k is not None else None
     return Product(short, transpose_a, transpose_b, m, n, k, levels, a_row, accumulate=accumulate, epilogue=epilogue)

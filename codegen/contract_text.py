@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from weft.graph.record import record
 
-from .function_writer import FunctionWriter, Operand
+from .function_writer import FunctionWriter, Integer
 
 LINE_BYTES = 64  # of memory, fetched at once
 _UNCHANGED = "!9 = !{}"
@@ -53,7 +53,7 @@ class Writer(FunctionWriter):
         self.lanes = lanes
         self.declared: set[str] = set()
 
-    def at(self, pointer: str, offset: Operand, kind: str | None = None) -> str:
+    def at(self, pointer: str, offset: Integer, kind: str | None = None) -> str:
         """The address of an element."""
         if offset == 0:
             return pointer
@@ -102,7 +102,7 @@ class Writer(FunctionWriter):
         self.declared.add(f"declare {v.vector} @llvm.fmuladd.{v.suffix}({v.vector}, {v.vector}, {v.vector})")
         return self.let(f"call {v.vector} @llvm.fmuladd.{v.suffix}({v.vector} {a}, {v.vector} {b}, {v.vector} {c})")
 
-    def lanes_below(self, count: Operand) -> str:
+    def lanes_below(self, count: Integer) -> str:
         """The mask of the first ``count`` lanes; none if it is negative, all if it is larger than a vector."""
         width = self.lanes.width
         bounded = self.least(self.most(count, 0), width)

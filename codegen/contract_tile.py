@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from weft.graph.record import record, replace
 
 from .contract_epilogue import Epilogue, Far, Tile
-from .contract_text import LINE_BYTES, Lanes, Operand, Writer
+from .contract_text import LINE_BYTES, Integer, Lanes, Writer
 
 FOLDED = 2
 """Vectors of a tile up to which every multiply-add loads its element of a itself: a core that two threads share issues three
@@ -134,9 +134,9 @@ class _TilePrinter:
         self.b_masks: Masks = [None] * size.vectors
         self.spills = False  # whether rows of b are read so
         self.a_row = 1 if facts.a_packed else facts.a_row
-        self.c_row: Operand = "%c_row" if facts.c_row is None else facts.c_row
-        a_step: Operand = size.rows if facts.a_packed else "%a_step" if facts.a_step is None else facts.a_step
-        b_step: Operand = "%b_step" if facts.b_step is None else facts.b_step
+        self.c_row: Integer = "%c_row" if facts.c_row is None else facts.c_row
+        a_step: Integer = size.rows if facts.a_packed else "%a_step" if facts.a_step is None else facts.a_step
+        b_step: Integer = "%b_step" if facts.b_step is None else facts.b_step
         self.strides = [a_step, self.c_row, b_step] if size.packs else [a_step, b_step]  # of a, b and what is packed
         many = facts.fetch is not None and size.rows >= facts.fetch.rows
         self.fetch = facts.fetch if many and size.unroll == 1 and not facts.segments else None
@@ -172,7 +172,7 @@ class _TilePrinter:
         A masked load takes a place among the multiply-adds. So the last vector of a row of b is read whole, a piece of the next
         row with it, and only the last row behind its mask."""
         w, unroll = self.w, self.size.unroll
-        many: Operand = "%k"
+        many: Integer = "%k"
         if self.spills:
             many = w.sub(w.most("%k", 1), 1)
         if unroll > 1 and (self.spills or self.facts.multiple % unroll):
@@ -186,7 +186,7 @@ class _TilePrinter:
         return at, sums
 
     def steps(
-        self, at: list[str], sums: list[str], count: Operand, unroll: int, masks: Masks | None = None, some: bool = False
+        self, at: list[str], sums: list[str], count: Integer, unroll: int, masks: Masks | None = None, some: bool = False
     ) -> tuple[list[str], list[str]]:
         """``count`` steps of k; there are ``some`` of them for sure."""
         w, kind, n = self.w, self.facts.lanes.vector, len(at)
@@ -197,7 +197,7 @@ class _TilePrinter:
             loop.following = [*(w.at(p, w.mul(stride, unroll)) for p, stride in zip(at, self.strides, strict=True)), *now]
         return loop.carried[:n], loop.carried[n:]
 
-    def steps_and_fetches(self, fetch: Fetch, at: list[str], sums: list[str], count: Operand) -> tuple[list[str], list[str]]:
+    def steps_and_fetches(self, fetch: Fetch, at: list[str], sums: list[str], count: Integer) -> tuple[list[str], list[str]]:
         """Stretches of k, with a few fetches before each: many at once would hold up the tile's own loads."""
         w, facts, size, kind = self.w, self.facts, self.size, self.facts.lanes.vector
         starts = [("ptr", p) for p in ("%c", "%ahead" if fetch.lines else "%b", *at)]

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from weft.graph.record import field, record
 
-Operand = int | str
+Integer = int | str
 """A number, or the name of an i64 value."""
 
 
@@ -90,19 +90,19 @@ class FunctionWriter:
 
     # Sizes ------------------------------------------------------------------------------------------------------------------
 
-    def add(self, a: Operand, b: Operand) -> Operand:
+    def add(self, a: Integer, b: Integer) -> Integer:
         if isinstance(a, int) and isinstance(b, int):
             return a + b
         if a == 0 or b == 0:
             return b if a == 0 else a
         return self.let(f"add i64 {a}, {b}")
 
-    def sub(self, a: Operand, b: Operand) -> Operand:
+    def sub(self, a: Integer, b: Integer) -> Integer:
         if isinstance(a, int) and isinstance(b, int):
             return a - b
         return a if b == 0 else self.let(f"sub i64 {a}, {b}")
 
-    def mul(self, a: Operand, b: Operand) -> Operand:
+    def mul(self, a: Integer, b: Integer) -> Integer:
         if isinstance(a, int) and isinstance(b, int):
             return a * b
         if 0 in (a, b):
@@ -111,26 +111,26 @@ class FunctionWriter:
             return b if a == 1 else a
         return self.let(f"mul i64 {a}, {b}")
 
-    def div(self, a: Operand, b: Operand) -> Operand:
+    def div(self, a: Integer, b: Integer) -> Integer:
         return a // b if isinstance(a, int) and isinstance(b, int) else self.let(f"udiv i64 {a}, {b}")
 
-    def rest(self, a: Operand, b: Operand) -> Operand:
+    def rest(self, a: Integer, b: Integer) -> Integer:
         return a % b if isinstance(a, int) and isinstance(b, int) else self.let(f"urem i64 {a}, {b}")
 
-    def least(self, a: Operand, b: Operand) -> Operand:
+    def least(self, a: Integer, b: Integer) -> Integer:
         if isinstance(a, int) and isinstance(b, int):
             return min(a, b)
         return self.let(f"select i1 {self.let(f'icmp slt i64 {a}, {b}')}, i64 {a}, i64 {b}")
 
-    def most(self, a: Operand, b: Operand) -> Operand:
+    def most(self, a: Integer, b: Integer) -> Integer:
         if isinstance(a, int) and isinstance(b, int):
             return max(a, b)
         return self.let(f"select i1 {self.let(f'icmp sgt i64 {a}, {b}')}, i64 {a}, i64 {b}")
 
-    def less(self, a: Operand, b: Operand) -> str:
+    def less(self, a: Integer, b: Integer) -> str:
         return self.let(f"icmp slt i64 {a}, {b}")
 
-    def equal(self, a: Operand, b: Operand, kind: str = "i64") -> str:
+    def equal(self, a: Integer, b: Integer, kind: str = "i64") -> str:
         return self.let(f"icmp eq {kind} {a}, {b}")
 
     def same(self, a: str, b: str) -> str:
@@ -142,11 +142,11 @@ class FunctionWriter:
 
     # Memory -----------------------------------------------------------------------------------------------------------------
 
-    def at(self, pointer: str, offset: Operand, kind: str) -> str:
+    def at(self, pointer: str, offset: Integer, kind: str) -> str:
         """The address of an element."""
         return pointer if offset == 0 else self.let(f"getelementptr {kind}, ptr {pointer}, i64 {offset}")
 
-    def read(self, kind: str, pointer: str, offset: Operand = 0, unit: str = "") -> str:
+    def read(self, kind: str, pointer: str, offset: Integer = 0, unit: str = "") -> str:
         """A value in memory. The offset counts in values, or in what ``unit`` says."""
         return self.let(f"load {kind}, ptr {self.at(pointer, offset, unit or kind)}")
 
@@ -154,7 +154,7 @@ class FunctionWriter:
         """Reads from a table whose words of 64 bits have these names."""
         return self.read(kind, table, names.index(name), "i64")
 
-    def write(self, kind: str, value: Operand, pointer: str, offset: Operand = 0, unit: str = "") -> None:
+    def write(self, kind: str, value: Integer, pointer: str, offset: Integer = 0, unit: str = "") -> None:
         """Stores a value; the offset as in `read`."""
         self.line(f"store {kind} {value}, ptr {self.at(pointer, offset, unit or kind)}")
 
@@ -162,7 +162,7 @@ class FunctionWriter:
 
     @contextmanager
     def loop(
-        self, start: Operand, stop: Operand, step: Operand = 1, carried: Sequence[tuple[str, str]] = (), some: bool = False
+        self, start: Integer, stop: Integer, step: Integer = 1, carried: Sequence[tuple[str, str]] = (), some: bool = False
     ) -> Iterator[Loop]:
         """``for index in range(start, stop, step)``. carried: (type, value before the loop); after it, `Loop.carried` holds
         what the last round set. some: there is at least one round."""
@@ -203,7 +203,7 @@ class FunctionWriter:
         self.open(after)
 
     @contextmanager
-    def counted(self, count: Operand, step: int = 1) -> Iterator[Operand]:
+    def counted(self, count: Integer, step: int = 1) -> Iterator[Integer]:
         """Like `loop` from 0, without a loop where there is one round."""
         if isinstance(count, int) and 0 < count <= step:
             yield 0

@@ -6,7 +6,7 @@ import ctypes
 import functools
 import time
 
-from weft.codegen.function_writer import FunctionWriter, Operand
+from weft.codegen.function_writer import FunctionWriter, Integer
 
 NUMBER: int = getattr(time, "CLOCK_MONOTONIC", 1)
 """What ``clock_gettime`` calls it."""
@@ -24,7 +24,7 @@ def clock_address() -> int:
     return 0 if function is None else ctypes.cast(function, ctypes.c_void_p).value or 0
 
 
-def print_now(w: FunctionWriter, function: str, number: Operand) -> Operand:
+def print_now(w: FunctionWriter, function: str, number: Integer) -> Integer:
     """Nanoseconds, by what has ``clock_gettime``'s form, in a function whose ``%spec`` has room for two int64."""
     w.let(f"call i32 {function}(i32 {number}, ptr %spec)")
     return w.add(w.mul(w.read("i64", "%spec"), 10**9), w.read("i64", "%spec", 1))

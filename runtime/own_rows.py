@@ -17,7 +17,7 @@ import math
 from collections.abc import Sequence
 
 from weft.codegen.contract_parts import ALWAYS
-from weft.codegen.function_writer import FunctionWriter, Operand
+from weft.codegen.function_writer import FunctionWriter, Integer
 from weft.codegen.program import Buffer, Split
 from weft.graph.dtype import BY_SHORT
 from weft.graph.record import record, replace
@@ -194,7 +194,7 @@ def _gather_input() -> str:
     return w.function("internal void @gather.input(ptr %table, ptr %row, ptr %columns, i64 %t, i64 %parts)")
 
 
-def _line_edge(w: FunctionWriter, width: str, part: Operand) -> Operand:
+def _line_edge(w: FunctionWriter, width: str, part: Integer) -> Integer:
     """Where a part of a row begins: at a cache line, or at the row's end."""
     line = w.let(f"and i64 {w.div(w.mul(width, part), '%parts')}, {-LINE}")
     return w.let(f"select i1 {w.equal(part, '%parts')}, i64 {width}, i64 {line}")

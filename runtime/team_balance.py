@@ -9,7 +9,7 @@ is timed, and the speeds only say who runs what is not cut (`team_home`).
 
 from __future__ import annotations
 
-from weft.codegen.function_writer import Operand
+from weft.codegen.function_writer import Integer
 
 from .team_layout import NOTE, TIMED, UNEVEN, UNIT_BITS
 from .team_writer import TeamWriter
@@ -66,7 +66,7 @@ def _balance() -> str:
     return w.function("internal void @balance(ptr %desc)")
 
 
-def _measure_speeds(w: TeamWriter, threads: Operand, notes: str) -> str:
+def _measure_speeds(w: TeamWriter, threads: Integer, notes: str) -> str:
     """Writes each thread's speed and returns their sum; goes to ``forget`` if one has done nothing."""
     with w.loop(0, threads, carried=[("double", "0.0")]) as loop:
         note = w.note(notes, loop.index)
@@ -80,7 +80,7 @@ def _measure_speeds(w: TeamWriter, threads: Operand, notes: str) -> str:
     return loop.carried[0]
 
 
-def _raise_speeds(w: TeamWriter, threads: Operand, notes: str, least: str) -> str:
+def _raise_speeds(w: TeamWriter, threads: Integer, notes: str, least: str) -> str:
     """Raises speeds to the least that counts, and returns their sum."""
     with w.loop(0, threads, carried=[("double", "0.0")]) as loop:
         note = w.note(notes, loop.index)
@@ -91,7 +91,7 @@ def _raise_speeds(w: TeamWriter, threads: Operand, notes: str, least: str) -> st
     return loop.carried[0]
 
 
-def _move_edges(w: TeamWriter, threads: Operand, notes: str, total: str) -> None:
+def _move_edges(w: TeamWriter, threads: Integer, notes: str, total: str) -> None:
     """Moves each edge between two shares a part of the way to where the speeds put it."""
     edges = w.descriptor("edges")
     with w.loop(0, w.sub(threads, 1), carried=[("double", "0.0")]) as loop:

@@ -11,7 +11,7 @@ life of the process, so a thread that comes late finds every word of its job tak
 
 from __future__ import annotations
 
-from weft.codegen.function_writer import Operand
+from weft.codegen.function_writer import Integer
 
 from .clock import print_now
 from .idle_time import SPEND
@@ -231,12 +231,12 @@ def _run_job(w: TeamWriter, start: str) -> str:
     return code
 
 
-def _walkers(w: TeamWriter, descriptor: str) -> Operand:
+def _walkers(w: TeamWriter, descriptor: str) -> Integer:
     """How many threads take part in a step's jobs: no more than it was bound for, for only those have memory of their own."""
     return w.least(w.read("i64", w.control(TEAM)), w.field(descriptor, DESCRIPTOR, "threads", "i64"))
 
 
-def _pause(w: TeamWriter, now: Operand, tries: Operand) -> None:
+def _pause(w: TeamWriter, now: Integer, tries: Integer) -> None:
     """No job for the team for a while. tries: how long those took that did not pay."""
     latest, until = w.read("i64", w.control(PAUSE)), w.read("i64", w.control(PAUSED_UNTIL))
     twice = w.least(w.mul(w.read("i64", w.control(BACK_OFF)), 2), MOST_BACK_OFF)

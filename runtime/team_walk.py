@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from weft.codegen.function_writer import Operand
+from weft.codegen.function_writer import Integer
 from weft.graph.record import record
 
 from .idle_time import SPARE
@@ -50,7 +50,7 @@ def _claim() -> str:
 class _Call:
     """Values of the call that a thread is at: its number and the fields of its row."""
 
-    number: Operand
+    number: Integer
     parts: str
     flags: str
     first_need: str
@@ -111,7 +111,7 @@ def _walk_call(w: TeamWriter, call: _Call) -> None:
             w.require(w.equal(code, 0, "i32"), "failed")
 
 
-def _wait_for_call(w: TeamWriter, number: Operand) -> None:
+def _wait_for_call(w: TeamWriter, number: Integer) -> None:
     w.line(f"call void @wait_call(ptr %ctl, ptr %desc, i64 {number}, i64 %done, ptr %waited, ptr %spare)")
 
 
@@ -126,7 +126,7 @@ def _each_need(w: TeamWriter, call: _Call, partwise: bool) -> Iterator[str]:
             yield needed
 
 
-def _take_parts(w: TeamWriter, call: _Call, first: Operand, own: Operand) -> None:
+def _take_parts(w: TeamWriter, call: _Call, first: Integer, own: Integer) -> None:
     """Claims parts of the call, the thread's own first, and runs them."""
     pieces = w.most(w.div(call.parts, "%team"), 1)
     with w.counted(call.parts) as position:
@@ -143,7 +143,7 @@ def _take_parts(w: TeamWriter, call: _Call, first: Operand, own: Operand) -> Non
             _run_part(w, call, part, slot)
 
 
-def _own_parts(w: TeamWriter, call: _Call) -> tuple[Operand, Operand]:
+def _own_parts(w: TeamWriter, call: _Call) -> tuple[Integer, Integer]:
     """(first, how many) of the parts that this thread takes without waiting for another one to come for them."""
     first, last = (w.div(w.mul(thread, call.parts), "%team") for thread in ("%tid", w.add("%tid", 1)))
     bound = w.equal(w.let(f"and i64 {call.flags}, {FREE}"), 0)
@@ -152,7 +152,7 @@ def _own_parts(w: TeamWriter, call: _Call) -> tuple[Operand, Operand]:
     return first, w.let(f"select i1 {w.equal(call.parts, 1)}, i64 {single}, i64 {w.sub(last, first)}")
 
 
-def _run_part(w: TeamWriter, call: _Call, part: Operand, slot: str) -> None:
+def _run_part(w: TeamWriter, call: _Call, part: Integer, slot: str) -> None:
     """Runs a claimed part as soon as the same part of what it needs is done. That it is done, other threads will see without this
     one waiting until they can; it wakes who sleeps before anything that takes long: the next part, or waiting."""
     w.wake_others()
@@ -170,7 +170,7 @@ def _run_part(w: TeamWriter, call: _Call, part: Operand, slot: str) -> None:
     w.show("%done", slot)
 
 
-def _end_calls(w: TeamWriter, first: Operand, last: Operand) -> None:
+def _end_calls(w: TeamWriter, first: Integer, last: Integer) -> None:
     """Marks these calls as done, so that nobody begins a part of them."""
     with w.loop(first, last) as calls, w.counted(w.descriptor("parts", "i64")) as part:
         w.show("%done", w.slot(calls.index, part))

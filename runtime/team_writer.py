@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from weft.codegen.function_writer import FunctionWriter, Operand
+from weft.codegen.function_writer import FunctionWriter, Integer
 
 from .team_layout import COUNTER_NAMES, COUNTERS, DESCRIPTOR, NOTE_BYTES, SLOT_BYTES
 
@@ -24,12 +24,12 @@ class TeamWriter(FunctionWriter):
         """The address of a part of the control block."""
         return self.at("%ctl", offset, "i8")
 
-    def slot(self, call: Operand, part: Operand) -> str:
+    def slot(self, call: Integer, part: Integer) -> str:
         """The address of a part's word, behind which is its code."""
         slots, parts = self.descriptor("slots"), self.descriptor("parts", "i64")
         return self.at(slots, self.mul(self.add(self.mul(call, parts), part), SLOT_BYTES), "i8")
 
-    def note(self, notes: str, thread: Operand) -> str:
+    def note(self, notes: str, thread: Integer) -> str:
         """The address of what a thread writes down."""
         return self.at(notes, self.mul(thread, NOTE_BYTES), "i8")
 
@@ -61,14 +61,14 @@ class TeamWriter(FunctionWriter):
     def see(self, pointer: str, order: str = "acquire", kind: str = "i64") -> str:
         return self.let(f"load atomic {kind}, ptr {pointer} {order}, align 8")
 
-    def show(self, value: Operand, pointer: str, order: str = "release", kind: str = "i64") -> None:
+    def show(self, value: Integer, pointer: str, order: str = "release", kind: str = "i64") -> None:
         self.line(f"store atomic {kind} {value}, ptr {pointer} {order}, align 8")
 
-    def exchange(self, pointer: str, value: Operand) -> None:
+    def exchange(self, pointer: str, value: Integer) -> None:
         """Writes in the one order of all threads."""
         self.let(f"atomicrmw xchg ptr {pointer}, i64 {value} seq_cst")
 
-    def swap_if(self, pointer: str, before: Operand, after: Operand) -> str:
+    def swap_if(self, pointer: str, before: Integer, after: Integer) -> str:
         """Writes unless another value is there by now; whether it did."""
         pair = self.let(f"cmpxchg ptr {pointer}, i64 {before}, i64 {after} acq_rel acquire")
         return self.let(f"extractvalue {{ i64, i1 }} {pair}, 1")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from weft.codegen.contract_epilogue import Epilogue, Far, Tile
-from weft.codegen.contract_text import Operand, Writer
+from weft.codegen.contract_text import Integer, Writer
 from weft.graph.record import record
 
 
@@ -38,7 +38,7 @@ class Plain:
     def far(self, w: Writer, tile: Tile) -> list[Far]:
         return []
 
-    def print_block(self, w: Writer, start: Tile, values: str, rows: Operand, columns: Operand) -> None:
+    def print_block(self, w: Writer, start: Tile, values: str, rows: Integer, columns: Integer) -> None:
         raise NotImplementedError  # nobody asks: these do not stream
 
 
@@ -51,7 +51,7 @@ class Simple(Plain):
     def key(self) -> str:
         return repr(self)
 
-    def start(self, w: Writer, pointers: Sequence[str], columns: Operand) -> None:
+    def start(self, w: Writer, pointers: Sequence[str], columns: Integer) -> None:
         pass
 
 
@@ -131,7 +131,7 @@ class SumColumns(Simple):
 
     pointers: tuple[bool, ...] = (True,)
 
-    def start(self, w: Writer, pointers: Sequence[str], columns: Operand) -> None:
+    def start(self, w: Writer, pointers: Sequence[str], columns: Integer) -> None:
         with w.loop(0, columns) as loop:
             w.line(f"store {w.lanes.real} 0.0, ptr {w.at(pointers[0], loop.index)}")
 
@@ -160,7 +160,7 @@ class Chain(Plain):
     def key(self) -> str:
         return " ".join(part.key for part in self.parts)
 
-    def start(self, w: Writer, pointers: Sequence[str], columns: Operand) -> None:
+    def start(self, w: Writer, pointers: Sequence[str], columns: Integer) -> None:
         for part, own in self._own(tuple(pointers)):
             part.start(w, own, columns)
 
