@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from weft.graph.dtype import DType, float32, float64
-from weft.graph.errors import ShapeError
+from weft.graph.errors import DTypeError, ShapeError
 from weft.graph.op import DimConflict
 
 from .apply import apply
@@ -38,10 +38,20 @@ class Operators:
         return apply("sub", (other, self))
 
     def __mul__(self, other: Any) -> Any:
-        return apply("logical_and" if self.dtype.is_bool else "mul", (self, other))
+        try:
+            return apply("mul", (self, other))
+        except DTypeError:
+            if not self.dtype.is_bool:
+                raise
+        return apply("logical_and", (self, other))  # masks
 
     def __rmul__(self, other: Any) -> Any:
-        return apply("logical_and" if self.dtype.is_bool else "mul", (other, self))
+        try:
+            return apply("mul", (other, self))
+        except DTypeError:
+            if not self.dtype.is_bool:
+                raise
+        return apply("logical_and", (other, self))  # masks
 
     def __truediv__(self, other: Any) -> Any:
         return true_divide(self, other)
