@@ -20,8 +20,9 @@ Call = Callable[[], object]
 
 @dataclass(frozen=True)
 class Case:
-    """kind: "softmax", "logsumexp" (both over the last axis), "layer_norm" (last axis) or "batch_norm" (all but the last axis),
-    these two with scale and offset. backward: the gradients by all arguments as well, from a given gradient of the result."""
+    """kind: "sum", "column_sum" (over the first axis), "softmax", "logsumexp" (both over the last axis), "layer_norm" (last axis)
+    or "batch_norm" (all but the last axis), these two with scale and offset. backward: the gradients by all arguments as well,
+    from a given gradient of the result."""
 
     kind: str
     shape: tuple[int, ...]
@@ -45,19 +46,23 @@ class Case:
         return tuple(arguments), gradient
 
 
+SUMS = ((512, 784), (4096, 1024))
 SHAPES = {
     "softmax": ((512, 10), (64, 64), (64, 1000), (1024, 1000)),
     "logsumexp": ((512, 10), (64, 1000), (1024, 1000)),
     "layer_norm": ((64, 64), (512, 1024), (4096, 256)),
     "batch_norm": ((256, 64), (32, 14, 14, 64)),
 }
-CASES = [Case(kind, shape, backward) for kind, shapes in SHAPES.items() for shape in shapes for backward in (False, True)]
+CASES = [Case(kind, shape, False) for kind in ("sum", "column_sum") for shape in SUMS]
+CASES += [Case(kind, shape, backward) for kind, shapes in SHAPES.items() for shape in shapes for backward in (False, True)]
 
 
-def use_one_core() -> None:
-    """To be called before the framework is imported."""
-    if hasattr(os, "sched_setaffinity"):
+def limit_cores() -> bool:
+    """Whether this process was asked for one core, and is held to it. To be called before the framework is imported."""
+    one = sys.argv[1:] == ["one"]
+    if one and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    return one
 
 
 def serve(name: str, prepare: Callable[[Case], Call], facts: Callable[[Case], dict[str, float]] | None = None) -> None:

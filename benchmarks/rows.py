@@ -1,10 +1,10 @@
-"""Times softmax, log-sum-exp and normalisation on one core. In: a peer environment's Python; out: a table of times and ratios.
+"""Times sums, softmax, log-sum-exp and normalisation, on one core and on all. In: a peer environment's Python; out: a table.
 
     python benchmarks/rows.py --peers /path/to/environment/bin/python --write
 
-Every framework runs in a process of its own, on the same core; rounds are interleaved and medians compared. What is timed is a
-call from Python. The floor is that of weft's kernels as the profiler counts it: bytes over the bandwidth of the level of memory
-that holds them, or FLOPs over the FMA peak, a transcendental function taken for 20.
+Every framework runs in two processes of its own, one of them held to one core. Rounds of all cases are interleaved and medians
+compared. What is timed is a call from Python. The floor is that of weft's kernels on one core as the profiler counts it: bytes
+over the bandwidth of the level of memory that holds them, or FLOPs over the FMA peak, a transcendental function taken for 20.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import statistics
 import sys
+import time
 
 from command_line import make_parser
 from document import replace_part, table
@@ -19,13 +20,15 @@ from row_cases import CASES
 from worker import Worker
 
 PEERS = ("torch", "jax")
+SPINNING = 0.3
+"""Seconds that threads of a framework may spin after their work, before the next one is timed: OpenMP's do so for 0.2."""
 
 
 class Framework(Worker):
     """A framework in a process of its own."""
 
-    def __init__(self, python: str, framework: str) -> None:
-        super().__init__(python, f"rows_{framework}.py")
+    def __init__(self, python: str, framework: str, cores: str) -> None:
+        super().__init__(python, f"rows_{framework}.py", cores)
         self.name = self.greeting
         self.seconds: dict[int, list[float]] = {}
         self.facts: dict[int, dict[str, float]] = {}
@@ -39,29 +42,36 @@ class Framework(Worker):
         return statistics.median(self.seconds[case])
 
 
-def report(workers: list[Framework]) -> str:
-    weft, *peers = workers
-    head = ["", "weft, µs", "its kernels, µs", "floor, µs", "kernels' share of it", *(f"{p.name} ÷ weft" for p in peers)]
+def report(one: list[Framework], every: list[Framework]) -> str:
+    """one: the frameworks held to one core, weft first; every: the same on all cores."""
+    weft, *peers = one
+    ratios = [f"{p.name} ÷ weft" for p in peers]
+    head = ["", "weft, µs", "its kernels, µs", "floor, µs", "kernels' share of it", *ratios, "weft, all cores, µs", *ratios]
     rows = []
     for i, case in enumerate(CASES):
-        own, facts = weft.median(i), weft.facts[i]
-        ratios = [f"{p.median(i) / own:.2f}" for p in peers]
+        facts = weft.facts[i]
         share = f"{facts['floor'] / facts['kernels']:.0%}"
-        times = [f"{t * 1e6:,.1f}" for t in (own, facts["kernels"], facts["floor"])]
-        rows.append([case.name, *times, share, *ratios])
-    return f"{weft.name}; one core; medians of {len(weft.seconds[0])} rounds.\n\n{table(head, rows)}"
+        times = [f"{t * 1e6:,.1f}" for t in (weft.median(i), facts["kernels"], facts["floor"])]
+        rows.append([case.name, *times, share, *_ratios(one, i), f"{every[0].median(i) * 1e6:,.1f}", *_ratios(every, i)])
+    return f"{weft.name}; medians of {len(weft.seconds[0])} rounds.\n\n{table(head, rows)}"
+
+
+def _ratios(frameworks: list[Framework], case: int) -> list[str]:
+    weft, *peers = frameworks
+    return [f"{p.median(case) / weft.median(case):.2f}" for p in peers]
 
 
 def main() -> None:
     arguments = make_parser(__doc__, peers="torch and jax", rounds=7, part="the table").parse_args()
-    workers = [Framework(sys.executable, "weft")]
-    if arguments.peers:
-        workers += [Framework(arguments.peers, peer) for peer in PEERS]
+    pythons = [("weft", sys.executable), *((peer, arguments.peers) for peer in PEERS if arguments.peers)]
+    one, every = ([Framework(python, name, cores) for name, python in pythons] for cores in ("one", "all"))
+    workers = [w for pair in zip(one, every, strict=True) for w in pair]
     for _ in range(arguments.rounds):
-        for case in range(len(CASES)):
-            for worker in workers:
+        for worker in workers:
+            time.sleep(SPINNING)
+            for case in range(len(CASES)):
                 worker.round(case)
-    text = report(workers)
+    text = report(one, every)
     print(text)
     if arguments.write:
         replace_part("rows", text)
