@@ -209,7 +209,8 @@ def update_sub(x: Any, decrement: Any) -> Any:
 
 def count_params(x: Any) -> int:
     """The number of elements."""
-    return int(weft.size(x))
+    count: Any = weft.size(x)  # only a tensor with a value is a number; another one says so itself
+    return int(count)
 
 
 def dtype(x: Any) -> str:
