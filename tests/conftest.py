@@ -6,6 +6,11 @@ import os
 import tempfile
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes says something about the machine's other guests, and nothing about what is tested.
+settings.register_profile("weft", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("weft")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -13,7 +13,7 @@ from weft.graph.evaluate import evaluate
 from weft.graph.ir import ArrayType
 from weft.tracer.trace import trace
 
-QUICK = settings(max_examples=40, deadline=None)
+QUICK = settings(max_examples=40)
 SIZES = {"a": 2, "b": 3, "c": 1, "d": 4}
 shapes = st.lists(st.integers(0, 4), min_size=1, max_size=3).map(tuple)
 widths_of_three = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=3, max_size=3)

@@ -93,7 +93,7 @@ def graphs(draw: st.DrawFn) -> Graph:
 
 
 @given(graphs(), st.integers(0, 2), st.integers(0, 2**32 - 1))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_optimizing_keeps_every_value(graph: Graph, n: int, seed: int) -> None:
     best = optimize(graph, verify_each=True)
     assert optimize(best).roots == best.roots
@@ -112,7 +112,7 @@ def test_optimizing_keeps_every_value(graph: Graph, n: int, seed: int) -> None:
 
 
 @given(graphs())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_text_of_random_graphs_is_read_back(graph: Graph) -> None:
     for one in (graph, optimize(graph)):
         assert to_text(parse(to_text(one))) == to_text(one)
