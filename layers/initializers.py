@@ -51,7 +51,7 @@ class ArrayInitializer(Initializer):
 
     def array(self, shape: Sequence[int], dtype: Any = None) -> np.ndarray:
         """The values, in an array that nobody else holds."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define array(shape, dtype).")
 
 
 def _numpy_dtype(dtype: Any) -> np.dtype[Any]:
