@@ -43,11 +43,14 @@ from .target import Target
 from .turn_rows import ROWS
 
 
-def print_llvm(kernel: Kernel, sizes: Sequence[Size], target: Target, streamed: Sequence[str] | None = None) -> str:
+def print_llvm(
+    kernel: Kernel, sizes: Sequence[Size], target: Target, streamed: Sequence[str] | None = None, outer: Size | None = None
+) -> str:
     """The module's text. sizes: what the kernel gets after the pointers, as the Python printer found it. streamed: the arrays
-    that may be stored past the caches; None: nothing here is so large, see `stream_memory`.
+    that may be stored past the caches; None: nothing here is so large, see `stream_memory`. outer: the size of which parts of the
+    kernel get another number, so that nothing else may be told by it.
     """
-    return KernelPrinter(kernel, sizes, target, streamed).module()
+    return KernelPrinter(kernel, sizes, target, streamed, outer).module()
 
 
 class KernelPrinter:
@@ -58,8 +61,16 @@ class KernelPrinter:
     ``rows`` which block of short rows.
     """
 
-    def __init__(self, kernel: Kernel, sizes: Sequence[Size], target: Target, streamed: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        kernel: Kernel,
+        sizes: Sequence[Size],
+        target: Target,
+        streamed: Sequence[str] | None = None,
+        outer: Size | None = None,
+    ) -> None:
         self.kernel, self.sizes, self.static_extent, self.streamed = kernel, sizes, target.static_extent, streamed
+        self.outer = outer
         self.code = Code(target.avx512)
         self.names: dict[str, Operand] = {}
         self.slots: dict[str, str] = {}
@@ -256,7 +267,7 @@ class KernelPrinter:
         if size in self.sizes:
             return f"%n{self.sizes.index(size)}"
         for i, known in enumerate(self.sizes):
-            factor = divide(size, known)
+            factor = None if known == self.outer else divide(size, known)
             if isinstance(factor, int):
                 return self.code.let(f"mul nsw i64 %n{i}, {factor}")
         if isinstance(size, int):  # a tile's kernel is only told of the tile

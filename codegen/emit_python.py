@@ -74,7 +74,7 @@ def print_kernel(kernel: Kernel, target: Target, unread: Sequence[str] = ()) -> 
     if llvm is None:
         if len(_known) >= _MOST_KNOWN:
             _known.clear()
-        llvm = _known[text, target, streamed] = print_llvm(kernel, printer.sizes, target, streamed)
+        llvm = _known[text, target, streamed] = print_llvm(kernel, printer.sizes, target, streamed, printer.outer)
     digest = hashlib.sha256((text + llvm).encode()).hexdigest()[:8]
     name = f"{kernel.title or 'kernel'}_{digest}"
     return Printed(name, text.replace(PLACEHOLDER, name, 1), tuple(printer.sizes), printer.split, llvm)
@@ -107,8 +107,9 @@ class _Printer:
         self.flat = not any(isinstance(s, Loop) for o in statements(self.kernel.body) if isinstance(o, Loop) for s in o.body)
         self.body(self.kernel.body, 1)
         self.split = None if cut is None else self.split_at(cut)
-        self.outer = None
+        outer, self.outer = self.outer, None  # arrays are as long as they are
         views, constants = self.views(self.kernel.params), self.numbers()
+        self.outer = outer
         names = [p.name for p in self.kernel.params] + [f"n{i}" for i in range(len(self.sizes))]
         head = f"def {PLACEHOLDER}({', '.join(names)}):"
         return "\n".join([head, f'    """{self.summary()}"""', *views, *constants, *self.lines, "    return 0"]) + "\n"

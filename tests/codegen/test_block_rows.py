@@ -79,6 +79,15 @@ def test_blocks_can_be_cut(shape: tuple[int | Dim, ...], axes: tuple[int, ...], 
     assert sorted((k.split is not None for k in kernels), reverse=True) == cut
 
 
+@pytest.mark.parametrize("shape", [(512, 2048), (4096, 1024), (4096, 64), (96, 40, 2000)])
+def test_nothing_is_told_by_the_number_that_parts_have_another_of(shape: tuple[int, ...]) -> None:
+    """A distance of 65,536 is a multiple of the 16 blocks, and of half as many in a part."""
+    program = program_of(o.reduce_sum, shape, tuple(range(len(shape) - 1)))
+    (cut,) = (k for k in program.kernels if k.split is not None)
+    for line in program.llvm[cut.name].splitlines():
+        assert f"mul nsw i64 %n{cut.split.argument}," not in line
+
+
 def test_all_sums_of_a_kernel_have_blocks_of_their_own() -> None:
     """The gradients of a layer normalization: two sums of rows beside the gradient of the input."""
     x, y, scale = tensor((1024, 96)), tensor((1024, 96), name="y"), tensor((96,), name="s")
