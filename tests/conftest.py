@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 
 import pytest
@@ -14,7 +15,10 @@ settings.load_profile("weft")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Compiled steps of a test run are kept apart from the user's; workers of one run share them."""
+    """Compiled steps of a test run are kept apart from the user's; workers of one run share them. Tests interrupt themselves,
+    which does nothing where a shell has started them in the background, with Ctrl-C ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if "WEFT_CACHE_DIR" not in os.environ:
         folder = tempfile.TemporaryDirectory(prefix="weft-tests-")
         config.add_cleanup(folder.cleanup)
